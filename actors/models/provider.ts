@@ -1,0 +1,66 @@
+/**
+ * What a model provider is: one call that streams text, and one way to fail.
+ *
+ * Retries, fallbacks, aborts and records belong to the run machine; a provider makes exactly one
+ * request for each `call` and never retries by itself.
+ */
+
+export type ThinkingLevel = 'off' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh'
+
+export interface ModelMessage {
+  readonly role: 'user' | 'assistant'
+  readonly text: string // a user's text is sent unchanged, as a string (decisions.md 26)
+}
+
+export interface ModelCall {
+  readonly model: string // the provider's own model id, without the provider's name
+  readonly system: string
+  readonly messages: readonly ModelMessage[]
+  readonly thinking: ThinkingLevel
+  readonly maxOutputTokens: number | null
+}
+
+export interface ModelAnswer {
+  readonly text: string
+  readonly inputTokens: number // 0 where the provider does not tell
+  readonly outputTokens: number
+  readonly finish: 'stop' | 'length' | 'other'
+}
+
+/**
+ * rate      429 or the like; retryAfterMs where told      retryable
+ * network   refused, reset, cut or idle stream            retryable
+ * server    5xx, overloaded                               retryable
+ * auth      401, 403                                      not retryable
+ * request   any other 4xx, malformed answer               not retryable
+ * aborted   our own signal                                not retryable
+ */
+export type ModelFaultClass = 'rate' | 'network' | 'server' | 'auth' | 'request' | 'aborted'
+
+export class ModelFault extends Error {
+  readonly class: ModelFaultClass
+  readonly retryAfterMs: number | null
+
+  constructor(message: string, faultClass: ModelFaultClass, retryAfterMs: number | null = null) {
+    super(message)
+    this.name = 'ModelFault'
+    this.class = faultClass
+    this.retryAfterMs = retryAfterMs
+  }
+
+  get retryable(): boolean {
+    return this.class === 'rate' || this.class === 'network' || this.class === 'server'
+  }
+}
+
+export interface ModelProvider {
+  /**
+   * Makes one call; `onDelta` sees each piece of text as it arrives, in order.
+   * @throws {ModelFault} every failure, also a stream that ends without a finish reason.
+   */
+  readonly call: (
+    call: ModelCall,
+    onDelta: (text: string) => void,
+    signal: AbortSignal,
+  ) => Promise<ModelAnswer>
+}

@@ -1,0 +1,78 @@
+/**
+ * Bytes and digests: msgpack, SHA-256, canonical text, state hashes, body references.
+ *
+ * Everything that is hashed is hashed here, so that a digest has one definition. msgpackr runs
+ * without records and structures: each value stands alone and can be read for ever (D-R20).
+ */
+import { createHash, createHmac } from 'node:crypto'
+import { Packr } from 'msgpackr'
+import { GatewayError } from './errors.ts'
+
+const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true })
+
+/** Encodes a value as one self-contained msgpack document. */
+export function pack(value: unknown): Uint8Array {
+  return packr.pack(value)
+}
+
+/**
+ * Decodes one msgpack document.
+ * @throws {GatewayError} RECORD_FORMAT: not msgpack, cut short, or bytes behind the value.
+ */
+export function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes)
+  } catch (cause) {
+    throw new GatewayError('RECORD_FORMAT', 'msgpack: unreadable document', {}, cause)
+  }
+}
+
+/** Digests bytes or text with SHA-256: 32 bytes. */
+export function sha256(data: Uint8Array | string): Uint8Array {
+  return createHash('sha256').update(data).digest()
+}
+
+/** Digests bytes or text with SHA-256: 64 hex digits. */
+export function sha256Hex(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+/**
+ * Names a body by a salted digest, so that short texts cannot be guessed from their name.
+ * Shape: `b:` + 20 hex digits of HMAC-SHA-256(salt, bytes).
+ */
+export function bodyRef(salt: Uint8Array, bytes: Uint8Array): string {
+  return `b:${createHmac('sha256', salt).update(bytes).digest('hex').slice(0, 20)}`
+}
+
+// Contexts are immutable and share structure, so a part that did not change keeps its text.
+const canonicalTexts = new WeakMap<object, string>()
+
+/**
+ * Writes a value as canonical JSON: keys in order, `undefined` members left out.
+ * The value must not be changed afterwards: texts of objects are remembered by identity.
+ */
+export function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const known = canonicalTexts.get(value)
+  if (known !== undefined) return known
+  const text = Array.isArray(value)
+    ? `[${value.map(canonical).join(',')}]`
+    : `{${canonicalMembers(value).join(',')}}`
+  canonicalTexts.set(value, text)
+  return text
+}
+
+function canonicalMembers(value: object): string[] {
+  const members: string[] = []
+  for (const key of Object.keys(value).sort()) {
+    const member = (value as Readonly<Record<string, unknown>>)[key]
+    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonical(member)}`)
+  }
+  return members
+}
+
+/** Hashes what an actor is: value, status and context, as 16 hex digits. */
+export function stateHash(value: unknown, status: string, context: unknown): string {
+  return sha256Hex(`${canonical(value)}\n${status}\n${canonical(context)}`).slice(0, 16)
+}

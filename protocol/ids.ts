@@ -1,0 +1,77 @@
+/**
+ * Names and addresses: streams, positions, outputs, correlation.
+ *
+ *   stream    kind:id            session:agent:main:main   run:5f…   channel:irc
+ *   output    position.letter+i  1838.e0 effect · 1838.s1 send · 1838.t0 wait
+ *   cause     an output, or      ext:irc:… · req:<connection>:… · boot:7
+ */
+import { GatewayError } from './errors.ts'
+import { limits } from './limits.ts'
+
+/** The kinds of actor; each has a machine of the same name. */
+export const STREAM_KINDS = [
+  'gateway',
+  'connection',
+  'pairing',
+  'session',
+  'run',
+  'channel',
+  'delivery',
+] as const
+
+export type StreamKind = (typeof STREAM_KINDS)[number]
+
+/** Names one actor and its records: `kind:id`. */
+export type StreamId = `${StreamKind}:${string}`
+
+const KINDS: ReadonlySet<string> = new Set(STREAM_KINDS)
+
+/** Builds a stream id from its two halves. */
+export function streamId(kind: StreamKind, id: string): StreamId {
+  return `${kind}:${id}`
+}
+
+/** Reads the kind of a stream id. @throws {GatewayError} INVALID_REQUEST: no known kind. */
+export function streamKind(stream: string): StreamKind {
+  const kind = stream.slice(0, stream.indexOf(':'))
+  if (isStreamKind(kind)) return kind
+  throw new GatewayError('INVALID_REQUEST', `stream: expected kind:id, got ${quote(stream)}`)
+}
+
+/** Reads the part of a stream id behind its kind. */
+export function streamName(stream: string): string {
+  return stream.slice(stream.indexOf(':') + 1)
+}
+
+function isStreamKind(kind: string): kind is StreamKind {
+  return KINDS.has(kind)
+}
+
+export type OutputLetter = 'e' | 's' | 't'
+
+/** Formats the address of an output: effect `e`, send `s`, wait `t`. */
+export function outputAddress(position: number, letter: OutputLetter, index: number): string {
+  return `${position}.${letter}${index}`
+}
+
+/** Reads an output address, or null where the text is a cause of another form. */
+export function parseOutputAddress(
+  text: string,
+): { position: number; letter: OutputLetter; index: number } | null {
+  const match = /^(\d{1,15})\.([est])(\d{1,4})$/.exec(text)
+  if (match === null) return null
+  const letter = match[2]
+  if (letter !== 'e' && letter !== 's' && letter !== 't') return null
+  return { position: Number(match[1]), letter, index: Number(match[3]) }
+}
+
+/** Checks that a text is usable as a device, run or message id: printable, without spaces, short. */
+export function isId(text: string): boolean {
+  return text.length > 0 && text.length <= limits.idCharsMax && /^[\x21-\x7e]+$/.test(text)
+}
+
+/** Shows a value in an error message: JSON, cut to 64 characters. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length <= 64 ? text : `${text.slice(0, 61)}...`
+}

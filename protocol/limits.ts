@@ -1,0 +1,86 @@
+/**
+ * Every bound of the gateway, with its unit in the name and its reason beside it.
+ *
+ * A bound that is not here does not exist: code reads these, tests cross them.
+ */
+export const limits = {
+  // Frames.
+  preAuthFrameBytesMax: 64 * 1024, // A connect frame is under 4 KiB; strangers get no more (S11).
+  frameBytesMax: 25 * 1024 * 1024, // Upstream's maxPayload: clients size their uploads by it.
+  frameDepthMax: 64, // Real params nest under 10 deep; deeper is an attack on recursion (S21).
+  frameKeysMax: 100_000, // Bounds the time of one parse-and-walk to about 50 ms.
+  connectionBufferBytesMax: 8 * 1024 * 1024, // A slow reader costs at most this much memory.
+  connectDeadlineMs: 10_000, // decisions.md 16.
+  tickIntervalMs: 30_000, // The specification.
+  outstandingRequestsMax: 64, // Per connection; more is a retryable UNAVAILABLE before any effect.
+  connectionsMax: 5_000, // 40 KiB each is 200 MiB, what a small home server can give.
+  connectionsPreAuthMax: 256, // Half-open strangers cannot use up the table.
+  resumeRecordsMax: 50_000, // About a second of reading; a client further behind must refetch.
+
+  // Names and texts.
+  sessionKeyBytesMax: 512,
+  idempotencyKeyCharsMax: 128,
+  idCharsMax: 128, // Device ids, run ids, message ids of platforms.
+  contextTextCharsMax: 64, // K1: longer free text belongs in a body.
+  messageBytesMax: 1024 * 1024, // One message; a value of 1 MiB commits in about 6 ms.
+  correlationIdBytes: 16, // A W3C trace id.
+
+  // The journal.
+  recordBytesMax: 1024 * 1024, // One record; anything larger is a body.
+  bodyBytesMax: 16 * 1024 * 1024, // LMDB takes 75 ms for it.
+  commitOperationsMax: 500, // lmdb-js misbehaves above 1,000 operations in one turn (D-R9).
+  indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
+  snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.
+  verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
+  checkpointEveryRecords: 4_096, // Boot folds at most this many records over the checkpoint.
+  anchorIntervalMs: 5_000, // How old the sidecar's knowledge of the head may be.
+  readTransactionRecordsMax: 1_000, // Readers renew after this many: long readers pin pages (D-R12).
+  spaceRefuseBytes: 256 * 1024 * 1024, // Below this much free disk new work is refused (D-R4).
+  spaceStopBytes: 64 * 1024 * 1024, // Below this much nothing at all is appended.
+  spaceCheckIntervalMs: 1_000, // statfs is cheap but not free.
+  storeOpenTimeoutMs: 60_000, // The verifying child is killed after this; 1 M records take 14 s.
+
+  // Actors.
+  mailboxMax: 1_000, // Messages waiting for one actor; beyond it callers get UNAVAILABLE.
+  actorIdleMs: 60_000, // An actor without work is put to sleep after this.
+  actorsAwakeMax: 2_000, // About 10 MB of started actors; the idlest sleep first.
+  actorRetriesMax: 3, // A message that makes its actor throw this often quarantines the stream.
+  actorBackoffMs: 100, // First wait after a fault; doubles with each.
+  timerSleepMsMax: 2 ** 31 - 1, // Node fires longer timers at once.
+
+  // Sessions and runs.
+  sessionMessagesMax: 400, // Default of session.maxMessages.
+  sessionQueueMax: 20, // Upstream's cap.
+  runAttemptsMax: 4, // Model calls of one run, the first included.
+  runBackoffMs: 1_000, // Doubles: 1, 2, 4 s, plus jitter of up to a half.
+  runBackoffMsMax: 60_000, // Also the most that a Retry-After may make us wait.
+  modelIdleMs: 120_000, // Upstream's idle limit: no byte for so long is a cut stream.
+  modelTextBytesMax: 1024 * 1024, // An answer is one body.
+
+  // Deliveries and channels.
+  deliveryAttemptsMax: 5, // Upstream's limit before a dead letter.
+  deliveryBackoffMs: 5_000, // Upstream's first wait; times five each: 5 s, 25 s, 2 min, 10 min.
+  deliveryBackoffMsMax: 600_000,
+  channelBackoffMs: 1_000, // Reconnection: 1, 2, 4 ... s, plus jitter.
+  channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
+  channelOpenMs: 30_000, // Dial, TLS and registration.
+  inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
+  ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
+
+  // Keys that must not be forgotten.
+  idempotencyRetentionMs: 7 * 24 * 3_600_000,
+  idempotencyKeysMax: 100_000, // About 20 MB in memory; the oldest go first beyond it.
+
+  // Refusals before a connection exists.
+  refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
+  refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
+
+  // The process.
+  shutdownMs: 1_000, // decisions.md 16.
+  crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).
+  daemonReadyMs: 30_000, // The parent of --daemon waits this long for its child.
+  logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
+  logFilesMax: 5,
+  logLineCharsMax: 4_096,
+  configBytesMax: 1024 * 1024,
+} as const

@@ -1,0 +1,113 @@
+/**
+ * What a store promises, whatever lies beneath it: LMDB, memory, later a server.
+ *
+ * The store knows positions, streams, versions, bytes and checksums. It does not know machines or
+ * event names: a journal must stay readable and verifiable when no machine code fits it.
+ *
+ *   S1  append answers only when its record is on the medium.
+ *   S2  positions are dense from 1; versions are dense from 1 in each stream.
+ *   S3  an append at a stale version writes nothing and throws VERSION_CONFLICT.
+ *   S4  a record and its bodies are in one commit: both there or neither.
+ *   S5  after the first failed commit every append throws STORE_FAILED, and `failed` has settled.
+ *   S6  every value read has passed its checksum; else STORE_CORRUPT with the position.
+ *   S7  appends are committed in the order of the calls.
+ *   S8  a newer writer's epoch fences an older one: EPOCH_FENCED.
+ */
+
+/** A body on its way in: bytes named by their salted digest (`protocol/codec.ts` bodyRef). */
+export interface BodyDraft {
+  readonly ref: string
+  readonly salt: Uint8Array // 16 bytes
+  readonly bytes: Uint8Array // at most limits.bodyBytesMax
+}
+
+/** One record to append. */
+export interface AppendDraft {
+  readonly stream: string
+  readonly expectedVersion: number // 0 for a stream that must not exist yet
+  readonly fields: readonly unknown[] // `protocol/record.ts` formatRecord
+  readonly bodies?: readonly BodyDraft[]
+}
+
+/** Where an appended record stands. */
+export interface Appended {
+  readonly position: number
+  readonly version: number
+}
+
+/** One record as read back, its checksum passed. */
+export interface StoredRecord {
+  readonly position: number
+  readonly stream: string
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly hash: Uint8Array // 32 bytes: SHA-256(previousHash, position, format, body)
+  readonly previousHash: Uint8Array
+}
+
+/** The end of the journal. Position 0 and a zero hash where it is empty. */
+export interface Head {
+  readonly position: number
+  readonly hash: Uint8Array
+}
+
+/** A cached fold of one stream; may be deleted at any time. */
+export interface StoredSnapshot {
+  readonly version: number
+  readonly bytes: Uint8Array
+}
+
+/** A cached fold of the whole journal up to a position. */
+export interface StoredCheckpoint {
+  readonly position: number
+  readonly bytes: Uint8Array
+}
+
+/** Reading: any process, any time, in short transactions. Iterators may be abandoned. */
+export interface StoreReader {
+  readonly head: () => Head
+  readonly epoch: () => number // the newest writer's
+  readonly read: (position: number) => StoredRecord | null
+  /** Records from..to, both included, in order; `to` defaults to the head at the call. */
+  readonly range: (from: number, to?: number) => Iterable<StoredRecord>
+  /** Records of one stream from a version on, in order. */
+  readonly stream: (stream: string, fromVersion?: number) => Iterable<StoredRecord>
+  /** Version of the newest record of a stream, 0 where there is none. */
+  readonly version: (stream: string) => number
+  /** Position of a stream's record, or null. */
+  readonly positionOf: (stream: string, version: number) => number | null
+  readonly body: (ref: string) => Uint8Array | null
+  /** Newest snapshot at or below a version (default: newest of all); damaged ones are skipped. */
+  readonly snapshot: (stream: string, atVersion?: number) => StoredSnapshot | null
+  /** The newest readable checkpoint of a name, or null. */
+  readonly checkpoint: (name: string) => StoredCheckpoint | null
+  readonly stats: () => StoreStats
+  readonly close: () => Promise<void>
+}
+
+/** Writing: one process at a time. */
+export interface Store extends StoreReader {
+  /**
+   * Appends one record. Calls made in one turn share a commit.
+   * @throws {GatewayError} APPEND_REJECTED | VERSION_CONFLICT: nothing was written;
+   * STORE_LOW_SPACE: nothing was written, reads go on; EPOCH_FENCED | STORE_FAILED: this store
+   * is finished, the record may or may not be there.
+   */
+  readonly append: (draft: AppendDraft) => Promise<Appended>
+  readonly putSnapshot: (stream: string, version: number, bytes: Uint8Array) => Promise<void>
+  readonly putCheckpoint: (name: string, position: number, bytes: Uint8Array) => Promise<void>
+  /** Removes records of a stream below its newest snapshot at or under `version`; see compact.ts. */
+  readonly compact: (stream: string, version: number) => Promise<{ removed: number }>
+  /** Settles with the reason when the store has failed; then the process must end. */
+  readonly failed: Promise<Error>
+}
+
+export interface StoreStats {
+  readonly records: number
+  readonly bodies: number
+  readonly snapshots: number
+  readonly fileBytes: number
+  readonly freeBytes: number // of the file system; Infinity where there is none
+  readonly commits: number // since opening
+  readonly commitMsP99: number // over the last 1,000 commits
+}
