@@ -43,7 +43,7 @@ export const limits = {
   // Actors.
   mailboxMax: 1_000, // Messages waiting for one actor; beyond it callers get UNAVAILABLE.
   actorIdleMs: 60_000, // An actor without work is put to sleep after this.
-  actorsAwakeMax: 2_000, // About 10 MB of started actors; the idlest sleep first.
+  actorsAwakeMax: 2_000, // About 10 MB of started actors; beyond it all that rest are put to sleep.
   actorRetriesMax: 3, // A message that makes its actor throw this often quarantines the stream.
   actorBackoffMs: 100, // First wait after a fault; doubles with each.
   timerSleepMsMax: 2 ** 31 - 1, // Node fires longer timers at once.

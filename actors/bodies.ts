@@ -1,0 +1,22 @@
+/** Bodies: texts on their way into and out of the store, named by salted digests (K1). */
+import { bodyRef } from '../protocol/codec.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import type { BodyDraft, StoreReader } from '../store/contract.ts'
+import type { Chance } from './services.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Drafts a body for a text; it is written in the commit of the record that names it. */
+export function draftText(chance: Chance, text: string): BodyDraft {
+  const salt = chance.bytes(16)
+  const bytes = encoder.encode(text)
+  return { ref: bodyRef(salt, bytes), salt, bytes }
+}
+
+/** Reads a text back. @throws {GatewayError} NOT_FOUND: erased or never written. */
+export function readText(store: StoreReader, ref: string): string {
+  const bytes = store.body(ref)
+  if (bytes !== null) return decoder.decode(bytes)
+  throw new GatewayError('NOT_FOUND', `body ${ref}: not in the journal`, { ref })
+}

@@ -1,0 +1,210 @@
+/**
+ * Channels as they run: the adapters, the drivers that open and use them, and the way in.
+ *
+ * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
+ * inbound message is acknowledged to its adapter after its record is on disk.
+ */
+import type { ChannelOpenParams, MessageDeliverParams } from '../machines/effects.ts'
+import type { ChannelPolicy } from '../machines/rules/policy.ts'
+import type { OpenWork } from '../machines/projections/open-work.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import { streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import type { InboundMessage } from '../protocol/message.ts'
+import type { StoreReader } from '../store/contract.ts'
+import { draftText, readText } from './bodies.ts'
+import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
+import type { Driver, Outcome } from './outbox.ts'
+import type { Registry } from './registry.ts'
+import type { Services } from './services.ts'
+
+/** One configured channel. */
+export interface ChannelSetup {
+  readonly name: string
+  readonly policy: ChannelPolicy
+  readonly open: (host: ChannelHost) => ChannelAdapter
+  /** Checks a target before anything is accepted for it; returns why not, or null. */
+  readonly refuseTarget: (target: string) => string | null
+  /** The session that an inbound message belongs to. */
+  readonly sessionKey: (message: InboundMessage) => string
+}
+
+/** What a message takes along into its session. */
+export interface RunDefaults {
+  readonly model: string
+  readonly thinking: string
+  readonly messagesMax: number
+}
+
+export type ChannelState = 'connected' | 'connecting' | 'disconnected'
+
+export interface Channels {
+  readonly drivers: ReadonlyMap<string, Driver>
+  /** Starts every configured channel, and tells those that are no longer configured to stop. */
+  readonly start: (cause: string, correlationId: string) => Promise<void>
+  readonly states: () => Readonly<Record<string, ChannelState>>
+  /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
+  readonly assertTarget: (channel: string, target: string) => void
+  readonly close: () => Promise<void>
+}
+
+interface House {
+  readonly registry: Registry
+  readonly store: StoreReader
+  readonly work: OpenWork
+  readonly services: Services
+}
+
+/** Opens the channels of a configuration; nothing dials before `start`. */
+export function openChannels(
+  setups: readonly ChannelSetup[],
+  defaults: RunDefaults,
+  house: House,
+): Channels {
+  const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
+
+  function find(name: string): Channel | null {
+    return channels.get(name) ?? null
+  }
+
+  return {
+    drivers: new Map<string, Driver>([
+      ['channel.open', { visible: false, run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams) }],
+      ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
+      ['message.deliver', { visible: true, run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams) }],
+    ]),
+    start: async (cause, correlationId) => {
+      const gone = [...house.work.channels].filter((name) => !channels.has(name))
+      for (const name of gone) {
+        const event = { type: 'channel.disabled' }
+        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+      }
+      for (const { name, policy } of setups) {
+        const event = { type: 'channel.enabled', channel: name, policy }
+        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+      }
+    },
+    states: () => Object.fromEntries([...channels].map(([name, channel]) => [name, channel.state()])),
+    assertTarget: (name, target) => {
+      const channel = find(name)
+      if (channel === null) throw unknownChannel(name, [...channels.keys()])
+      const why = channel.setup.refuseTarget(target)
+      if (why !== null) throw new GatewayError('TARGET_INVALID', `params.target: ${why}`, { path: 'target' })
+    },
+    close: async () => {
+      await Promise.all([...channels.values()].map((channel) => channel.adapter.close()))
+    },
+  }
+}
+
+interface Channel {
+  readonly setup: ChannelSetup
+  readonly adapter: ChannelAdapter
+  readonly state: () => ChannelState
+}
+
+function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
+  const { registry, services, work } = house
+  const stream = streamId('channel', setup.name)
+  const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
+
+  async function received(message: InboundMessage): Promise<void> {
+    const { messageId } = message
+    if (arriving.has(messageId) || work.inbound.get(setup.name)?.has(messageId)) return
+    arriving.add(messageId)
+    try {
+      await take(message)
+    } finally {
+      arriving.delete(messageId)
+    }
+  }
+
+  async function take(message: InboundMessage): Promise<void> {
+    const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
+    const body = draftText(services.chance, text)
+    const correlationId = services.chance.hex(limits.correlationIdBytes)
+    const event = {
+      type: 'message.received',
+      channel: setup.name,
+      ...{ messageId, peer, senderId, roomId, mentioned },
+      target: replyTarget,
+      ref: body.ref,
+      bytes: body.bytes.length,
+      sessionKey: setup.sessionKey(message),
+      runId: services.chance.id(),
+      ...defaults,
+    }
+    const cause = `ext:${setup.name}:${messageId}`
+    const record = await registry.offer(stream, { event, cause, correlationId, bodies: [body] })
+    const { position } = record
+    services.log.info('message received', { channel: setup.name, stream, position, correlationId })
+  }
+
+  function dropped(reason: string): void {
+    services.log.warn('channel link dropped', { channel: setup.name, stream, reason })
+    const random = services.chance.fraction()
+    const event = { type: 'link.dropped', reason: reason.slice(0, limits.contextTextCharsMax), random }
+    const correlationId = services.chance.hex(limits.correlationIdBytes)
+    registry
+      .deliver(stream, { event, cause: `ext:${setup.name}:link`, correlationId })
+      .catch((error: unknown) => services.log.error('link drop not recorded', { stream, error: String(error) }))
+  }
+
+  return {
+    setup,
+    adapter: setup.open({ received, dropped }),
+    state: () => {
+      const { value } = registry.snapshot(stream)
+      if (value === 'online') return 'connected'
+      return value === 'stopped' ? 'disconnected' : 'connecting'
+    },
+  }
+}
+
+type Find = (name: string) => Channel | null
+
+async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promise<Outcome> {
+  const channel = find(name)
+  if (channel === null) return { type: 'effect.failed', class: 'unconfigured', retryable: true }
+  try {
+    await channel.adapter.open(AbortSignal.timeout(limits.channelOpenMs))
+    return { type: 'effect.done' }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return { type: 'effect.failed', class: reason.slice(0, limits.contextTextCharsMax), retryable: true }
+  }
+}
+
+async function closeLink(find: Find, name: unknown): Promise<Outcome> {
+  await find(String(name))?.adapter.close()
+  return { type: 'effect.done' }
+}
+
+async function deliver(
+  find: Find,
+  { store }: House,
+  { channel: name, target, ref, deliveryId }: MessageDeliverParams,
+): Promise<Outcome> {
+  const channel = find(name)
+  if (channel === null) {
+    return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
+  }
+  try {
+    const text = readText(store, ref)
+    const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
+    return { type: 'effect.done', facts: { messageId } }
+  } catch (error) {
+    if (!(error instanceof DeliveryFault)) throw error
+    const { sent, retryable, retryAfterMs, message } = error
+    const faultClass = message.slice(0, limits.contextTextCharsMax)
+    return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs, sent }
+  }
+}
+
+function unknownChannel(name: string, known: readonly string[]): GatewayError {
+  const list = known.length === 0 ? 'none is configured' : `configured: ${known.join(', ')}`
+  return new GatewayError('CHANNEL_UNKNOWN', `params.channel: no channel named ${JSON.stringify(name)}; ${list}`, {
+    path: 'channel',
+    channels: known,
+  })
+}

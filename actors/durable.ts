@@ -1,0 +1,203 @@
+/**
+ * The durable actor: one mailbox, one step at a time, nothing shown before it is on disk.
+ * Steps 5 to 8 of 8.
+ *
+ *   message ─► step(snapshot, event) ─► append ─► on disk ─► publish ─► next message
+ *
+ * The published snapshot lives in a started XState actor whose logic only returns what it is
+ * given, so `subscribe` and `getSnapshot` show durable state and nothing else (decisions.md 1).
+ */
+import { type ActorLogic, type ActorRefFrom, type AnyMachineSnapshot, createActor } from 'xstate'
+import type { Kind } from '../machines/kinds.ts'
+import { formatValue, hashSnapshot } from '../machines/step.ts'
+import { compareWaits } from '../machines/waits.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import type { StreamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import {
+  formatRecord,
+  type JournalEvent,
+  type JournalRecord,
+  type RecordDraft,
+  type RecordKind,
+} from '../protocol/record.ts'
+import type { BodyDraft, Store } from '../store/contract.ts'
+import type { Clock } from './services.ts'
+import { formatSnapshot } from './stream.ts'
+
+/** One message for an actor: an event that is not yet a fact. */
+export interface Message {
+  readonly event: JournalEvent
+  readonly cause: string
+  readonly correlationId: string
+  readonly bodies?: readonly BodyDraft[]
+  readonly kind?: RecordKind // default 'event'
+  readonly firedWait?: string // id of the wait whose event this is
+}
+
+/** What an actor needs of the house it lives in. */
+export interface ActorHouse {
+  readonly store: Store
+  readonly clock: Clock
+  readonly epoch: number
+  readonly code: string
+  /** Takes each record of each actor, once it is on disk. */
+  readonly committed: (record: JournalRecord) => void
+  /** Judges a thrown step: resolves true to try again, false when the stream is given up. */
+  readonly faulted: (stream: StreamId, error: unknown) => Promise<boolean>
+}
+
+type Mirror = ActorLogic<AnyMachineSnapshot, { type: 'committed'; next: AnyMachineSnapshot }, AnyMachineSnapshot>
+
+const mirror: Mirror = {
+  transition: (_snapshot, { next }) => next,
+  getInitialSnapshot: (_scope, input) => input,
+  getPersistedSnapshot: (snapshot) => snapshot,
+}
+
+interface Pending {
+  readonly message: Message
+  readonly resolve: (record: JournalRecord) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** One actor with its journal behind it. Made by the registry, which keeps one for each stream. */
+export class DurableActor {
+  readonly stream: StreamId
+  readonly ref: ActorRefFrom<Mirror>
+  restedAt: number // ms, monotonic
+  #house: ActorHouse
+  #kind: Kind
+  #snapshot: AnyMachineSnapshot
+  #version: number
+  #mailbox: Pending[] = []
+  #busy = false
+
+  constructor(
+    house: ActorHouse,
+    stream: StreamId,
+    kind: Kind,
+    state: { snapshot: AnyMachineSnapshot; version: number },
+  ) {
+    this.stream = stream
+    this.#house = house
+    this.#kind = kind
+    this.#snapshot = state.snapshot
+    this.#version = state.version
+    this.restedAt = house.clock.monotonic()
+    this.ref = createActor(mirror, { input: state.snapshot })
+    this.ref.start()
+  }
+
+  /** The newest state that is on disk. */
+  get snapshot(): AnyMachineSnapshot {
+    return this.#snapshot
+  }
+
+  /** Version of the newest record that is on disk. */
+  get version(): number {
+    return this.#version
+  }
+
+  get busy(): boolean {
+    return this.#busy
+  }
+
+  /** Messages waiting, the one in hand not counted. */
+  get waiting(): number {
+    return this.#mailbox.length
+  }
+
+  /**
+   * Puts a message into the mailbox; resolves with its record once that is on disk.
+   * @throws {GatewayError} whatever the store refuses with, then nothing has changed;
+   * STREAM_QUARANTINED: this message makes the machine throw.
+   */
+  deliver(message: Message): Promise<JournalRecord> {
+    return new Promise((resolve, reject) => {
+      this.#mailbox.push({ message, resolve, reject })
+      if (!this.#busy) void this.#work()
+    })
+  }
+
+  /** Ends the published actor. Nothing may be waiting. */
+  stop(): void {
+    this.ref.stop()
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true
+    let pending = this.#mailbox.shift()
+    while (pending !== undefined) {
+      try {
+        pending.resolve(await this.#take(pending.message))
+      } catch (error) {
+        pending.reject(error)
+      }
+      pending = this.#mailbox.shift()
+    }
+    this.#busy = false
+    this.restedAt = this.#house.clock.monotonic()
+  }
+
+  async #take(message: Message): Promise<JournalRecord> {
+    for (;;) {
+      const at = this.#house.clock.now()
+      const stepped = this.#step(message, at)
+      if ('error' in stepped) {
+        if (await this.#house.faulted(this.stream, stepped.error)) continue
+        throw quarantined(this.stream, stepped.error)
+      }
+      const { draft, next } = stepped
+      const { position, version } = await this.#house.store.append({
+        stream: this.stream,
+        expectedVersion: this.#version,
+        fields: formatRecord(draft),
+        ...(message.bodies === undefined ? {} : { bodies: message.bodies }),
+      })
+      return this.#publish({ ...draft, stream: this.stream, position, version }, next)
+    }
+  }
+
+  #step(
+    message: Message,
+    at: number,
+  ): { draft: RecordDraft; next: AnyMachineSnapshot } | { error: unknown } {
+    const { event, cause, correlationId, kind = 'event', firedWait = null } = message
+    const before = this.#snapshot
+    const head = { kind, event, cause, correlationId, at }
+    const { epoch, code } = this.#house
+    if (kind !== 'event') {
+      const nothing = { ignored: null, effects: [], sends: [], armed: [], cancelled: [] }
+      return { draft: { ...head, epoch, code, ...describe(before), ...nothing }, next: before }
+    }
+    try {
+      const { snapshot: next, ...outputs } = this.#kind.stepper.step(before, event, at)
+      const waits = compareWaits(this.#kind.waits(before), this.#kind.waits(next), firedWait)
+      return { draft: { ...head, epoch, code, ...describe(next), ...outputs, ...waits }, next }
+    } catch (error) {
+      return { error }
+    }
+  }
+
+  #publish(record: JournalRecord, next: AnyMachineSnapshot): JournalRecord {
+    this.#version = record.version
+    this.#snapshot = next
+    if (record.kind === 'event') this.ref.send({ type: 'committed', next })
+    if (record.version % limits.snapshotEveryRecords === 0) {
+      const bytes = formatSnapshot(next, this.#house.code)
+      // A snapshot only saves time: a failed one shows in `store.failed`, never here.
+      this.#house.store.putSnapshot(this.stream, record.version, bytes).catch(() => {})
+    }
+    this.#house.committed(record)
+    return record
+  }
+}
+
+function describe(snapshot: AnyMachineSnapshot): { value: string; stateHash: string } {
+  return { value: formatValue(snapshot), stateHash: hashSnapshot(snapshot) }
+}
+
+function quarantined(stream: string, cause: unknown): GatewayError {
+  return new GatewayError('STREAM_QUARANTINED', `${stream}: its machine fails on this message`, { stream }, cause)
+}

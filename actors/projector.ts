@@ -1,0 +1,79 @@
+/**
+ * The projector: sees every committed record once, in the order of the journal, and folds it.
+ *
+ * Actors finish their appends in any order within a commit; here they are put in line again, so
+ * that the open work at position P holds all records up to P, and whoever listens (timers, router,
+ * outbox, hub) hears of them in that order too.
+ */
+import {
+  emptyOpenWork,
+  foldOpenWork,
+  type OpenWork,
+  restoreOpenWork,
+  saveOpenWork,
+} from '../machines/projections/open-work.ts'
+import { pack, unpack } from '../protocol/codec.ts'
+import { limits } from '../protocol/limits.ts'
+import { type JournalRecord, parseRecord } from '../protocol/record.ts'
+import type { Store, StoreReader } from '../store/contract.ts'
+
+export type RecordListener = (record: JournalRecord) => void
+
+export interface Projector {
+  readonly work: OpenWork
+  /** Takes a committed record; those before it may still be missing. */
+  readonly accept: (record: JournalRecord) => void
+  /** Adds a listener; it is called after the fold, in order of addition. */
+  readonly listen: (listener: RecordListener) => void
+  /** Writes the fold into the store, so that the next boot folds only what follows. */
+  readonly checkpoint: () => Promise<void>
+}
+
+const CHECKPOINT = 'open-work'
+
+/** Rebuilds the open work from the newest checkpoint and the records behind it. */
+export function loadOpenWork(store: StoreReader): OpenWork {
+  const stored = store.checkpoint(CHECKPOINT)
+  const restored = stored === null ? null : restoreOpenWork(unpack(stored.bytes))
+  const usable = restored !== null && restored.position <= store.head().position
+  const work = usable ? restored : emptyOpenWork()
+  for (const record of store.range(work.position + 1)) {
+    foldOpenWork(work, parseRecord(record, record.fields))
+  }
+  return work
+}
+
+/** Opens a projector behind the open work that was loaded. */
+export function openProjector(store: Store, work: OpenWork): Projector {
+  const early = new Map<number, JournalRecord>()
+  const listeners: RecordListener[] = []
+  let checkpointed = work.position
+
+  function accept(record: JournalRecord): void {
+    early.set(record.position, record)
+    let next = early.get(work.position + 1)
+    while (next !== undefined) {
+      early.delete(next.position)
+      foldOpenWork(work, next)
+      for (const listener of listeners) listener(next)
+      next = early.get(work.position + 1)
+    }
+    if (work.position - checkpointed >= limits.checkpointEveryRecords) {
+      // A checkpoint only saves time: a failed one shows in `store.failed`.
+      checkpoint().catch(() => {})
+    }
+  }
+
+  async function checkpoint(): Promise<void> {
+    if (checkpointed === work.position) return
+    checkpointed = work.position
+    await store.putCheckpoint(CHECKPOINT, work.position, pack(saveOpenWork(work)))
+  }
+
+  return {
+    work,
+    accept,
+    listen: (listener) => listeners.push(listener),
+    checkpoint,
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * One delivery: a message on its way out to a platform, until its fate is known.
+ *
+ *   new ──delivery.requested──► attempting ──effect.done──────────────────► sent
+ *                                 ▲  ▲ │ ├──effect.failed (no, retryable)─► waiting ─┐
+ *                                 │  │ │ ├──effect.failed (no)────────────► failed   │
+ *                                 │  │ │ └──effect.failed (maybe)──────────► uncertain
+ *                                 │  └─┴──effect.lost (never started)               │
+ *                                 │    └──effect.lost (started)────────────► uncertain
+ *                                 └──────────────────retry.due──────────────────────┘
+ *
+ * A message that may have been sent is never sent again in silence: `uncertain` waits for a
+ * person (K6).
+ */
+import { produce } from 'immer'
+import { assign, setup } from 'xstate'
+import { limits } from '../protocol/limits.ts'
+import {
+  collected,
+  type EffectDone,
+  type EffectFailed,
+  type EffectLost,
+  type MessageDeliverParams,
+} from './effects.ts'
+import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
+import type { IdempotencyMark } from './session.ts'
+import type { Wait } from './waits.ts'
+
+export type DeliveryRequested = {
+  type: 'delivery.requested'
+  deliveryId: string
+  channel: string
+  target: string
+  ref: string
+  sessionKey: string | null
+  idempotency?: IdempotencyMark
+  at: number
+}
+
+export type DeliveryEvent =
+  | DeliveryRequested
+  | EffectDone<{ messageId: string | null }>
+  | EffectFailed
+  | EffectLost
+  | { type: 'retry.due'; at: number }
+
+export interface DeliveryContext {
+  deliveryId: string
+  channel: string
+  target: string
+  ref: string
+  attempt: number
+  retryAt: number // ms since epoch; 0 unless waiting
+  fault: string
+}
+
+const POLICY: RetryPolicy = {
+  attemptsMax: limits.deliveryAttemptsMax,
+  backoffMs: limits.deliveryBackoffMs,
+  backoffMsMax: limits.deliveryBackoffMsMax,
+  factor: 5,
+}
+
+const machine = setup({
+  types: { context: {} as DeliveryContext, events: {} as DeliveryEvent },
+  actions: {
+    'request.keep': assign(({ context, event }) =>
+      event.type !== 'delivery.requested'
+        ? context
+        : produce(context, (draft) => {
+            draft.deliveryId = event.deliveryId
+            draft.channel = event.channel
+            draft.target = event.target
+            draft.ref = event.ref
+            draft.attempt = 1
+          }),
+    ),
+    'fault.keep': assign(({ context, event }) =>
+      event.type === 'effect.failed'
+        ? { ...context, fault: event.class }
+        : { ...context, fault: 'lost' },
+    ),
+    'retry.plan': assign(({ context, event }) =>
+      event.type !== 'effect.failed'
+        ? context
+        : produce(context, (draft) => {
+            draft.fault = event.class
+            draft.retryAt =
+              event.at + retryDelayMs(POLICY, context.attempt, event.random, event.retryAfterMs)
+          }),
+    ),
+    'attempt.next': assign(({ context }) => ({
+      ...context,
+      attempt: context.attempt + 1,
+      retryAt: 0,
+    })),
+    'message.deliver': collected<MessageDeliverParams>,
+  },
+  guards: {
+    'attempt.current': ({ context, event }) =>
+      'attempt' in event && event.attempt === context.attempt,
+    'attempt.retryable': ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      event.attempt === context.attempt &&
+      event.sent === 'no' &&
+      event.retryable &&
+      context.attempt < POLICY.attemptsMax,
+    'attempt.refused': ({ context, event }) =>
+      event.type === 'effect.failed' && event.attempt === context.attempt && event.sent === 'no',
+    'attempt.unstarted': ({ context, event }) =>
+      event.type === 'effect.lost' && event.attempt === context.attempt && !event.started,
+  },
+})
+
+export const deliveryMachine = machine.createMachine({
+  id: 'delivery',
+  context: {
+    deliveryId: '',
+    channel: '',
+    target: '',
+    ref: '',
+    attempt: 0,
+    retryAt: 0,
+    fault: '',
+  },
+  initial: 'new',
+  states: {
+    new: { on: { 'delivery.requested': { target: 'attempting', actions: 'request.keep' } } },
+    attempting: {
+      entry: {
+        type: 'message.deliver',
+        params: ({ context: { deliveryId, channel, target, ref, attempt } }) => ({
+          deliveryId,
+          channel,
+          target,
+          ref,
+          attempt,
+        }),
+      },
+      on: {
+        'effect.done': { guard: 'attempt.current', target: 'sent' },
+        'effect.failed': [
+          { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
+          { guard: 'attempt.refused', target: 'failed', actions: 'fault.keep' },
+          { guard: 'attempt.current', target: 'uncertain', actions: 'fault.keep' },
+        ],
+        'effect.lost': [
+          {
+            guard: 'attempt.unstarted',
+            target: 'attempting',
+            reenter: true,
+            actions: 'attempt.next',
+          },
+          { guard: 'attempt.current', target: 'uncertain', actions: 'fault.keep' },
+        ],
+      },
+    },
+    waiting: { on: { 'retry.due': { target: 'attempting', actions: 'attempt.next' } } },
+    sent: { type: 'final' },
+    failed: { type: 'final' },
+    uncertain: {},
+  },
+})
+
+/** Lists what a delivery waits for: between attempts, the time of the next one. */
+export function deliveryWaits(value: unknown, context: DeliveryContext): Wait[] {
+  if (value !== 'waiting') return []
+  return [{ id: 'retry', dueAt: context.retryAt, event: { type: 'retry.due' } }]
+}

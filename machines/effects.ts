@@ -1,0 +1,68 @@
+/**
+ * Effects and their outcomes: what machines may wish for, and the events that answer a wish.
+ *
+ * A machine names an effect as an action with serialisable params; actors/outbox.ts runs it after
+ * the record is on disk; its outcome comes back to the same stream as one of these events (K5).
+ *
+ *   effect.done       it happened; facts by effect
+ *   effect.failed     it did not; class, retryable and, where told, retryAfterMs
+ *   effect.cancelled  we ended it ourselves
+ *   effect.lost       the process ended first (K6); `started` tells whether it was tried at all
+ */
+import type { StreamId } from '../protocol/ids.ts'
+import type { JournalEvent } from '../protocol/record.ts'
+
+interface Outcome {
+  effect: string // address: 1838.e0
+  name: string
+  attempt: number
+  at: number
+}
+
+export type EffectDone<Facts = unknown> = { type: 'effect.done' } & Outcome & Facts
+
+export type EffectFailed = Outcome & {
+  type: 'effect.failed'
+  class: string
+  retryable: boolean
+  retryAfterMs: number | null
+  random: number // 0 <= x < 1, drawn by the driver: machines draw nothing (K2)
+  sent?: 'no' | 'maybe'
+}
+
+export type EffectCancelled = { type: 'effect.cancelled' } & Outcome
+
+export type EffectLost = { type: 'effect.lost'; started: boolean } & Outcome
+
+/** The params of the action `stream.send`: an event for another actor. */
+export interface SendParams {
+  to: StreamId
+  event: JournalEvent
+}
+
+/** What a model call asks for: the prompt is the session's history up to this run (a recipe). */
+export interface ModelCallParams {
+  runId: string
+  sessionKey: string
+  model: string
+  thinking: string
+  attempt: number
+}
+
+/** What a delivery asks a channel for. */
+export interface MessageDeliverParams {
+  deliveryId: string
+  channel: string
+  target: string
+  ref: string
+  attempt: number
+}
+
+/** What opens a channel's link. */
+export interface ChannelOpenParams {
+  channel: string
+  attempt: number
+}
+
+/** The implementation of every effect action: none. The step collects them, nothing runs here. */
+export function collected<Params>(_args: unknown, _params: Params): void {}

@@ -1,0 +1,68 @@
+/**
+ * The gateway itself: its boots, its stops, and what it must not keep quiet about.
+ *
+ *   stopped ──gateway.booted──► running ──gateway.stopped──► stopped
+ *                                 ▲  └─ gateway.booted (the last end was a crash) ─┐
+ *                                 └────────────────────────────────────────────────┘
+ */
+import { produce } from 'immer'
+import { assign, setup } from 'xstate'
+
+export type GatewayEvent =
+  | { type: 'gateway.booted'; epoch: number; version: string; at: number }
+  | { type: 'gateway.stopped'; reason: string; at: number }
+  | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
+  | { type: 'stream.quarantined'; stream: string; code: string; at: number }
+
+export interface GatewayContext {
+  epoch: number
+  version: string
+  bootedAt: number
+  crashes: number // boots that followed no stop
+  refused: number
+  quarantined: string[]
+}
+
+const machine = setup({
+  types: { context: {} as GatewayContext, events: {} as GatewayEvent },
+  actions: {
+    'boot.keep': assign(({ context, event }) =>
+      event.type !== 'gateway.booted'
+        ? context
+        : produce(context, (draft) => {
+            draft.epoch = event.epoch
+            draft.version = event.version
+            draft.bootedAt = event.at
+            draft.quarantined = []
+          }),
+    ),
+    'crash.count': assign(({ context }) => ({ ...context, crashes: context.crashes + 1 })),
+    'refusal.count': assign(({ context, event }) =>
+      event.type === 'connections.refused'
+        ? { ...context, refused: context.refused + event.count }
+        : context,
+    ),
+    'quarantine.keep': assign(({ context, event }) =>
+      event.type === 'stream.quarantined' && !context.quarantined.includes(event.stream)
+        ? { ...context, quarantined: [...context.quarantined, event.stream] }
+        : context,
+    ),
+  },
+})
+
+export const gatewayMachine = machine.createMachine({
+  id: 'gateway',
+  context: { epoch: 0, version: '', bootedAt: 0, crashes: 0, refused: 0, quarantined: [] },
+  initial: 'stopped',
+  states: {
+    stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
+    running: {
+      on: {
+        'gateway.booted': { actions: ['crash.count', 'boot.keep'] },
+        'gateway.stopped': 'stopped',
+        'connections.refused': { actions: 'refusal.count' },
+        'stream.quarantined': { actions: 'quarantine.keep' },
+      },
+    },
+  },
+})

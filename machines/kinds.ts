@@ -1,0 +1,40 @@
+/** The kinds of actor: for each, its machine, stepped, and what its snapshots wait for. */
+import type { AnyMachineSnapshot } from 'xstate'
+import type { StreamKind } from '../protocol/ids.ts'
+import { channelMachine, channelWaits } from './channel.ts'
+import { connectionMachine } from './connection.ts'
+import { deliveryMachine, deliveryWaits } from './delivery.ts'
+import { gatewayMachine } from './gateway.ts'
+import { pairingMachine } from './pairing.ts'
+import { runMachine, runWaits } from './run.ts'
+import { sessionMachine } from './session.ts'
+import { createStepper, type Stepper } from './step.ts'
+import type { Wait } from './waits.ts'
+
+export interface Kind {
+  readonly stepper: Stepper
+  readonly waits: (snapshot: AnyMachineSnapshot) => readonly Wait[]
+}
+
+const NO_WAITS: readonly Wait[] = []
+const never = () => NO_WAITS
+
+/** Every kind by its name; the steppers are shared by all actors of a kind. */
+export const kinds: Readonly<Record<StreamKind, Kind>> = {
+  gateway: { stepper: createStepper(gatewayMachine), waits: never },
+  connection: { stepper: createStepper(connectionMachine), waits: never },
+  pairing: { stepper: createStepper(pairingMachine), waits: never },
+  session: { stepper: createStepper(sessionMachine), waits: never },
+  run: {
+    stepper: createStepper(runMachine),
+    waits: (snapshot) => runWaits(snapshot.value, snapshot.context),
+  },
+  channel: {
+    stepper: createStepper(channelMachine),
+    waits: (snapshot) => channelWaits(snapshot.value, snapshot.context),
+  },
+  delivery: {
+    stepper: createStepper(deliveryMachine),
+    waits: (snapshot) => deliveryWaits(snapshot.value, snapshot.context),
+  },
+}

@@ -1,0 +1,311 @@
+/**
+ * Open work: one fold of the whole journal that knows what is not finished, and what must not be
+ * forgotten. Boot loads its checkpoint and folds the tail; sleeping actors stay asleep.
+ *
+ *   effects      wished for, without outcome     sends        on their way, without consumer
+ *   waits        armed, not fired or cancelled   connections  opened, not closed
+ *   channels     enabled, not disabled
+ *   keys         idempotency keys and where their answer stands
+ *   inbound      message ids taken in, by channel
+ *   sessions     a row for each, as `sessions.list` shows it
+ *
+ * The maps are changed in place (10,000 rows would cost a copy each step); rows are immutable.
+ */
+import { produce } from 'immer'
+import { outputAddress, streamName } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
+import type { MessageReceived } from '../channel.ts'
+import type { DeliveryRequested } from '../delivery.ts'
+import type { IdempotencyMark, MessageAccepted } from '../session.ts'
+
+export interface OpenEffect extends Effect {
+  readonly stream: string
+  readonly correlationId: string
+  readonly started: boolean
+}
+
+export interface OpenSend extends Send {
+  readonly correlationId: string
+}
+
+export interface OpenWait extends Wait {
+  readonly stream: string
+  readonly correlationId: string
+}
+
+/** Where the answer to an idempotency key stands. */
+export interface KeyUse {
+  readonly digest: string
+  readonly position: number
+  readonly at: number
+}
+
+export interface SessionRow {
+  readonly key: string
+  readonly channel: string | null
+  readonly peer: string | null
+  readonly model: string | null
+  readonly createdAt: number
+  readonly lastMessageAt: number
+  readonly messages: number
+  readonly pending: number // accepted messages whose run has not ended
+}
+
+export interface OpenWork {
+  position: number // of the last record folded in
+  cleanEnd: boolean // the last thing that the gateway recorded of itself was a stop
+  readonly effects: Map<string, OpenEffect> // by address
+  readonly sends: Map<string, OpenSend> // by address
+  readonly waits: Map<string, OpenWait> // by address
+  readonly waitAddresses: Map<string, string> // stream + wait id -> address
+  readonly keys: Map<string, KeyUse> // owner + key, oldest first
+  readonly inbound: Map<string, Set<string>> // channel -> message ids, oldest first
+  readonly connections: Set<string> // streams
+  readonly channels: Set<string> // names of those enabled
+  readonly sessions: Map<string, SessionRow>
+}
+
+/** The fold of an empty journal. */
+export function emptyOpenWork(): OpenWork {
+  return {
+    position: 0,
+    cleanEnd: true,
+    effects: new Map(),
+    sends: new Map(),
+    waits: new Map(),
+    waitAddresses: new Map(),
+    keys: new Map(),
+    inbound: new Map(),
+    connections: new Set(),
+    channels: new Set(),
+    sessions: new Map(),
+  }
+}
+
+/** Folds the next record in. Records must come in order, without gaps. */
+export function foldOpenWork(work: OpenWork, record: JournalRecord): void {
+  work.position = record.position
+  if (record.kind === 'migrated') return
+  if (record.kind === 'started') {
+    const effect = work.effects.get(record.cause)
+    if (effect !== undefined) work.effects.set(record.cause, { ...effect, started: true })
+    return
+  }
+  consume(work, record)
+  produceOutputs(work, record)
+  if (record.ignored === null) foldFacts(work, record)
+}
+
+/** The key under which an idempotency mark is kept. */
+export function keyOf(mark: { owner: string; key: string }): string {
+  return `${mark.owner}\n${mark.key}`
+}
+
+function consume(work: OpenWork, { cause, event, cancelled, stream }: JournalRecord): void {
+  if (event.type.startsWith('effect.')) work.effects.delete(cause)
+  work.sends.delete(cause)
+  dropWait(work, cause)
+  for (const id of cancelled) dropWait(work, work.waitAddresses.get(waitKey(stream, id)))
+}
+
+function dropWait(work: OpenWork, address: string | undefined): void {
+  if (address === undefined) return
+  const wait = work.waits.get(address)
+  if (wait === undefined) return
+  work.waits.delete(address)
+  const key = waitKey(wait.stream, wait.id)
+  if (work.waitAddresses.get(key) === address) work.waitAddresses.delete(key)
+}
+
+function produceOutputs(work: OpenWork, record: JournalRecord): void {
+  const { position, stream, correlationId } = record
+  for (const [index, effect] of record.effects.entries()) {
+    const address = outputAddress(position, 'e', index)
+    work.effects.set(address, { ...effect, stream, correlationId, started: false })
+  }
+  for (const [index, send] of record.sends.entries()) {
+    work.sends.set(outputAddress(position, 's', index), { ...send, correlationId })
+  }
+  for (const [index, wait] of record.armed.entries()) {
+    const address = outputAddress(position, 't', index)
+    const key = waitKey(stream, wait.id)
+    dropWait(work, work.waitAddresses.get(key))
+    work.waits.set(address, { ...wait, stream, correlationId })
+    work.waitAddresses.set(key, address)
+  }
+}
+
+function foldFacts(work: OpenWork, record: JournalRecord): void {
+  const { event, position, at, stream } = record
+  switch (event.type) {
+    case 'message.accepted':
+      foldAccepted(work, event as unknown as MessageAccepted, record)
+      break
+    case 'delivery.requested':
+      keepKey(work, (event as unknown as DeliveryRequested).idempotency, position, at)
+      break
+    case 'run.finished':
+      foldFinished(work, streamName(stream), event['status'] === 'done', at)
+      break
+    case 'message.received':
+      keepInbound(work, event as unknown as MessageReceived)
+      break
+    case 'connection.opened':
+      work.connections.add(stream)
+      break
+    case 'connection.closed':
+      work.connections.delete(stream)
+      break
+    case 'channel.enabled':
+      work.channels.add(streamName(stream))
+      break
+    case 'channel.disabled':
+      work.channels.delete(streamName(stream))
+      break
+    case 'gateway.booted':
+      work.cleanEnd = false
+      break
+    case 'gateway.stopped':
+      work.cleanEnd = true
+      break
+  }
+}
+
+function foldAccepted(work: OpenWork, event: MessageAccepted, { position, at }: JournalRecord): void {
+  keepKey(work, event.idempotency, position, at)
+  const row = work.sessions.get(event.sessionKey) ?? newRow(event, at)
+  work.sessions.set(
+    event.sessionKey,
+    produce(row, (draft) => {
+      draft.channel = event.channel ?? row.channel
+      draft.peer = event.peer ?? row.peer
+      draft.model = event.model
+      draft.lastMessageAt = at
+      draft.messages += 1
+      draft.pending += 1
+    }),
+  )
+}
+
+function newRow(event: MessageAccepted, at: number): SessionRow {
+  return {
+    key: event.sessionKey,
+    channel: null,
+    peer: null,
+    model: null,
+    createdAt: at,
+    lastMessageAt: at,
+    messages: 0,
+    pending: 0,
+  }
+}
+
+function foldFinished(work: OpenWork, key: string, answered: boolean, at: number): void {
+  const row = work.sessions.get(key)
+  if (row === undefined) return
+  work.sessions.set(
+    key,
+    produce(row, (draft) => {
+      draft.pending -= 1
+      if (!answered) return
+      draft.messages += 1
+      draft.lastMessageAt = at
+    }),
+  )
+}
+
+// Maps keep insertion order, so the first key is the oldest.
+function keepKey(
+  work: OpenWork,
+  mark: IdempotencyMark | undefined,
+  position: number,
+  at: number,
+): void {
+  if (mark === undefined) return
+  work.keys.set(keyOf(mark), { digest: mark.digest, position, at })
+  for (const [key, use] of work.keys) {
+    const isOld = use.at < at - limits.idempotencyRetentionMs
+    if (!isOld && work.keys.size <= limits.idempotencyKeysMax) break
+    work.keys.delete(key)
+  }
+}
+
+function keepInbound(work: OpenWork, { channel, messageId }: MessageReceived): void {
+  const known = work.inbound.get(channel) ?? new Set()
+  work.inbound.set(channel, known)
+  known.add(messageId)
+  if (known.size <= limits.inboundDedupeMax) return
+  for (const oldest of known) {
+    known.delete(oldest)
+    break
+  }
+}
+
+function waitKey(stream: string, id: string): string {
+  return `${stream}\n${id}`
+}
+
+/** Takes the fold apart into plain values, for a checkpoint. */
+export function saveOpenWork(work: OpenWork): unknown {
+  return {
+    format: 1,
+    position: work.position,
+    cleanEnd: work.cleanEnd,
+    effects: [...work.effects],
+    sends: [...work.sends],
+    waits: [...work.waits],
+    keys: [...work.keys].map(([key, use]) => [key, use.digest, use.position, use.at]),
+    inbound: [...work.inbound].map(([channel, ids]) => [channel, [...ids]]),
+    connections: [...work.connections],
+    channels: [...work.channels],
+    sessions: [...work.sessions.values()].map((row) => [
+      row.key,
+      row.channel,
+      row.peer,
+      row.model,
+      row.createdAt,
+      row.lastMessageAt,
+      row.messages,
+      row.pending,
+    ]),
+  }
+}
+
+interface SavedOpenWork {
+  format: number
+  position: number
+  cleanEnd: boolean
+  effects: [string, OpenEffect][]
+  sends: [string, OpenSend][]
+  waits: [string, OpenWait][]
+  keys: [string, string, number, number][]
+  inbound: [string, string[]][]
+  connections: string[]
+  channels: string[]
+  sessions: [string, string | null, string | null, string | null, number, number, number, number][]
+}
+
+/** Puts a checkpoint together again; null where it is of another format. */
+export function restoreOpenWork(value: unknown): OpenWork | null {
+  const saved = value as SavedOpenWork
+  if (saved.format !== 1) return null
+  return {
+    position: saved.position,
+    cleanEnd: saved.cleanEnd,
+    effects: new Map(saved.effects),
+    sends: new Map(saved.sends),
+    waits: new Map(saved.waits),
+    waitAddresses: new Map(saved.waits.map(([address, wait]) => [waitKey(wait.stream, wait.id), address])),
+    keys: new Map(saved.keys.map(([key, digest, position, at]) => [key, { digest, position, at }])),
+    inbound: new Map(saved.inbound.map(([channel, ids]) => [channel, new Set(ids)])),
+    connections: new Set(saved.connections),
+    channels: new Set(saved.channels),
+    sessions: new Map(saved.sessions.map((fields) => [fields[0], restoreRow(fields)])),
+  }
+}
+
+function restoreRow(fields: SavedOpenWork['sessions'][number]): SessionRow {
+  const [key, channel, peer, model, createdAt, lastMessageAt, messages, pending] = fields
+  return { key, channel, peer, model, createdAt, lastMessageAt, messages, pending }
+}

@@ -1,0 +1,69 @@
+/**
+ * Who may talk to the agent on a channel, and by which rule that was decided.
+ *
+ * Decisions look at stable ids only, never at shown names. Every decision names its rule, so that
+ * "why was this dropped" has an answer in the record.
+ */
+import type { PeerKind } from '../../protocol/message.ts'
+
+export interface RoomPolicy {
+  readonly requireMention: boolean
+  readonly allowFrom: readonly string[] // sender ids, or '*'
+}
+
+export interface ChannelPolicy {
+  readonly dmPolicy: 'pairing' | 'allowlist' | 'open' | 'disabled'
+  readonly allowFrom: readonly string[] // sender ids, or '*'
+  readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
+  readonly rooms: Readonly<Record<string, RoomPolicy>> // by room id, or '*'
+}
+
+export interface PolicySubject {
+  readonly peer: PeerKind
+  readonly senderId: string
+  readonly roomId: string
+  readonly mentioned: boolean
+}
+
+export interface Verdict {
+  readonly admitted: boolean
+  readonly rule: string
+}
+
+/** Judges one inbound message by the policy of its channel. */
+export function judge(policy: ChannelPolicy, subject: PolicySubject): Verdict {
+  return subject.peer === 'direct' ? judgeDirect(policy, subject) : judgeRoom(policy, subject)
+}
+
+function judgeDirect(policy: ChannelPolicy, { senderId }: PolicySubject): Verdict {
+  if (policy.dmPolicy === 'disabled') return refuse('dm.disabled')
+  if (policy.dmPolicy === 'open') return admit('dm.open')
+  if (isListed(policy.allowFrom, senderId)) return admit('dm.allowFrom')
+  return refuse(policy.dmPolicy === 'pairing' ? 'dm.pairing' : 'dm.allowlist')
+}
+
+function judgeRoom(policy: ChannelPolicy, subject: PolicySubject): Verdict {
+  if (policy.groupPolicy === 'disabled') return refuse('group.disabled')
+  const room = policy.rooms[subject.roomId] ?? policy.rooms['*']
+  if (room === undefined) {
+    if (policy.groupPolicy === 'allowlist') return refuse('group.notListed')
+    return subject.mentioned ? admit('group.open') : refuse('group.notMentioned')
+  }
+  if (room.allowFrom.length > 0 && !isListed(room.allowFrom, subject.senderId)) {
+    return refuse('group.allowFrom')
+  }
+  if (room.requireMention && !subject.mentioned) return refuse('group.notMentioned')
+  return admit('group.listed')
+}
+
+function isListed(list: readonly string[], senderId: string): boolean {
+  return list.includes('*') || list.includes(senderId)
+}
+
+function admit(rule: string): Verdict {
+  return { admitted: true, rule }
+}
+
+function refuse(rule: string): Verdict {
+  return { admitted: false, rule }
+}

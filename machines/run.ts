@@ -1,0 +1,191 @@
+/**
+ * One run: from a user's message to one answer of a model, with retries.
+ *
+ *   new ──run.requested──► calling ──effect.done──────────────► done
+ *                            ▲  │ ├──effect.failed (retryable)─► waiting ──retry.due──► calling
+ *                            │  │ ├──effect.failed─────────────► failed
+ *                            └──┘ └──run.aborted───────────────► aborted   (also from waiting)
+ *                          effect.lost
+ *
+ * A lost call is made again: a model call changes nothing outside. Each end tells the session.
+ */
+import { produce } from 'immer'
+import { assign, setup } from 'xstate'
+import { streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import {
+  collected,
+  type EffectCancelled,
+  type EffectDone,
+  type EffectFailed,
+  type EffectLost,
+  type ModelCallParams,
+  type SendParams,
+} from './effects.ts'
+import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
+import type { Wait } from './waits.ts'
+
+export type RunRequested = {
+  type: 'run.requested'
+  runId: string
+  sessionKey: string
+  model: string
+  thinking: string
+  at: number
+}
+
+type ModelDone = EffectDone<{ ref: string; inputTokens: number; outputTokens: number }>
+
+export type RunEvent =
+  | RunRequested
+  | ModelDone
+  | EffectFailed
+  | EffectCancelled
+  | EffectLost
+  | { type: 'retry.due'; at: number }
+  | { type: 'run.aborted'; by: string; at: number }
+
+export interface RunContext {
+  runId: string
+  sessionKey: string
+  model: string
+  thinking: string
+  attempt: number // of the call in hand, from 1
+  retryAt: number // ms since epoch; 0 unless waiting
+  fault: string // class of the last failure, or empty
+}
+
+const POLICY: RetryPolicy = {
+  attemptsMax: limits.runAttemptsMax,
+  backoffMs: limits.runBackoffMs,
+  backoffMsMax: limits.runBackoffMsMax,
+  factor: 2,
+}
+
+const machine = setup({
+  types: { context: {} as RunContext, events: {} as RunEvent },
+  actions: {
+    'request.keep': assign(({ context, event }) =>
+      event.type !== 'run.requested'
+        ? context
+        : produce(context, (draft) => {
+            draft.runId = event.runId
+            draft.sessionKey = event.sessionKey
+            draft.model = event.model
+            draft.thinking = event.thinking
+            draft.attempt = 1
+          }),
+    ),
+    'fault.keep': assign(({ context, event }) =>
+      event.type !== 'effect.failed' ? context : { ...context, fault: event.class },
+    ),
+    'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
+    'retry.plan': assign(({ context, event }) =>
+      event.type !== 'effect.failed'
+        ? context
+        : produce(context, (draft) => {
+            draft.fault = event.class
+            draft.retryAt =
+              event.at + retryDelayMs(POLICY, context.attempt, event.random, event.retryAfterMs)
+          }),
+    ),
+    'attempt.next': assign(({ context }) => ({
+      ...context,
+      attempt: context.attempt + 1,
+      retryAt: 0,
+    })),
+    'model.call': collected<ModelCallParams>,
+    'model.cancel': collected<{ runId: string; attempt: number }>,
+    'stream.send': collected<SendParams>,
+  },
+  guards: {
+    'attempt.current': ({ context, event }) =>
+      'attempt' in event && event.attempt === context.attempt,
+    'attempt.retryable': ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      event.attempt === context.attempt &&
+      event.retryable &&
+      context.attempt < POLICY.attemptsMax,
+    'attempt.left': ({ context, event }) =>
+      event.type === 'effect.lost' &&
+      event.attempt === context.attempt &&
+      context.attempt < POLICY.attemptsMax,
+  },
+})
+
+const finished = (status: 'done' | 'failed' | 'aborted') => ({
+  type: 'stream.send' as const,
+  params: ({ context, event }: { context: RunContext; event: RunEvent }): SendParams => ({
+    to: streamId('session', context.sessionKey),
+    event: {
+      type: 'run.finished',
+      runId: context.runId,
+      status,
+      fault: status === 'failed' ? context.fault : '',
+      ...answerFacts(event),
+    },
+  }),
+})
+
+function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
+  return event.type === 'effect.done'
+    ? { ref: event.ref, inputTokens: event.inputTokens, outputTokens: event.outputTokens }
+    : { ref: '', inputTokens: 0, outputTokens: 0 }
+}
+
+export const runMachine = machine.createMachine({
+  id: 'run',
+  context: { runId: '', sessionKey: '', model: '', thinking: '', attempt: 0, retryAt: 0, fault: '' },
+  initial: 'new',
+  states: {
+    new: { on: { 'run.requested': { target: 'calling', actions: 'request.keep' } } },
+    calling: {
+      entry: {
+        type: 'model.call',
+        params: ({ context }) => ({
+          runId: context.runId,
+          sessionKey: context.sessionKey,
+          model: context.model,
+          thinking: context.thinking,
+          attempt: context.attempt,
+        }),
+      },
+      on: {
+        'effect.done': { guard: 'attempt.current', target: 'done', actions: finished('done') },
+        'effect.failed': [
+          { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
+          { guard: 'attempt.current', target: 'failed', actions: ['fault.keep', finished('failed')] },
+        ],
+        'effect.lost': [
+          { guard: 'attempt.left', target: 'calling', reenter: true, actions: 'attempt.next' },
+          { guard: 'attempt.current', target: 'failed', actions: ['fault.lost', finished('failed')] },
+        ],
+        'run.aborted': {
+          target: 'aborted',
+          actions: [
+            {
+              type: 'model.cancel',
+              params: ({ context }) => ({ runId: context.runId, attempt: context.attempt }),
+            },
+            finished('aborted'),
+          ],
+        },
+      },
+    },
+    waiting: {
+      on: {
+        'retry.due': { target: 'calling', actions: 'attempt.next' },
+        'run.aborted': { target: 'aborted', actions: finished('aborted') },
+      },
+    },
+    done: { type: 'final' },
+    failed: { type: 'final' },
+    aborted: { type: 'final' },
+  },
+})
+
+/** Lists what a run waits for: between attempts, the time of the next one. */
+export function runWaits(value: unknown, context: RunContext): Wait[] {
+  if (value !== 'waiting') return []
+  return [{ id: 'retry', dueAt: context.retryAt, event: { type: 'retry.due' } }]
+}

@@ -1,0 +1,194 @@
+/**
+ * One session: a conversation, its queue and its one run at a time.
+ *
+ *   idle ──message.accepted──► running ──run.finished, queue empty──► idle
+ *                               │  ▲ └──run.finished, more queued──┐
+ *                               └──┴── message.accepted (queued) ──┘
+ *
+ * The history holds refs, never text (K1); it is the recipe of the next prompt. A message joins it
+ * when its run begins, so that each answer follows its question.
+ */
+import { produce } from 'immer'
+import { assign, enqueueActions, setup } from 'xstate'
+import { streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import { collected, type SendParams } from './effects.ts'
+
+/** Where an answer goes: pinned when the message is taken in. */
+export interface Route {
+  channel: string
+  target: string
+}
+
+/** Who asks, and in whose name an idempotency key counts. */
+export interface IdempotencyMark {
+  owner: string
+  key: string
+  digest: string // of method and params
+}
+
+export type MessageAccepted = {
+  type: 'message.accepted'
+  sessionKey: string
+  messageId: string
+  runId: string
+  ref: string
+  channel: string | null
+  peer: string | null
+  route: Route | null
+  model: string
+  thinking: string
+  messagesMax: number // of the history
+  idempotency?: IdempotencyMark
+  at: number
+}
+
+export type RunFinished = {
+  type: 'run.finished'
+  runId: string
+  status: 'done' | 'failed' | 'aborted'
+  fault: string
+  ref: string // of the answer; empty unless done
+  inputTokens: number
+  outputTokens: number
+  at: number
+}
+
+export type SessionEvent = MessageAccepted | RunFinished
+
+export interface HistoryEntry {
+  role: 'user' | 'assistant'
+  ref: string
+  runId: string
+}
+
+interface PlannedRun {
+  runId: string
+  ref: string
+  route: Route | null
+  model: string
+  thinking: string
+}
+
+export interface SessionContext {
+  key: string
+  turn: number // runs begun
+  messages: number // user and assistant messages, as counted for people
+  messagesMax: number
+  history: HistoryEntry[]
+  queue: PlannedRun[]
+  current: PlannedRun | null
+}
+
+const machine = setup({
+  types: { context: {} as SessionContext, events: {} as SessionEvent },
+  actions: {
+    'message.keep': assign(({ context, event }) =>
+      event.type !== 'message.accepted'
+        ? context
+        : produce(context, (draft) => {
+            draft.key = event.sessionKey
+            draft.messages += 1
+            draft.messagesMax = event.messagesMax
+            const { runId, ref, route, model, thinking } = event
+            draft.queue.push({ runId, ref, route, model, thinking })
+          }),
+    ),
+    'answer.keep': assign(({ context, event }) =>
+      event.type !== 'run.finished'
+        ? context
+        : produce(context, (draft) => {
+            draft.current = null
+            if (event.status !== 'done') return
+            draft.messages += 1
+            draft.history.push({ role: 'assistant', ref: event.ref, runId: event.runId })
+          }),
+    ),
+    'run.take': assign(({ context }) =>
+      produce(context, (draft) => {
+        const next = draft.queue.shift() ?? null
+        draft.current = next
+        if (next === null) return
+        draft.turn += 1
+        draft.history.push({ role: 'user', ref: next.ref, runId: next.runId })
+        draft.history.splice(0, Math.max(0, draft.history.length - draft.messagesMax))
+      }),
+    ),
+    'run.request': enqueueActions(({ context, enqueue }) => {
+      if (context.current === null) return
+      const { runId, model, thinking } = context.current
+      const event = { type: 'run.requested', runId, sessionKey: context.key, model, thinking }
+      enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
+    }),
+    'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
+      const route = context.current?.route ?? null
+      if (event.type !== 'run.finished' || event.status !== 'done' || route === null) return
+      const deliveryId = `reply-${event.runId}`
+      const request = {
+        type: 'delivery.requested',
+        deliveryId,
+        ...route,
+        ref: event.ref,
+        sessionKey: context.key,
+      }
+      enqueue({ type: 'stream.send', params: { to: streamId('delivery', deliveryId), event: request } })
+    }),
+    'stream.send': collected<SendParams>,
+  },
+  guards: {
+    'queue.hasRoom': ({ context }) => context.queue.length < limits.sessionQueueMax,
+    'queue.waiting': ({ context, event }) => isCurrent(context, event) && context.queue.length > 0,
+    'run.current': ({ context, event }) => isCurrent(context, event),
+  },
+})
+
+function isCurrent(context: SessionContext, event: SessionEvent): boolean {
+  return event.type === 'run.finished' && event.runId === context.current?.runId
+}
+
+export const sessionMachine = machine.createMachine({
+  id: 'session',
+  context: {
+    key: '',
+    turn: 0,
+    messages: 0,
+    messagesMax: limits.sessionMessagesMax,
+    history: [],
+    queue: [],
+    current: null,
+  },
+  initial: 'idle',
+  states: {
+    idle: {
+      on: {
+        'message.accepted': {
+          target: 'running',
+          actions: ['message.keep', 'run.take', 'run.request'],
+        },
+      },
+    },
+    running: {
+      on: {
+        'message.accepted': { guard: 'queue.hasRoom', actions: 'message.keep' },
+        'run.finished': [
+          {
+            guard: 'queue.waiting',
+            actions: ['answer.deliver', 'answer.keep', 'run.take', 'run.request'],
+          },
+          { guard: 'run.current', target: 'idle', actions: ['answer.deliver', 'answer.keep'] },
+        ],
+      },
+    },
+  },
+})
+
+/**
+ * Reads the prompt of a run off its session: the history up to the run's own message, or null
+ * where the run has not begun or its message has left the kept history.
+ */
+export function promptOf(context: SessionContext, runId: string): readonly HistoryEntry[] | null {
+  const index = context.history.findLastIndex(
+    (entry) => entry.role === 'user' && entry.runId === runId,
+  )
+  return index === -1 ? null : context.history.slice(0, index + 1)
+}

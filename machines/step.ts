@@ -1,0 +1,135 @@
+/**
+ * One step of one machine: (snapshot, event) in, snapshot and outputs out. Step 5 of 8.
+ *
+ * Live actors, boot replay, time travel, forks and tests all step through here. The only file that
+ * touches XState's internals: `machine.transition` with one scope that is used again for each
+ * call, because the public `transition()` builds a whole actor every time. A differential test
+ * (tests/machines/step.test.ts) holds the two equal; xstate is pinned exactly.
+ *
+ * Custom actions never run: they are collected, `stream.send` as sends, all others as effects.
+ */
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  createActor,
+  type SnapshotStatus,
+} from 'xstate'
+import { canonical, stateHash } from '../protocol/codec.ts'
+import type { Effect, Ignored, JournalEvent, Send } from '../protocol/record.ts'
+
+/** What one event did to one snapshot. */
+export interface Stepped {
+  readonly snapshot: AnyMachineSnapshot
+  readonly effects: readonly Effect[]
+  readonly sends: readonly Send[]
+  readonly ignored: Ignored | null
+}
+
+/** A snapshot as bytes can hold it. */
+export interface SavedState {
+  readonly value: unknown
+  readonly status: SnapshotStatus
+  readonly context: unknown
+}
+
+/** Steps one machine. Pure but for `stepTrap`; safe to share between actors of a kind. */
+export interface Stepper {
+  readonly machine: AnyStateMachine
+  /** The state before the first event; it may produce no outputs. */
+  readonly initial: AnyMachineSnapshot
+  /** Takes one event in; `at` is its time, in ms since epoch. @throws what a guard or assign throws. */
+  readonly step: (snapshot: AnyMachineSnapshot, event: JournalEvent, at: number) => Stepped
+  readonly restore: (saved: SavedState) => AnyMachineSnapshot
+}
+
+/**
+ * Called around every step. Tests and development put functions here that make the clock and the
+ * random sources throw in between (K2); production leaves them empty.
+ */
+export const stepTrap = { enter: (_machine: string): void => {}, leave: (): void => {} }
+
+interface CollectedAction {
+  readonly type: string
+  readonly params: unknown
+}
+
+type StepScope = Parameters<AnyStateMachine['transition']>[2]
+
+/** Builds the stepper of a machine. */
+export function createStepper(machine: AnyStateMachine): Stepper {
+  const collected: CollectedAction[] = []
+  const scope = createScope(machine, collected)
+  const initial = machine.getInitialSnapshot(scope, undefined) as AnyMachineSnapshot
+  if (collected.length > 0) throw new Error(`machine ${machine.id}: outputs before the first event`)
+  return {
+    machine,
+    initial,
+    step: (snapshot, event, at) => {
+      collected.length = 0
+      stepTrap.enter(machine.id)
+      try {
+        const next = machine.transition(snapshot, { ...event, at }, scope) as AnyMachineSnapshot
+        const unchanged = next === snapshot && collected.length === 0
+        const ignored = unchanged ? whyIgnored(machine, snapshot, event) : null
+        return { snapshot: next, ...sortOutputs(collected), ignored }
+      } finally {
+        stepTrap.leave()
+      }
+    },
+    restore: ({ value, status, context }) =>
+      machine.resolveState({ value, status, context } as Parameters<typeof machine.resolveState>[0]),
+  }
+}
+
+function createScope(machine: AnyStateMachine, collected: CollectedAction[]): StepScope {
+  const self = createActor(machine)
+  return {
+    self,
+    system: self.system,
+    id: '',
+    sessionId: '',
+    logger: () => {},
+    defer: () => {},
+    emit: () => {},
+    stopChild: () => {},
+    actionExecutor: (action: CollectedAction) => {
+      collected.push({ type: action.type, params: action.params })
+    },
+  } as unknown as StepScope
+}
+
+function sortOutputs(collected: readonly CollectedAction[]): { effects: Effect[]; sends: Send[] } {
+  const effects: Effect[] = []
+  const sends: Send[] = []
+  for (const { type, params } of collected) {
+    if (type === 'stream.send') sends.push(params as Send)
+    else effects.push({ name: type, params: params as Effect['params'] })
+  }
+  return { effects, sends }
+}
+
+// An event that changed nothing says why, so that its absence of effect proves something (K3).
+function whyIgnored(
+  machine: AnyStateMachine,
+  snapshot: AnyMachineSnapshot,
+  event: JournalEvent,
+): Ignored {
+  if (machine.getTransitionData(snapshot, event).length > 0) return 'unchanged'
+  const nodes = snapshot._nodes as readonly { transitions: Map<string, unknown[]> }[]
+  return nodes.some((node) => node.transitions.has(event.type)) ? 'refused' : 'unhandled'
+}
+
+/** Formats a state value: a plain name, or canonical JSON where regions or depth need it. */
+export function formatValue(snapshot: AnyMachineSnapshot): string {
+  return typeof snapshot.value === 'string' ? snapshot.value : canonical(snapshot.value)
+}
+
+/** Hashes a snapshot: 16 hex digits over value, status and context. */
+export function hashSnapshot(snapshot: AnyMachineSnapshot): string {
+  return stateHash(snapshot.value, snapshot.status, snapshot.context)
+}
+
+/** Takes out of a snapshot what is worth keeping. */
+export function saveSnapshot(snapshot: AnyMachineSnapshot): SavedState {
+  return { value: snapshot.value, status: snapshot.status, context: snapshot.context as unknown }
+}

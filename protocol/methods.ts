@@ -1,0 +1,126 @@
+/**
+ * The methods: for each its parameters, the scope it needs, and whether it writes.
+ *
+ * One table for both dialects, the reference for scopes and for the wire's documentation. Names of
+ * scopes are upstream's.
+ */
+import {
+  array,
+  boolean,
+  define,
+  enums,
+  type Infer,
+  integer,
+  min,
+  object,
+  optional,
+  size,
+  string,
+} from 'superstruct'
+import { limits } from './limits.ts'
+
+export type Scope = 'operator.read' | 'operator.write' | 'operator.admin'
+
+const id = () =>
+  define<string>('id', (value) =>
+    typeof value === 'string' && /^[\x21-\x7e]{1,128}$/.test(value)
+      ? true
+      : `expected 1 to ${limits.idCharsMax} printable ASCII characters without spaces`,
+  )
+const text = () => size(string(), 1, limits.messageBytesMax)
+const sessionKey = () => size(string(), 1, limits.sessionKeyBytesMax)
+const idempotencyKey = () => size(string(), 1, limits.idempotencyKeyCharsMax)
+const names = () => size(array(size(string(), 1, 64)), 0, 64)
+const secret = () => size(string(), 1, 1_024)
+
+export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
+
+interface MethodSpec {
+  readonly params: unknown // a struct
+  readonly scope: Scope | null // null: `connect` itself
+  readonly writes: boolean // leaves a record: a lazy connection is recorded first
+}
+
+const connect = object({
+  deviceId: id(),
+  role: optional(enums(['client', 'node'])),
+  auth: optional(
+    object({
+      token: optional(secret()),
+      password: optional(secret()),
+      deviceToken: optional(secret()),
+      challenge: optional(secret()),
+      challengeResponse: optional(secret()),
+      publicKey: optional(secret()),
+    }),
+  ),
+  features: optional(names()),
+  capabilities: optional(names()),
+  version: optional(size(string(), 1, 64)),
+  subscribe: optional(names()),
+  resumeFrom: optional(min(integer(), 0)),
+})
+
+/** Every method by its name. */
+export const methods = {
+  connect: { params: connect, scope: null, writes: true },
+  health: { params: object({ probe: optional(boolean()) }), scope: 'operator.read', writes: false },
+  send: {
+    params: object({
+      channel: size(string(), 1, 64),
+      target: size(string(), 1, 256),
+      message: text(),
+      idempotencyKey: optional(idempotencyKey()),
+      sessionKey: optional(sessionKey()),
+    }),
+    scope: 'operator.write',
+    writes: true,
+  },
+  agent: {
+    params: object({
+      message: text(),
+      sessionKey: optional(sessionKey()),
+      thinking: optional(enums(THINKING_LEVELS)),
+      verbose: optional(boolean()),
+      idempotencyKey: optional(idempotencyKey()),
+    }),
+    scope: 'operator.write',
+    writes: true,
+  },
+  'agent.abort': { params: object({ runId: id() }), scope: 'operator.write', writes: true },
+  subscribe: { params: object({ events: names() }), scope: 'operator.read', writes: true },
+  'sessions.list': { params: object({}), scope: 'operator.read', writes: false },
+  'config.get': { params: object({}), scope: 'operator.read', writes: false },
+} as const satisfies Record<string, MethodSpec>
+
+export type MethodName = keyof typeof methods
+export type MethodParams<M extends MethodName> = Infer<(typeof methods)[M]['params']>
+export type ConnectParams = Infer<typeof connect>
+
+const KNOWN: ReadonlySet<string> = new Set(Object.keys(methods))
+
+/** Tells whether a text names a method; safe for `toString` and the like. */
+export function isMethod(name: string): name is MethodName {
+  return KNOWN.has(name)
+}
+
+/** The event types that a client may subscribe to; a name covers what follows it and a dot. */
+export const EVENT_NAMES = [
+  'agent',
+  'agent.delta',
+  'agent.done',
+  'chat',
+  'delivery',
+  'presence',
+  'tick',
+  'tool',
+  'shutdown',
+] as const
+
+export type EventName = (typeof EVENT_NAMES)[number]
+
+/** Tells whether a subscription covers an event: by its name, or by a prefix up to a dot. */
+export function covers(subscription: readonly string[] | null, event: EventName): boolean {
+  if (subscription === null) return true
+  return subscription.some((name) => event === name || event.startsWith(`${name}.`))
+}
