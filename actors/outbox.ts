@@ -40,111 +40,110 @@ export interface Driver {
   readonly run: (effect: Effect, context: EffectContext) => Promise<Outcome>
 }
 
-export interface Outbox {
-  readonly committed: (record: JournalRecord) => void
-  /** Tells an actor that an effect of an earlier process has no outcome. */
-  readonly lose: (address: string, effect: OpenEffect) => void
+/** Runs the effects of committed records through their drivers, by effect name. */
+export class Outbox {
+  #drivers: ReadonlyMap<string, Driver>
+  #router: Router
+  #services: Services
+  #running = new Map<string, Promise<void>>()
+  #stopped = false
+
+  constructor(drivers: ReadonlyMap<string, Driver>, router: Router, services: Services) {
+    this.#drivers = drivers
+    this.#router = router
+    this.#services = services
+  }
+
   /** Effects running now. */
-  readonly running: () => number
-  /** Starts nothing more and records no more outcomes: what runs stays open work. */
-  readonly stop: () => void
-  /** Resolves when nothing runs. */
-  readonly idle: () => Promise<void>
-}
-
-/** Opens the outbox over its drivers, by effect name. */
-export function openOutbox(
-  drivers: ReadonlyMap<string, Driver>,
-  router: Router,
-  { chance, log }: Services,
-): Outbox {
-  const running = new Map<string, Promise<void>>()
-  let stopped = false
-
-  function start(address: string, effect: Effect, { stream, correlationId }: JournalRecord): void {
-    if (stopped) return
-    const run = attempt(effect, { address, stream, correlationId })
-      .catch((error: unknown) => {
-        log.error('effect not run', { stream, effect: address, error: toGatewayError(error).message })
-      })
-      .finally(() => running.delete(address))
-    running.set(address, run)
+  get running(): number {
+    return this.#running.size
   }
 
-  async function attempt(effect: Effect, context: EffectContext): Promise<void> {
-    const driver = drivers.get(effect.name)
-    const outcome =
-      driver === undefined
-        ? failure('internal', `no driver for ${effect.name}`)
-        : await runDriver(driver, effect, context)
-    if (outcome !== null) await conclude(effect, context, outcome)
-  }
-
-  async function runDriver(
-    driver: Driver,
-    effect: Effect,
-    context: EffectContext,
-  ): Promise<Outcome | null> {
-    if (driver.visible && (await mark(effect, context)) === null) return null
-    if (stopped) return null
-    try {
-      return await driver.run(effect, context)
-    } catch (error) {
-      return failure('internal', toGatewayError(error).message)
+  /** Starts the effects of a committed record. */
+  committed(record: JournalRecord): void {
+    const { position, stream, correlationId } = record
+    for (const [index, effect] of record.effects.entries()) {
+      const address = outputAddress(position, 'e', index)
+      this.#start(effect, { address, stream, correlationId })
     }
   }
 
-  function failure(faultClass: string, message: string): Outcome {
-    log.error('driver failed', { class: faultClass, error: message })
-    return { type: 'effect.failed', class: faultClass, retryable: false, sent: 'maybe' }
+  /** Tells an actor that an effect of an earlier process has no outcome (K6). */
+  lose(address: string, { name, params, started, stream, correlationId }: OpenEffect): void {
+    const attempt = params['attempt'] ?? 1
+    const event = { type: 'effect.lost', effect: address, name, attempt, started }
+    void this.#router.insist(stream, { event, cause: address, correlationId })
   }
 
-  function mark(
-    effect: Effect,
-    { address, stream, correlationId }: EffectContext,
-  ): Promise<JournalRecord | null> {
-    const event = { type: 'effect.started', name: effect.name }
-    return router.insist(stream, { kind: 'started', event, cause: address, correlationId })
+  /** Starts nothing more and records no more outcomes: what runs stays open work. */
+  stop(): void {
+    this.#stopped = true
   }
 
-  async function conclude(
-    effect: Effect,
-    { address, stream, correlationId }: EffectContext,
-    outcome: Outcome,
-  ): Promise<void> {
-    if (stopped) return
-    const event = formatOutcome(effect, address, outcome)
+  /** Resolves when nothing that runs now runs any more. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values())
+  }
+
+  #start(effect: Effect, context: EffectContext): void {
+    if (this.#stopped) return
+    const { stream, address } = context
+    const run = this.#attempt(effect, context)
+      .catch((thrown: unknown) => {
+        const error = toGatewayError(thrown).message
+        this.#services.log.error('effect not run', { stream, effect: address, error })
+      })
+      .finally(() => this.#running.delete(address))
+    this.#running.set(address, run)
+  }
+
+  async #attempt(effect: Effect, context: EffectContext): Promise<void> {
+    const driver = this.#drivers.get(effect.name)
+    const outcome =
+      driver === undefined
+        ? this.#failure(`no driver for ${effect.name}`)
+        : await this.#run(driver, effect, context)
+    if (outcome !== null) await this.#conclude(effect, context, outcome)
+  }
+
+  // Null: not run, and nothing to tell; the effect stays open work.
+  async #run(driver: Driver, effect: Effect, context: EffectContext): Promise<Outcome | null> {
+    if (driver.visible && (await this.#mark(effect, context)) === null) return null
+    if (this.#stopped) return null
+    try {
+      return await driver.run(effect, context)
+    } catch (error) {
+      return this.#failure(toGatewayError(error).message)
+    }
+  }
+
+  // A driver's own fault says nothing of what was done outside: `maybe`.
+  #failure(error: string): Outcome {
+    this.#services.log.error('driver failed', { error })
+    return { type: 'effect.failed', class: 'internal', retryable: false, sent: 'maybe' }
+  }
+
+  #mark({ name }: Effect, context: EffectContext): Promise<JournalRecord | null> {
+    const { address: cause, stream, correlationId } = context
+    const event = { type: 'effect.started', name }
+    return this.#router.insist(stream, { kind: 'started', event, cause, correlationId })
+  }
+
+  async #conclude(effect: Effect, context: EffectContext, outcome: Outcome): Promise<void> {
+    if (this.#stopped) return
+    const { address: cause, stream, correlationId } = context
+    const event = this.#format(effect, cause, outcome)
     const bodies = outcome.type === 'effect.done' ? outcome.bodies : undefined
-    const message = { event, cause: address, correlationId }
-    await router.insist(stream, bodies === undefined ? message : { ...message, bodies })
+    const message = { event, cause, correlationId }
+    await this.#router.insist(stream, bodies === undefined ? message : { ...message, bodies })
   }
 
   // Chance is drawn here and recorded, so that back-off can be replayed (K2).
-  function formatOutcome(effect: Effect, address: string, outcome: Outcome): JournalEvent {
-    const head = { effect: address, name: effect.name, attempt: effect.params['attempt'] ?? 1 }
+  #format({ name, params }: Effect, address: string, outcome: Outcome): JournalEvent {
+    const head = { effect: address, name, attempt: params['attempt'] ?? 1 }
     if (outcome.type === 'effect.done') return { type: outcome.type, ...head, ...outcome.facts }
     if (outcome.type === 'effect.cancelled') return { type: outcome.type, ...head }
-    const random = Math.round(chance.fraction() * 1e6) / 1e6
+    const random = Math.round(this.#services.chance.fraction() * 1e6) / 1e6
     return { ...outcome, ...head, retryAfterMs: outcome.retryAfterMs ?? null, random }
-  }
-
-  return {
-    committed: (record) => {
-      for (const [index, effect] of record.effects.entries()) {
-        start(outputAddress(record.position, 'e', index), effect, record)
-      }
-    },
-    lose: (address, { name, params, started, stream, correlationId }) => {
-      const attempt = params['attempt'] ?? 1
-      const event = { type: 'effect.lost', effect: address, name, attempt, started }
-      void router.insist(stream as StreamId, { event, cause: address, correlationId })
-    },
-    running: () => running.size,
-    stop: () => {
-      stopped = true
-    },
-    idle: async () => {
-      await Promise.all(running.values())
-    },
   }
 }

@@ -16,106 +16,105 @@ import type { Cancel, Services } from './services.ts'
 import { type Replayed, replayStream } from './stream.ts'
 import type { Supervisor } from './supervisor.ts'
 
-export interface Registry {
-  /** Delivers from inside (sends, outcomes, timers): takes any number. @throws as DurableActor */
-  readonly deliver: (stream: StreamId, message: Message) => Promise<JournalRecord>
-  /** Delivers from outside. @throws {GatewayError} UNAVAILABLE: the mailbox is full. */
-  readonly offer: (stream: StreamId, message: Message) => Promise<JournalRecord>
-  /** The durable state of a stream's actor, waking it; the initial state where it has none. */
-  readonly snapshot: (stream: StreamId) => AnyMachineSnapshot
-  /** The actor itself, waking it: for `ref.subscribe`. */
-  readonly actor: (stream: StreamId) => DurableActor
-  readonly awake: () => number
-  /** Puts every actor to sleep that rests; the cap is also enforced on waking. */
-  readonly sweep: () => void
-  readonly close: () => void
-}
-
 // Actors that are asked for all the time stay awake.
 const PINNED: ReadonlySet<StreamKind> = new Set<StreamKind>(['gateway', 'channel'])
 
-/** Opens a registry over a house. */
-export function openRegistry(house: ActorHouse, supervisor: Supervisor, services: Services): Registry {
-  const actors = new Map<StreamId, DurableActor>()
-  const { clock, log } = services
-  let nextSweep: Cancel = () => {}
+/** Keeps the actors that are awake. */
+export class Registry {
+  #house: ActorHouse
+  #supervisor: Supervisor
+  #services: Services
+  #actors = new Map<StreamId, DurableActor>()
+  #nextSweep: Cancel = () => {}
 
-  function actor(stream: StreamId): DurableActor {
-    supervisor.assertServing(stream)
-    const awake = actors.get(stream)
+  constructor(house: ActorHouse, supervisor: Supervisor, services: Services) {
+    this.#house = house
+    this.#supervisor = supervisor
+    this.#services = services
+    this.#sweepLater()
+  }
+
+  /** Actors awake now. */
+  get awake(): number {
+    return this.#actors.size
+  }
+
+  /** The actor of a stream, woken if it sleeps: for its `ref`. @throws as `deliver` */
+  actor(stream: StreamId): DurableActor {
+    this.#supervisor.assertServing(stream)
+    const awake = this.#actors.get(stream)
     if (awake !== undefined) return awake
-    if (actors.size >= limits.actorsAwakeMax) sweep(0)
-    const woken = new DurableActor(house, stream, kinds[streamKind(stream)], wake(stream))
-    actors.set(stream, woken)
+    if (this.#actors.size >= limits.actorsAwakeMax) this.sweep(0)
+    const woken = new DurableActor(this.#house, stream, kinds[streamKind(stream)], this.#wake(stream))
+    this.#actors.set(stream, woken)
     return woken
   }
 
-  function wake(stream: StreamId): Replayed {
+  /** The durable state of a stream's actor; its initial state where it has no record yet. */
+  snapshot(stream: StreamId): AnyMachineSnapshot {
+    return this.actor(stream).snapshot
+  }
+
+  /**
+   * Delivers from inside (sends, outcomes, timers): takes any number.
+   * @throws {GatewayError} STREAM_QUARANTINED, STORE_CORRUPT, or as DurableActor.deliver
+   */
+  async deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
+    const actor = this.actor(stream)
+    const record = await actor.deliver(message)
+    if (actor.snapshot.status !== 'active') this.#drop(actor)
+    return record
+  }
+
+  /** Delivers from outside. @throws {GatewayError} UNAVAILABLE: the mailbox is full. */
+  async offer(stream: StreamId, message: Message): Promise<JournalRecord> {
+    const waiting = this.#actors.get(stream)?.waiting ?? 0
+    if (waiting < limits.mailboxMax) return this.deliver(stream, message)
+    const text = `${stream}: ${waiting} messages are waiting already, try again later`
+    throw new GatewayError('UNAVAILABLE', text, { stream })
+  }
+
+  /** Puts to sleep every actor that has rested so long, in ms. */
+  sweep(idleMs: number): void {
+    const now = this.#services.clock.monotonic()
+    for (const candidate of this.#actors.values()) {
+      if (PINNED.has(streamKind(candidate.stream))) continue
+      if (now - candidate.restedAt >= idleMs) this.#drop(candidate)
+    }
+  }
+
+  close(): void {
+    this.#nextSweep()
+  }
+
+  #wake(stream: StreamId): Replayed {
+    const { store, code } = this.#house
     try {
-      const replayed = replayStream(house.store, stream, house.code)
-      checkHash(stream, replayed, house.code)
+      const replayed = replayStream(store, stream, code)
+      checkHash(stream, replayed, code)
       if (replayed.hash !== replayed.recordedHash) {
-        log.warn('stream replays to another state under new code', { stream, version: replayed.version })
+        const { version } = replayed
+        this.#services.log.warn('stream replays to another state under new code', { stream, version })
       }
       return replayed
     } catch (error) {
-      supervisor.quarantine(stream, error)
+      this.#supervisor.quarantine(stream, error)
       throw error
     }
   }
 
-  function deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
-    try {
-      return settle(actor(stream), message)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  async function settle(to: DurableActor, message: Message): Promise<JournalRecord> {
-    const record = await to.deliver(message)
-    if (to.snapshot.status !== 'active') drop(to)
-    return record
-  }
-
-  function offer(stream: StreamId, message: Message): Promise<JournalRecord> {
-    const waiting = actors.get(stream)?.waiting ?? 0
-    if (waiting < limits.mailboxMax) return deliver(stream, message)
-    const text = `${stream}: ${waiting} messages are waiting already, try again later`
-    return Promise.reject(new GatewayError('UNAVAILABLE', text, { stream }))
-  }
-
-  function drop(resting: DurableActor): void {
+  #drop(resting: DurableActor): void {
     if (resting.busy) return // Whoever it works for drops it.
-    if (actors.get(resting.stream) !== resting) return
-    actors.delete(resting.stream)
+    if (this.#actors.get(resting.stream) !== resting) return
+    this.#actors.delete(resting.stream)
     resting.stop()
   }
 
-  function sweep(idleMs: number): void {
-    const now = clock.monotonic()
-    for (const candidate of actors.values()) {
-      if (candidate.busy || PINNED.has(streamKind(candidate.stream))) continue
-      if (now - candidate.restedAt >= idleMs) drop(candidate)
-    }
-  }
-
-  function sweepLater(): void {
-    nextSweep = clock.after(limits.actorIdleMs / 2, () => {
-      sweep(limits.actorIdleMs)
-      sweepLater()
+  #sweepLater(): void {
+    this.#nextSweep = this.#services.clock.after(limits.actorIdleMs / 2, () => {
+      this.sweep(limits.actorIdleMs)
+      this.#sweepLater()
     })
-  }
-
-  sweepLater()
-  return {
-    deliver,
-    offer,
-    actor,
-    snapshot: (stream) => actor(stream).snapshot,
-    awake: () => actors.size,
-    sweep: () => sweep(0),
-    close: () => nextSweep(),
   }
 }
 

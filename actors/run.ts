@@ -6,6 +6,7 @@
 import type { ModelCallParams } from '../machines/effects.ts'
 import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
+import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { ModelFault, type ModelMessage, type ModelProvider, type ThinkingLevel } from './models/provider.ts'
@@ -26,106 +27,123 @@ export interface ModelSettings {
   readonly concurrentMax: number
   readonly systemPrompt: string
   /** Finds the provider of a model name such as `home/llama3.2`, or null. */
-  readonly find: (model: string) => { provider: ModelProvider; id: string } | null
+  readonly find: (model: string) => FoundModel | null
 }
 
-export interface RunDrivers {
-  readonly call: Driver
-  readonly cancel: Driver
-  readonly active: () => number
+export interface FoundModel {
+  readonly provider: ModelProvider
+  readonly id: string // the provider's own name of the model
 }
 
-/** Opens the drivers of `model.call` and `model.cancel`. */
-export function openRunDrivers(
-  { store, registry }: { store: StoreReader; registry: Registry },
-  settings: ModelSettings,
-  services: Services,
-  publish: (delta: Delta) => void,
-): RunDrivers {
-  const aborts = new Map<string, AbortController>()
-  const turnstile = openTurnstile(settings.concurrentMax)
+interface House {
+  readonly store: StoreReader
+  readonly registry: Registry
+  readonly services: Services
+  readonly publish: (delta: Delta) => void
+}
 
-  async function call(params: ModelCallParams): Promise<Outcome> {
-    const found = settings.find(params.model)
+/** Drives `model.call` and `model.cancel`. */
+export class ModelDriver {
+  #house: House
+  #settings: ModelSettings
+  #aborts = new Map<string, AbortController>()
+  #turnstile: Turnstile
+
+  constructor(house: House, settings: ModelSettings) {
+    this.#house = house
+    this.#settings = settings
+    this.#turnstile = openTurnstile(settings.concurrentMax)
+  }
+
+  /** Calls in hand, those that wait for their turn included. */
+  get active(): number {
+    return this.#aborts.size
+  }
+
+  drivers(): [string, Driver][] {
+    return [
+      ['model.call', { visible: false, run: ({ params }) => this.#call(params as CallParams) }],
+      ['model.cancel', { visible: false, run: ({ params }) => this.#cancel(params as CallParams) }],
+    ]
+  }
+
+  /** Aborts every call in hand: the process is about to end. */
+  abortAll(): void {
+    for (const abort of this.#aborts.values()) abort.abort()
+  }
+
+  #cancel(params: CallParams): Promise<Outcome> {
+    this.#aborts.get(callKey(params))?.abort()
+    return Promise.resolve({ type: 'effect.done' })
+  }
+
+  async #call(params: CallParams): Promise<Outcome> {
+    const found = this.#settings.find(params.model)
     if (found === null) return { type: 'effect.failed', class: 'request', retryable: false }
     const abort = new AbortController()
     const key = callKey(params)
-    aborts.set(key, abort)
-    await turnstile.enter()
+    this.#aborts.set(key, abort)
+    await this.#turnstile.enter()
     try {
-      return await stream(params, found, abort.signal)
+      return await this.#stream(params, found, abort.signal)
     } catch (error) {
-      return fail(params, error)
+      return this.#fail(params, error)
     } finally {
-      turnstile.leave()
-      aborts.delete(key)
+      this.#turnstile.leave()
+      this.#aborts.delete(key)
     }
   }
 
-  async function stream(
-    params: ModelCallParams,
-    { provider, id }: { provider: ModelProvider; id: string },
-    signal: AbortSignal,
-  ): Promise<Outcome> {
+  async #stream(params: CallParams, { provider, id }: FoundModel, signal: AbortSignal): Promise<Outcome> {
     const { runId, sessionKey, attempt } = params
-    let index = 0
-    const answer = await provider.call(
-      {
-        model: id,
-        system: settings.systemPrompt,
-        messages: buildPrompt(params),
-        thinking: params.thinking as ThinkingLevel,
-        maxOutputTokens: null,
-      },
-      (text) => {
-        if (signal.aborted) return
-        publish({ runId, sessionKey, attempt, index, text })
-        index += 1
-      },
-      signal,
-    )
-    const body = draftText(services.chance, answer.text)
-    const { inputTokens, outputTokens, finish } = answer
-    return {
-      type: 'effect.done',
-      facts: { ref: body.ref, bytes: body.bytes.length, inputTokens, outputTokens, finish, chunks: index },
-      bodies: [body],
+    const call = {
+      model: id,
+      system: this.#settings.systemPrompt,
+      messages: this.#prompt(params),
+      thinking: params.thinking as ThinkingLevel,
+      maxOutputTokens: null,
     }
+    let index = 0
+    const onDelta = (text: string) => {
+      if (signal.aborted) return
+      this.#house.publish({ runId, sessionKey, attempt, index, text })
+      index += 1
+    }
+    const { text, ...usage } = await provider.call(call, onDelta, signal)
+    const body = draftText(this.#house.services.chance, text)
+    const facts = { ref: body.ref, bytes: body.bytes.length, chunks: index, ...usage }
+    return { type: 'effect.done', facts, bodies: [body] }
   }
 
-  function buildPrompt({ sessionKey, runId }: ModelCallParams): ModelMessage[] {
-    const session = registry.snapshot(streamId('session', sessionKey))
-    const entries = promptOf(session.context as SessionContext, runId) ?? []
-    return entries.map(({ role, ref }) => ({ role, text: readText(store, ref) }))
+  #prompt({ sessionKey, runId }: CallParams): ModelMessage[] {
+    const { context } = this.#house.registry.snapshot(streamId('session', sessionKey))
+    const entries = promptOf(context as SessionContext, runId) ?? []
+    return entries.map(({ role, ref }) => ({ role, text: readText(this.#house.store, ref) }))
   }
 
-  function fail({ runId, model, attempt }: ModelCallParams, error: unknown): Outcome {
+  #fail({ runId, model, attempt }: CallParams, error: unknown): Outcome {
     if (!(error instanceof ModelFault)) throw error
     if (error.class === 'aborted') return { type: 'effect.cancelled' }
     const { class: faultClass, retryable, retryAfterMs, message } = error
-    services.log.warn('model call failed', { runId, model, attempt, class: faultClass, error: message })
+    const fields = { runId, model, attempt, class: faultClass, error: message }
+    this.#house.services.log.warn('model call failed', fields)
     return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs }
-  }
-
-  return {
-    active: () => aborts.size,
-    call: { visible: false, run: ({ params }) => call(params as unknown as ModelCallParams) },
-    cancel: {
-      visible: false,
-      run: ({ params }) => {
-        aborts.get(callKey(params as { runId: string; attempt: number }))?.abort()
-        return Promise.resolve({ type: 'effect.done' })
-      },
-    },
   }
 }
 
-function callKey({ runId, attempt }: { runId: string; attempt: number }): string {
+type CallParams = Effect['params'] & ModelCallParams
+
+function callKey({ runId, attempt }: CallParams): string {
   return `${runId}\n${attempt}`
 }
 
+interface Turnstile {
+  readonly enter: () => Promise<void>
+  readonly leave: () => void
+}
+
 // Lets so many in at a time; the others wait in order.
-function openTurnstile(places: number): { enter: () => Promise<void>; leave: () => void } {
+function openTurnstile(places: number): Turnstile {
   const waiting: (() => void)[] = []
   let free = places
   return {

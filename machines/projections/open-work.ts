@@ -12,7 +12,7 @@
  * The maps are changed in place (10,000 rows would cost a copy each step); rows are immutable.
  */
 import { produce } from 'immer'
-import { outputAddress, streamName } from '../../protocol/ids.ts'
+import { outputAddress, type StreamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
@@ -20,7 +20,7 @@ import type { DeliveryRequested } from '../delivery.ts'
 import type { IdempotencyMark, MessageAccepted } from '../session.ts'
 
 export interface OpenEffect extends Effect {
-  readonly stream: string
+  readonly stream: StreamId
   readonly correlationId: string
   readonly started: boolean
 }
@@ -30,7 +30,7 @@ export interface OpenSend extends Send {
 }
 
 export interface OpenWait extends Wait {
-  readonly stream: string
+  readonly stream: StreamId
   readonly correlationId: string
 }
 

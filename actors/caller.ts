@@ -1,0 +1,132 @@
+/**
+ * The caller: an admitted connection's identity, subscription and stream. Step 4 of 8.
+ *
+ * A connection that subscribes to events is recorded at once; one that asked for none is recorded
+ * before its first request that writes. One that only read leaves `device.seen` in its device's
+ * stream, at most one an hour (decisions.md 12).
+ */
+import type { PairingContext } from '../machines/pairing.ts'
+import type { Command } from '../protocol/command.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import { type StreamId, streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import { type ConnectParams, methods } from '../protocol/methods.ts'
+import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
+import type { Admission } from './admission.ts'
+import type { ConnectionHouse } from './connections.ts'
+
+/** Where a command comes from, for its handler. */
+export interface Origin {
+  readonly caller: Caller
+  readonly cause: string
+  readonly correlationId: string
+}
+
+interface Opening {
+  readonly connectionId: string
+  readonly admission: Admission
+  readonly params: ConnectParams
+  readonly correlationId: string
+}
+
+export class Caller {
+  readonly admission: Admission
+  readonly stream: StreamId
+  subscription: readonly string[] | null // null: everything
+  #house: ConnectionHouse
+  #opening: Opening
+  #recorded: Promise<void> | null = null
+  #closed = false
+  #watched = new Set<string>()
+
+  constructor(house: ConnectionHouse, opening: Opening) {
+    this.#house = house
+    this.#opening = opening
+    this.admission = opening.admission
+    this.stream = streamId('connection', opening.connectionId)
+    this.subscription = opening.params.subscribe ?? null
+  }
+
+  /** Whether the connection wants any event at all. */
+  get subscribes(): boolean {
+    return this.subscription === null || this.subscription.length > 0
+  }
+
+  watches(runId: string): boolean {
+    return this.#watched.has(runId)
+  }
+
+  /** Adds a run whose every phase this connection is told. */
+  watch(runId: string): void {
+    this.#watched.add(runId)
+  }
+
+  /** Checks scope, records the connection where the command writes, and runs its handler. */
+  async handle(command: Command, cause: string): Promise<unknown> {
+    const { scope, writes } = methods[command.method]
+    if (scope !== null && !this.admission.scopes.includes(scope)) {
+      const details = { requiredScopes: [scope] }
+      throw new GatewayError('FORBIDDEN', `${command.method}: needs the scope ${scope}`, details)
+    }
+    if (writes && this.#recorded === null) {
+      await this.record(cause)
+      await this.ready(cause)
+    }
+    const correlationId = this.#house.services.chance.hex(limits.correlationIdBytes)
+    return this.#house.handle(command, { caller: this, cause, correlationId })
+  }
+
+  /** Records the opening; later calls wait for the first. */
+  record(cause: string): Promise<void> {
+    this.#recorded ??= this.#recordOpening(cause)
+    return this.#recorded
+  }
+
+  /** Records that the client has been answered and has caught up. */
+  async ready(cause: string): Promise<void> {
+    if (this.#recorded === null || this.#closed) return
+    await this.#tell({ type: 'connection.readied' }, cause)
+  }
+
+  /** Changes what the connection is told; resolves with the record. */
+  async subscribe(events: readonly string[], cause: string): Promise<JournalRecord> {
+    const event = { type: 'connection.subscribed', subscribe: [...events] }
+    const record = await this.#tell(event, cause)
+    this.subscription = events
+    return record
+  }
+
+  /** Records the closing, or, of a connection that left no trace, that its device was here. */
+  async close(code: number, reason: string): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const cause = `ws:${this.#opening.connectionId}:close`
+    if (this.#recorded === null) return this.#recordSeen(cause)
+    await this.#recorded
+    const text = reason.slice(0, limits.contextTextCharsMax)
+    await this.#tell({ type: 'connection.closed', code, reason: text }, cause)
+  }
+
+  async #recordOpening(cause: string): Promise<void> {
+    const { deviceId, role, scopes } = this.admission
+    const { resumeFrom = null } = this.#opening.params
+    const subscribe = this.subscription
+    const event = { type: 'connection.opened', deviceId, role, scopes, subscribe, resumeFrom }
+    await this.#tell(event, cause)
+  }
+
+  async #recordSeen(cause: string): Promise<void> {
+    const { registry, services } = this.#house
+    const stream = streamId('pairing', this.admission.deviceId)
+    const hour = Math.floor(services.clock.now() / 3_600_000)
+    const { seenHour } = registry.snapshot(stream).context as PairingContext
+    if (hour <= seenHour) return
+    const { correlationId } = this.#opening
+    await registry.deliver(stream, { event: { type: 'device.seen', hour }, cause, correlationId })
+  }
+
+  #tell(event: JournalEvent, cause: string): Promise<JournalRecord> {
+    const { correlationId } = this.#opening
+    return this.#house.registry.deliver(this.stream, { event, cause, correlationId })
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * One socket: bytes in order in, frames out. Steps 1 to 4 of 8 meet here.
+ *
+ *   waiting ──connect──► judging ──admitted──► open ──► closed
+ *      └── anything else, 10 s, a refusal: answered where it can be, then closed with 1008 ──┘
+ *
+ * Until `connect` is judged a socket is memory only. After that the caller (actors/caller.ts) keeps
+ * its stream.
+ */
+import type { WebSocket } from 'ws'
+import { type Command, parseCommand } from '../protocol/command.ts'
+import { formatFault, formatResult, parseSeedRequest } from '../protocol/dialect/seed.ts'
+import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import {
+  formatFrame,
+  parseRequest,
+  type RequestFrame,
+  type ResponseFrame,
+} from '../protocol/frame.ts'
+import { limits } from '../protocol/limits.ts'
+import { type ConnectParams, covers, type EventName } from '../protocol/methods.ts'
+import type { Admission, Peer } from './admission.ts'
+import { Caller } from './caller.ts'
+import type { ConnectionHouse } from './connections.ts'
+import type { Subscriber } from './hub.ts'
+import type { Cancel } from './services.ts'
+import { setPayloadLimit } from './ws-limits.ts'
+
+type Phase = 'waiting' | 'judging' | 'open' | 'closed'
+
+/** Serves one socket from its opening to its end. */
+export class Connection implements Subscriber {
+  readonly id: string
+  /** Resolves when the socket is closed and its closing recorded. */
+  readonly ended: Promise<void>
+  #socket: WebSocket
+  #peer: Peer
+  #house: ConnectionHouse
+  #phase: Phase = 'waiting'
+  #caller: Caller | null = null
+  #outstanding = 0
+  #seq = 0
+  #cancelDeadline: Cancel
+
+  constructor(socket: WebSocket, peer: Peer, house: ConnectionHouse) {
+    const { chance, clock } = house.services
+    this.id = chance.id()
+    this.#socket = socket
+    this.#peer = peer
+    this.#house = house
+    this.#cancelDeadline = clock.after(limits.connectDeadlineMs, () => this.#expire())
+    socket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary))
+    socket.on('error', (error) => this.#failed(error))
+    this.ended = new Promise((resolve) => {
+      socket.on('close', (code, reason) => {
+        this.#closed(code, reason.toString('utf8')).then(resolve, resolve)
+      })
+    })
+    const payload = { nonce: chance.id(), ts: clock.now() }
+    this.#write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
+  }
+
+  wants(event: EventName): boolean {
+    return this.#caller !== null && covers(this.#caller.subscription, event)
+  }
+
+  watches(runId: string): boolean {
+    return this.#caller?.watches(runId) ?? false
+  }
+
+  send(event: EventName, payloadJson: string): void {
+    if (this.#phase !== 'open') return
+    this.#seq += 1
+    this.#write(
+      `{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`,
+    )
+  }
+
+  /** Ends the socket from our side. */
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason)
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  // A reader that does not read costs a bounded amount of memory, then its socket.
+  #write(text: string): void {
+    const socket = this.#socket
+    if (socket.readyState !== socket.OPEN) return
+    if (socket.bufferedAmount > limits.connectionBufferBytesMax) {
+      const bytes = socket.bufferedAmount
+      this.#house.services.log.warn('websocket closed: slow reader', { connectionId: this.id, bytes })
+      this.#phase = 'closed'
+      socket.terminate()
+      return
+    }
+    socket.send(text)
+  }
+
+  #answer(frame: ResponseFrame): void {
+    this.#write(formatFrame(frame))
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    if (this.#phase === 'closed') return
+    if (isBinary) return this.#socket.close(1003, 'text frames only')
+    let id = ''
+    try {
+      const frame = parseRequest(data.toString('utf8'))
+      id = frame.id
+      if (this.#phase === 'open') this.#serve(frame)
+      else this.#greet(frame)
+    } catch (thrown) {
+      this.#fault(id, toGatewayError(thrown))
+    }
+  }
+
+  #fault(id: string, error: GatewayError): void {
+    if (this.#phase === 'closed') return
+    if (this.#phase !== 'open') return this.#refuse(id, error)
+    if (error.code === 'INTERNAL') {
+      this.#house.services.log.error('request failed', { connectionId: this.id, id, error: error.stack })
+    }
+    this.#answer(formatFault(id, error))
+  }
+
+  #refuse(id: string, error: GatewayError): void {
+    const { address } = this.#peer
+    const { code, message: reason } = error
+    this.#answer(formatFault(id, error))
+    this.#phase = 'closed'
+    this.#house.refused(address, code)
+    this.#house.services.log.warn('websocket refused', { address, code, reason })
+    this.#socket.close(1008, code)
+  }
+
+  #expire(): void {
+    if (this.#phase !== 'waiting' && this.#phase !== 'judging') return
+    const text = `no connect within ${limits.connectDeadlineMs / 1_000} s`
+    this.#refuse('connect', new GatewayError('TIMEOUT', text))
+  }
+
+  #greet({ id, params }: RequestFrame): void {
+    if (this.#phase === 'judging') {
+      throw new GatewayError('INVALID_REQUEST', 'connect: one frame at a time until it is answered')
+    }
+    if (id.split('#')[0] !== 'connect') {
+      throw new GatewayError('INVALID_REQUEST', 'the first request must be connect', { path: 'id' })
+    }
+    const command = parseCommand('connect', params)
+    this.#phase = 'judging'
+    this.#admit(id, command.params as ConnectParams).catch((error: unknown) =>
+      this.#fault(id, toGatewayError(error)),
+    )
+  }
+
+  async #admit(id: string, params: ConnectParams): Promise<void> {
+    const house = this.#house
+    const cause = `req:${this.id}:${id}`
+    const correlationId = house.services.chance.hex(limits.correlationIdBytes)
+    const { admission, deviceToken } = await house.admit(params, this.#peer, { cause, correlationId })
+    const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
+    if (caller.subscribes) await caller.record(cause)
+    this.#caller = caller
+    if (this.#phase !== 'judging') return this.#caller.close(1006, 'gone before it was admitted')
+    const caughtUp = this.#join(params)
+    this.#answer(formatResult(id, this.#hello(admission, deviceToken)))
+    const { deviceId, role } = admission
+    house.services.log.info('websocket connected', { connectionId: this.id, deviceId, role })
+    house.presence(this.id, admission, true)
+    await caughtUp
+    await caller.ready(cause)
+  }
+
+  // The hub is joined before the answer leaves: nothing can happen between the two unseen.
+  #join({ resumeFrom }: ConnectParams): Promise<void> {
+    this.#cancelDeadline()
+    setPayloadLimit(this.#socket, limits.frameBytesMax)
+    if (resumeFrom !== undefined) this.#house.hub.assertResumable(resumeFrom)
+    this.#phase = 'open'
+    if (resumeFrom !== undefined) return this.#house.hub.resume(this, resumeFrom)
+    this.#house.hub.add(this)
+    return Promise.resolve()
+  }
+
+  #hello(admission: Admission, deviceToken: string | null): Readonly<Record<string, unknown>> {
+    const { deviceId, role, scopes } = admission
+    const { version, epoch, hub } = this.#house
+    return {
+      ...{ connectionId: this.id, deviceId, role, scopes, position: hub.position },
+      ...(deviceToken === null ? {} : { deviceToken }),
+      server: { name: 'openclaw-gateway', version, epoch },
+      subscribe: this.#caller?.subscription ?? null,
+      policy: { maxPayload: limits.frameBytesMax, tickIntervalMs: limits.tickIntervalMs },
+    }
+  }
+
+  #serve(frame: RequestFrame): void {
+    const command: Command = parseSeedRequest(frame)
+    if (command.method === 'connect') {
+      throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
+    }
+    const caller = this.#caller
+    if (caller === null || this.#outstanding >= limits.outstandingRequestsMax) {
+      const text = `${this.#outstanding} requests are outstanding on this connection, wait for answers`
+      throw new GatewayError('UNAVAILABLE', text)
+    }
+    this.#outstanding += 1
+    caller
+      .handle(command, `req:${this.id}:${frame.id}`)
+      .then(
+        (payload) => this.#answer(formatResult(frame.id, payload)),
+        (error: unknown) => this.#fault(frame.id, toGatewayError(error)),
+      )
+      .finally(() => {
+        this.#outstanding -= 1
+      })
+  }
+
+  #failed(error: Error): void {
+    const { log } = this.#house.services
+    log.warn('websocket error', { connectionId: this.id, error: error.message })
+    if (this.#caller === null) this.#house.refused(this.#peer.address, 'FRAME_INVALID')
+  }
+
+  async #closed(code: number, reason: string): Promise<void> {
+    this.#cancelDeadline()
+    this.#phase = 'closed'
+    this.#house.hub.remove(this)
+    if (this.#caller === null) return
+    this.#house.presence(this.id, this.#caller.admission, false)
+    await this.#caller.close(code, reason)
+  }
+}

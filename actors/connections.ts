@@ -1,0 +1,193 @@
+/**
+ * All connections together: admission, presence, ticks, and the count of those refused.
+ *
+ * Refusals are recorded coalesced: the first of an address at once, the rest as one record an hour,
+ * so that a stranger can neither grow the journal nor stay unseen.
+ */
+import type { WebSocket } from 'ws'
+import type { PairingContext } from '../machines/pairing.ts'
+import { sha256Hex } from '../protocol/codec.ts'
+import type { Command } from '../protocol/command.ts'
+import { streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import type { ConnectParams } from '../protocol/methods.ts'
+import { type Admission, type AuthSettings, judgeConnect, type Peer } from './admission.ts'
+import type { Origin } from './caller.ts'
+import { Connection } from './connection.ts'
+import type { Hub } from './hub.ts'
+import type { Registry } from './registry.ts'
+import type { Cancel, Services } from './services.ts'
+
+interface Cited {
+  readonly cause: string
+  readonly correlationId: string
+}
+
+/** What a connection needs of the house. */
+export interface ConnectionHouse {
+  readonly registry: Registry
+  readonly hub: Hub
+  readonly services: Services
+  readonly version: string
+  readonly epoch: number
+  readonly admit: (
+    params: ConnectParams,
+    peer: Peer,
+    cited: Cited,
+  ) => Promise<{ admission: Admission; deviceToken: string | null }>
+  readonly refused: (address: string, code: string) => void
+  readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
+  readonly handle: (command: Command, origin: Origin) => Promise<unknown>
+}
+
+export interface ConnectionsSetup {
+  readonly registry: Registry
+  readonly hub: Hub
+  readonly services: Services
+  readonly version: string
+  readonly epoch: number
+  readonly auth: AuthSettings
+  readonly handle: ConnectionHouse['handle']
+}
+
+/** Keeps every open socket. */
+export class Connections {
+  #house: ConnectionHouse
+  #open = new Set<Connection>()
+  #refusals: Refusals
+  #nextTick: Cancel = () => {}
+  #stopped = false
+
+  constructor(setup: ConnectionsSetup) {
+    this.#refusals = new Refusals(setup)
+    this.#house = {
+      ...setup,
+      admit: (params, peer, cited) => admit(setup, { params, peer, cited }),
+      refused: (address, code) => this.#refusals.count(address, code),
+      presence: (connectionId, { deviceId, role }, online) => {
+        if (this.#stopped) return
+        const ts = setup.services.clock.now()
+        setup.hub.announce('presence', { connectionId, deviceId, role, online, ts })
+      },
+    }
+    this.#tickLater()
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Counts a socket that was refused before it became one. */
+  refused(address: string, code: string): void {
+    this.#refusals.count(address, code)
+  }
+
+  /** Takes an upgraded socket. */
+  take(socket: WebSocket, peer: Peer): void {
+    const connection = new Connection(socket, peer, this.#house)
+    this.#open.add(connection)
+    void connection.ended.finally(() => this.#open.delete(connection))
+  }
+
+  /** Closes all sockets with 1012 and waits until their closings are recorded, at most so long. */
+  async close(graceMs: number): Promise<void> {
+    this.#stopped = true
+    this.#nextTick()
+    this.#refusals.stop()
+    const open = [...this.#open]
+    for (const connection of open) connection.close(1012, 'gateway stops')
+    const ended = Promise.all(open.map((connection) => connection.ended))
+    const patience = new Promise<void>((resolve) => {
+      this.#house.services.clock.after(graceMs, resolve)
+    })
+    await Promise.race([ended, patience])
+    for (const connection of this.#open) connection.terminate()
+    await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))])
+  }
+
+  #tickLater(): void {
+    const { clock } = this.#house.services
+    this.#nextTick = clock.after(limits.tickIntervalMs, () => {
+      this.#house.hub.announce('tick', { ts: clock.now(), position: this.#house.hub.position })
+      this.#tickLater()
+    })
+  }
+}
+
+/** Judges a connect and, for a device that is let in anew, records its approval and token. */
+async function admit(
+  { registry, services, auth }: ConnectionsSetup,
+  { params, peer, cited }: { params: ConnectParams; peer: Peer; cited: Cited },
+): Promise<{ admission: Admission; deviceToken: string | null }> {
+  const stream = streamId('pairing', params.deviceId)
+  const { value, context } = registry.snapshot(stream)
+  const admission = judgeConnect(params, peer, auth, {
+    known: value === 'paired',
+    revoked: value === 'revoked',
+    context: context as PairingContext,
+  })
+  if (!admission.issueToken) return { admission, deviceToken: null }
+  const deviceToken = services.chance.hex(32)
+  const { deviceId, role, scopes, rule, secret } = admission
+  const { address, origin, forwarded } = peer
+  const evidence = { address, origin, forwarded, secret }
+  const tokenHash = sha256Hex(deviceToken)
+  const event = { type: 'device.approved', deviceId, role, scopes, tokenHash, rule, evidence }
+  await registry.offer(stream, { event, ...cited })
+  return { admission, deviceToken }
+}
+
+interface Tally {
+  code: string
+  count: number // not recorded yet
+}
+
+/** Counts refusals by address; see the head of the file. */
+class Refusals {
+  #setup: ConnectionsSetup
+  #tallies = new Map<string, Tally>()
+  #recordedThisHour = 0
+  #flush: Cancel = () => {}
+
+  constructor(setup: ConnectionsSetup) {
+    this.#setup = setup
+    this.#flushLater()
+  }
+
+  count(address: string, code: string): void {
+    const tally = this.#tallies.get(address)
+    if (tally !== undefined) {
+      tally.count += 1
+      return
+    }
+    if (this.#tallies.size >= limits.refusalsTrackedMax) return
+    this.#tallies.set(address, { code, count: 0 })
+    this.#record(address, code, 1)
+  }
+
+  stop(): void {
+    this.#flush()
+  }
+
+  #flushLater(): void {
+    this.#flush = this.#setup.services.clock.after(3_600_000, () => {
+      this.#recordedThisHour = 0
+      for (const [address, { code, count }] of this.#tallies) {
+        if (count > 0) this.#record(address, code, count)
+      }
+      this.#tallies.clear()
+      this.#flushLater()
+    })
+  }
+
+  #record(address: string, code: string, count: number): void {
+    if (this.#recordedThisHour >= limits.refusalsRecordedPerHourMax) return
+    this.#recordedThisHour += 1
+    const { registry, services } = this.#setup
+    const event = { type: 'connections.refused', address, count, code }
+    const correlationId = services.chance.hex(limits.correlationIdBytes)
+    registry
+      .deliver(streamId('gateway', 'main'), { event, cause: `ext:ws:${address}`, correlationId })
+      .catch((error: unknown) => services.log.error('refusal not recorded', { error: String(error) }))
+  }
+}

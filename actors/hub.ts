@@ -1,0 +1,126 @@
+/**
+ * The hub: tells clients what has happened, from committed records only. Step 8 of 8.
+ *
+ * A payload is written as JSON once, whoever gets it. A client that resumes is read to from the
+ * journal first, while what happens meanwhile waits in line behind it, so nothing is missed and
+ * nothing comes twice.
+ */
+import { GatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
+import type { EventName } from '../protocol/methods.ts'
+import { type Notice, noticesOf } from '../protocol/notices.ts'
+import { type JournalRecord, parseRecord } from '../protocol/record.ts'
+import type { StoreReader } from '../store/contract.ts'
+import { readText } from './bodies.ts'
+import type { Delta } from './run.ts'
+
+/** One client as the hub sees it. */
+export interface Subscriber {
+  wants(event: EventName): boolean
+  watches(runId: string): boolean // verbose runs: every phase
+  send(event: EventName, payloadJson: string): void
+}
+
+/** Keeps the subscribers and tells them. */
+export class Hub {
+  /** Position of the newest record whose notices have gone out. */
+  position: number
+  #store: StoreReader
+  #live = new Set<Subscriber>()
+  #behind = new Map<Subscriber, JournalRecord[]>()
+
+  constructor(store: StoreReader, position: number) {
+    this.#store = store
+    this.position = position
+  }
+
+  /** Tells of a committed record; called once for each, in order. */
+  committed(record: JournalRecord): void {
+    this.position = record.position
+    for (const queue of this.#behind.values()) queue.push(record)
+    if (this.#live.size > 0) this.#tell(record, this.#live)
+  }
+
+  /** Tells of a piece of an answer; it is no record and does not resume. */
+  delta({ runId, sessionKey, attempt, index, text }: Delta): void {
+    this.announce('agent.delta', { runId, sessionKey, attempt, index, text })
+  }
+
+  /** Tells everybody who wants it something that is no record. */
+  announce(event: EventName, payload: Readonly<Record<string, unknown>>): void {
+    if (this.#live.size === 0) return
+    const json = JSON.stringify(payload)
+    for (const subscriber of this.#live) {
+      if (subscriber.wants(event)) subscriber.send(event, json)
+    }
+  }
+
+  /** Adds a subscriber; from now on it is told everything. */
+  add(subscriber: Subscriber): void {
+    this.#live.add(subscriber)
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#live.delete(subscriber)
+    this.#behind.delete(subscriber)
+  }
+
+  /** @throws {GatewayError} RESUME_TOO_OLD: too far behind, or beyond the journal's end. */
+  assertResumable(from: number): void {
+    const head = this.position
+    if (from <= head && head - from <= limits.resumeRecordsMax) return
+    const why = from > head ? 'the journal ends before it' : 'too much has happened since'
+    const text = `params.resumeFrom: ${from}: ${why} (head ${head}); connect without it and read anew`
+    throw new GatewayError('RESUME_TOO_OLD', text, { path: 'resumeFrom', head })
+  }
+
+  /** Adds a subscriber that saw everything up to a position; resolves when it has caught up. */
+  async resume(subscriber: Subscriber, from: number): Promise<void> {
+    const end = this.position
+    const queue: JournalRecord[] = []
+    this.#behind.set(subscriber, queue)
+    for (let next = from + 1; next <= end; next += limits.readTransactionRecordsMax) {
+      // The turn that ends here lets the answer to `connect` leave before the first notice.
+      await new Promise<void>((turn) => {
+        setImmediate(turn)
+      })
+      if (!this.#behind.has(subscriber)) return // It went away meanwhile.
+      const last = Math.min(end, next + limits.readTransactionRecordsMax - 1)
+      for (const stored of this.#store.range(next, last)) {
+        this.#tell(parseRecord(stored, stored.fields), [subscriber])
+      }
+    }
+    for (const record of queue) this.#tell(record, [subscriber])
+    this.#behind.delete(subscriber)
+    this.#live.add(subscriber)
+  }
+
+  #tell(record: JournalRecord, subscribers: Iterable<Subscriber>): void {
+    const notices = noticesOf(record)
+    const payloads = new Map<Notice, string>()
+    for (const subscriber of subscribers) {
+      for (const notice of notices) {
+        if (!subscriber.wants(notice.event)) continue
+        const json = payloads.get(notice) ?? this.#format(notice)
+        payloads.set(notice, json)
+        subscriber.send(notice.event, json)
+      }
+      if (record.stream.startsWith('run:')) tellPhase(record, subscriber)
+    }
+  }
+
+  #format({ payload, textRef }: Notice): string {
+    if (textRef === null) return JSON.stringify(payload)
+    return JSON.stringify({ ...payload, text: readText(this.#store, textRef) })
+  }
+}
+
+// What `verbose: true` adds for the connection that asked (decisions.md 27).
+function tellPhase(record: JournalRecord, subscriber: Subscriber): void {
+  const runId = record.stream.slice('run:'.length)
+  if (!subscriber.watches(runId)) return
+  const { value: phase, event, position, at: ts } = record
+  const fault = event['class'] ?? null
+  const payload = { runId, status: 'phase', phase, cause: event.type, fault, position, ts }
+  subscriber.send('agent', JSON.stringify(payload))
+}

@@ -1,0 +1,93 @@
+/**
+ * Notices: what clients are told of committed records, as events of the specification's dialect.
+ *
+ * Pure, so that a client that resumes is told of old records exactly what it would have been told
+ * live. Deltas, ticks and presence are not here: they are not records and do not resume.
+ */
+import { streamName } from './ids.ts'
+import type { EventName } from './methods.ts'
+import type { JournalRecord } from './record.ts'
+
+/** A notice without its text, which the hub fills in from the body where `textRef` names one. */
+export interface Notice {
+  readonly event: EventName
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly textRef: string | null
+}
+
+const NONE: readonly Notice[] = []
+
+/** Lists the notices of one record, in order; most records have none. */
+export function noticesOf(record: JournalRecord): readonly Notice[] {
+  if (record.kind !== 'event' || record.ignored !== null) return NONE
+  switch (record.event.type) {
+    case 'message.accepted':
+      return chatNotice(record)
+    case 'run.requested':
+    case 'retry.due':
+    case 'effect.lost':
+      return record.stream.startsWith('run:') ? runNotice(record) : deliveryNotice(record)
+    case 'run.finished':
+      return doneNotice(record)
+    case 'effect.done':
+    case 'effect.failed':
+      return deliveryNotice(record)
+    case 'gateway.stopped':
+      return [notice('shutdown', record, { reason: record.event['reason'] })]
+    default:
+      return NONE
+  }
+}
+
+// Only what a person wrote on a platform: a client knows what it said itself.
+function chatNotice(record: JournalRecord): readonly Notice[] {
+  const { channel, peer, sessionKey, messageId, runId, ref } = record.event
+  if (channel === null) return NONE
+  const payload = { channel, account: 'default', peer, sessionKey, messageId, runId }
+  return [notice('chat', record, payload, ref)]
+}
+
+function runNotice(record: JournalRecord): readonly Notice[] {
+  if (record.value !== 'calling') return NONE
+  const isFirst = record.event.type === 'run.requested'
+  const params = record.effects[0]?.params ?? {}
+  const { sessionKey, model, attempt } = params
+  const status = isFirst ? 'started' : 'retrying'
+  return [notice('agent', record, { runId: streamName(record.stream), sessionKey, status, attempt, model })]
+}
+
+function doneNotice(record: JournalRecord): readonly Notice[] {
+  const { runId, status, fault, ref, inputTokens, outputTokens } = record.event
+  const sessionKey = streamName(record.stream)
+  const payload = { runId, sessionKey, status, usage: { inputTokens, outputTokens } }
+  if (status === 'done') return [notice('agent.done', record, payload, ref)]
+  const error = { code: 'UNAVAILABLE', message: `the model gave no answer (${String(fault || status)})` }
+  return [notice('agent.done', record, { ...payload, text: '', error })]
+}
+
+const DELIVERY_STATUS: Readonly<Record<string, string>> = {
+  sent: 'sent',
+  failed: 'failed',
+  uncertain: 'uncertain',
+  waiting: 'retrying',
+}
+
+function deliveryNotice(record: JournalRecord): readonly Notice[] {
+  if (!record.stream.startsWith('delivery:')) return NONE
+  const status = DELIVERY_STATUS[record.value]
+  if (status === undefined) return NONE
+  const { class: fault, messageId = null } = record.event
+  const error = fault === undefined ? {} : { error: { code: 'UNAVAILABLE', message: String(fault) } }
+  const deliveryId = streamName(record.stream)
+  return [notice('delivery', record, { deliveryId, status, messageId, ...error })]
+}
+
+function notice(
+  event: EventName,
+  { position, at }: JournalRecord,
+  payload: Readonly<Record<string, unknown>>,
+  textRef: unknown = null,
+): Notice {
+  const ref = typeof textRef === 'string' && textRef !== '' ? textRef : null
+  return { event, payload: { ...payload, position, ts: at }, textRef: ref }
+}
