@@ -83,4 +83,5 @@ export const limits = {
   logFilesMax: 5,
   logLineCharsMax: 4_096,
   configBytesMax: 1024 * 1024,
+  configDepthMax: 32, // Ours nests 6 deep; parts that only upstream reads may go deeper.
 } as const

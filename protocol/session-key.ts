@@ -80,18 +80,14 @@ export function directSessionKey(
   from: { readonly channel: string; readonly account: string; readonly peer: string },
 ): string {
   const peer = encodePart(from.peer)
-  switch (scope) {
-    case 'main':
-      return canonicalSessionKey(`agent:${agentId}:${MAIN}`)
-    case 'per-peer':
-      return canonicalSessionKey(`agent:${agentId}:direct:${peer}`)
-    case 'per-channel-peer':
-      return canonicalSessionKey(`agent:${agentId}:${encodeName(from.channel)}:direct:${peer}`)
-    case 'per-account-channel-peer': {
-      const place = `${encodeName(from.channel)}:${encodeName(from.account)}`
-      return canonicalSessionKey(`agent:${agentId}:${place}:direct:${peer}`)
-    }
+  const channel = encodeName(from.channel)
+  const rest: Readonly<Record<DmScope, readonly string[]>> = {
+    main: [MAIN],
+    'per-peer': ['direct', peer],
+    'per-channel-peer': [channel, 'direct', peer],
+    'per-account-channel-peer': [channel, encodeName(from.account), 'direct', peer],
   }
+  return canonicalSessionKey(formatSessionKey({ agentId, rest: rest[scope] }))
 }
 
 /** Names the session of a room. @throws {GatewayError} INVALID_REQUEST: as `directSessionKey`. */
