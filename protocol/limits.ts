@@ -66,6 +66,13 @@ export const limits = {
   channelOpenMs: 30_000, // Dial, TLS and registration.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
+  ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
+  ircReceivedBytesMax: 16 * 1024, // A line without an end: tags may take 8,191 bytes, the rest 512.
+  ircBurstLines: 5, // Lines sent at once; servers throw out whoever sends more (RFC 1459, 8.10).
+  ircLineIntervalMs: 1_000, // Pace behind the burst.
+  ircPingMs: 60_000, // How often a silent link is asked whether it lives.
+  ircPongMs: 30_000, // No answer for so long is a dead link; a throttled server needs about 10 s.
+  ircInboundMax: 256, // Messages taken and not yet on disk; beyond it we stop reading the socket.
 
   // Keys that must not be forgotten.
   idempotencyRetentionMs: 7 * 24 * 3_600_000,
@@ -83,4 +90,5 @@ export const limits = {
   logFilesMax: 5,
   logLineCharsMax: 4_096,
   configBytesMax: 1024 * 1024,
+  configDepthMax: 32, // Ours nests 6 deep; parts that only upstream reads may go deeper.
 } as const

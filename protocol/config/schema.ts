@@ -2,109 +2,183 @@
  * The shape of `openclaw.json`: which keys there are and what they may hold.
  *
  * Keys are the specification's, then upstream's. Keys that upstream has and this version does not
- * act on are in `KNOWN_UNSUPPORTED`: they are accepted, and `doctor` names them.
+ * act on are in `KNOWN_UNSUPPORTED`: they are accepted, and `doctor` names them. Each leaf is
+ * named by what it expects, in words that stand in messages: `expected an integer between ...`.
+ * What depends on two keys at once is checked in `check.ts`; defaults stand in `defaults.ts`.
  */
-import {
-  array,
-  boolean,
-  enums,
-  integer,
-  type Infer,
-  max,
-  min,
-  number,
-  object,
-  optional,
-  record,
-  size,
-  string,
-  union,
-  unknown,
-} from 'superstruct'
+import { array, define, type Infer, object, optional, record, string, Struct } from 'superstruct'
 
-const port = () => max(min(integer(), 0), 65_535)
-const name = () => size(string(), 1, 128)
+/** A leaf whose name is what its messages say they expected. */
+function leaf<T>(expected: string, accepts: (value: unknown) => boolean): Struct<T, null> {
+  return define<T>(expected, accepts)
+}
+
+function integer(min: number, max: number): Struct<number, null> {
+  return leaf(
+    `an integer between ${min} and ${max}`,
+    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  )
+}
+
+function share(): Struct<number, null> {
+  return leaf(
+    'a number between 0 and 1',
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  )
+}
+
+function flag(): Struct<boolean, null> {
+  return leaf('true or false', (value) => typeof value === 'boolean')
+}
+
+function text(min: number, max: number): Struct<string, null> {
+  return leaf(
+    `a text of ${min} to ${max} characters`,
+    (value) => typeof value === 'string' && value.length >= min && value.length <= max,
+  )
+}
+
+function oneOf<const Word extends string>(...words: readonly Word[]): Struct<Word, null> {
+  const expected = words.map((word) => JSON.stringify(word)).join(' or ')
+  return leaf(expected, (value) => words.some((word) => word === value))
+}
+
+/** A map with free keys; unlike superstruct's `record` it remembers its values' struct. */
+function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>> {
+  const map = record(string(), value)
+  return new Struct<Record<string, T>, Struct<T>>({
+    type: map.type,
+    schema: value,
+    validator: (members, context) => map.validator(members, context),
+    entries: (members, context) => map.entries(members, context),
+  })
+}
+
+const name = () => text(1, 128)
+const unread = () =>
+  optional(leaf<object | string | number | boolean | null>('anything', () => true))
 
 export const ircConfig = object({
-  enabled: optional(boolean()),
-  host: size(string(), 1, 255),
-  port: optional(port()), // 6697 with tls, 6667 without
-  tls: optional(boolean()), // default true
-  nick: size(string(), 1, 32),
+  enabled: optional(flag()),
+  host: optional(text(1, 255)),
+  port: optional(integer(0, 65_535)),
+  tls: optional(flag()),
+  nick: optional(text(1, 32)),
   username: optional(name()),
   realname: optional(name()),
-  password: optional(string()),
+  password: optional(text(1, 400)),
   channels: optional(array(name())), // rooms to join
-  dmPolicy: optional(enums(['pairing', 'allowlist', 'open', 'disabled'])), // default pairing
-  allowFrom: optional(array(string())),
-  groupPolicy: optional(enums(['allowlist', 'open', 'disabled'])), // default allowlist
+  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  allowFrom: optional(array(name())),
+  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
   groups: optional(
-    record(string(), object({ requireMention: optional(boolean()), allowFrom: optional(array(string())) })),
+    mapOf(object({ requireMention: optional(flag()), allowFrom: optional(array(name())) })),
   ),
 })
 
 export const modelProviderConfig = object({
-  baseUrl: size(string(), 1, 2_048),
-  apiKey: optional(string()),
-  api: optional(enums(['openai-completions', 'anthropic-messages'])), // default openai-completions
+  baseUrl: text(1, 2_048),
+  apiKey: optional(text(1, 4_096)),
+  api: optional(oneOf('openai-completions', 'anthropic-messages')),
   models: optional(
     array(
       object({
         id: name(),
         name: optional(name()),
-        contextWindow: optional(min(integer(), 1)),
-        maxTokens: optional(min(integer(), 1)),
+        contextWindow: optional(integer(1, 1_000_000_000)),
+        maxTokens: optional(integer(1, 1_000_000_000)),
+        reasoning: unread(),
+        input: unread(),
+        cost: unread(),
+        compat: unread(),
       }),
     ),
   ),
 })
 
-const modelChoice = union([
-  size(string(), 1, 256),
-  object({ primary: size(string(), 1, 256), fallbacks: optional(array(size(string(), 1, 256))) }),
-])
+const modelName = () => text(1, 256)
+const modelChoiceObject = object({ primary: modelName(), fallbacks: optional(array(modelName())) })
+type ModelChoice = string | Infer<typeof modelChoiceObject>
+
+const modelChoice = new Struct<ModelChoice, typeof modelChoiceObject.schema>({
+  type: 'a model name, or {primary, fallbacks}',
+  schema: modelChoiceObject.schema,
+  validator: (value) => modelName().is(value) || (typeof value === 'object' && value !== null),
+  *entries(value, context) {
+    if (typeof value === 'object') yield* modelChoiceObject.entries(value, context)
+  },
+})
+
+const gatewayConfig = object({
+  port: optional(integer(0, 65_535)),
+  bind: optional(text(1, 255)), // loopback | 127.0.0.1 | 0.0.0.0 | one address
+  auth: optional(
+    object({
+      mode: optional(oneOf('token', 'password')),
+      token: optional(text(1, 1_024)),
+      password: optional(text(1, 1_024)),
+    }),
+  ),
+  tailscale: optional(object({ mode: optional(oneOf('off', 'serve', 'funnel')) })),
+  mode: unread(),
+  remote: unread(),
+  controlUi: unread(),
+  reload: unread(),
+  trustedProxies: unread(),
+  nodes: unread(),
+  http: unread(),
+  tls: unread(),
+})
+
+const agentsConfig = object({
+  defaults: optional(
+    object({
+      model: optional(modelChoice),
+      systemPrompt: optional(text(0, 65_536)),
+      workspace: optional(text(1, 4_096)),
+      maxConcurrent: optional(integer(1, 64)),
+    }),
+  ),
+  list: unread(),
+})
+
+const sessionConfig = object({
+  dmScope: optional(oneOf('main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer')),
+  maxMessages: optional(integer(2, 10_000)),
+  compactThreshold: optional(share()),
+  prune: optional(object({ toolResults: optional(flag()) })),
+  reset: unread(),
+})
+
+const channelsConfig = object({
+  irc: optional(ircConfig),
+  telegram: unread(),
+  whatsapp: unread(),
+  discord: unread(),
+  slack: unread(),
+  signal: unread(),
+  imessage: unread(),
+  matrix: unread(),
+})
 
 export const configStruct = object({
-  gateway: optional(
-    object({
-      port: optional(port()),
-      bind: optional(size(string(), 1, 255)), // loopback | 127.0.0.1 | 0.0.0.0 | one address
-      auth: optional(
-        object({
-          mode: optional(enums(['token', 'password'])),
-          token: optional(size(string(), 1, 1_024)),
-          password: optional(size(string(), 1, 1_024)),
-        }),
-      ),
-      tailscale: optional(object({ mode: optional(enums(['off', 'serve', 'funnel'])) })),
-    }),
-  ),
-  models: optional(object({ providers: optional(record(name(), modelProviderConfig)) })),
-  agents: optional(
-    object({
-      defaults: optional(
-        object({
-          model: optional(modelChoice),
-          systemPrompt: optional(size(string(), 0, 65_536)),
-          workspace: optional(string()),
-          maxConcurrent: optional(max(min(integer(), 1), 64)),
-        }),
-      ),
-    }),
-  ),
-  channels: optional(object({ irc: optional(ircConfig), telegram: optional(unknown()) })),
-  session: optional(
-    object({
-      dmScope: optional(enums(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer'])),
-      maxMessages: optional(max(min(integer(), 2), 10_000)),
-      compactThreshold: optional(max(min(number(), 0), 1)),
-      prune: optional(object({ toolResults: optional(boolean()) })),
-      reset: optional(unknown()),
-    }),
-  ),
-  messages: optional(unknown()),
-  tools: optional(unknown()),
-  history: optional(object({ preset: optional(string()) })),
+  gateway: optional(gatewayConfig),
+  models: optional(object({ mode: unread(), providers: optional(mapOf(modelProviderConfig)) })),
+  agents: optional(agentsConfig),
+  channels: optional(channelsConfig),
+  session: optional(sessionConfig),
+  history: optional(object({ preset: optional(text(1, 64)) })),
+  messages: unread(),
+  tools: unread(),
+  logging: unread(),
+  plugins: unread(),
+  skills: unread(),
+  hooks: unread(),
+  cron: unread(),
+  update: unread(),
+  telemetry: unread(),
+  env: unread(),
+  meta: unread(),
 })
 
 /** The configuration as written by its owner: every key optional. */
@@ -114,15 +188,38 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 
 /** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
 export const KNOWN_UNSUPPORTED: readonly string[] = [
-  'channels.telegram',
+  ...['telegram', 'whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
+    (channel) => `channels.${channel}`,
+  ),
+  ...[
+    'tailscale',
+    'mode',
+    'remote',
+    'controlUi',
+    'reload',
+    'trustedProxies',
+    'nodes',
+    'http',
+    'tls',
+  ].map((key) => `gateway.${key}`),
   'session.reset',
   'session.compactThreshold',
   'session.prune',
+  'agents.defaults.workspace',
+  'agents.list',
+  'models.mode',
   'messages',
   'tools',
   'history',
-  'gateway.tailscale',
-  'agents.defaults.workspace',
+  'logging',
+  'plugins',
+  'skills',
+  'hooks',
+  'cron',
+  'update',
+  'telemetry',
+  'env',
+  'meta',
 ]
 
 /** Paths that hold secrets; `*` stands for any key. They are never shown, logged or recorded. */
@@ -133,3 +230,10 @@ export const SECRET_PATHS: readonly string[] = [
   'channels.irc.password',
   'channels.telegram.botToken',
 ]
+
+/**
+ * Keys that hold secrets wherever they stand: parts that this version does not read are shown to
+ * administrators too. `maxTokens` is none.
+ */
+export const SECRET_KEY =
+  /(?:token|password|passphrase|passwd|secret|api_?key|private_?key|credentials?|authorization|cookie)$/i

@@ -1,0 +1,149 @@
+/**
+ * What a configuration must mean, beyond the shape of each key: rules over several keys at once.
+ *
+ * No rule here ever weakens security for convenience: an open address without a secret, or a mode
+ * of authentication without its secret, is refused.
+ */
+import { quote } from '../ids.ts'
+import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
+import type { ConfigIssue } from './parse.ts'
+import { formatPath } from './path.ts'
+import type { GatewayConfig } from './schema.ts'
+
+/** Collects what is wrong with a configuration whose shape is right. */
+export function checkMeaning(config: GatewayConfig): ConfigIssue[] {
+  return [...checkGateway(config), ...checkModels(config), ...checkIrc(config)]
+}
+
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['loopback', 'localhost', '::1'])
+
+/** Tells whether a bind reaches this machine only. */
+export function isLoopbackBind(bind: string): boolean {
+  return LOOPBACK_NAMES.has(bind) || (bind.startsWith('127.') && isIpv4(bind))
+}
+
+function isIpv4(text: string): boolean {
+  return /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/.test(text)
+}
+
+function isIpv6(text: string): boolean {
+  if (!/^[\da-f:.]{2,45}$/i.test(text) || !text.includes(':')) return false
+  return URL.canParse(`http://[${text}]/`)
+}
+
+function checkGateway(config: GatewayConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = []
+  const { bind = 'loopback', auth = {} } = config.gateway ?? {}
+  if (!LOOPBACK_NAMES.has(bind) && !isIpv4(bind) && !isIpv6(bind)) {
+    issues.push(
+      issue(['gateway', 'bind'], `expected "loopback" or one IP address, got ${quote(bind)}`),
+    )
+  }
+  for (const kind of ['token', 'password'] as const) {
+    const path = ['gateway', 'auth', kind]
+    if (auth[kind] !== undefined && auth[kind].trim() === '') {
+      issues.push(issue(path, 'expected a secret, got only spaces'))
+    }
+    if (auth.mode === kind && auth[kind] === undefined) {
+      issues.push(issue(path, `required by gateway.auth.mode "${kind}"`))
+    }
+  }
+  if (!isLoopbackBind(bind) && auth.token === undefined && auth.password === undefined) {
+    const reason = `${quote(bind)} is open to others and needs gateway.auth.token or gateway.auth.password`
+    issues.push(issue(['gateway', 'bind'], reason))
+  }
+  return issues
+}
+
+function checkModels(config: GatewayConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = []
+  const providers = config.models?.providers ?? {}
+  for (const [name, { baseUrl }] of Object.entries(providers)) {
+    const path = ['models', 'providers', name]
+    if (name === ECHO_MODEL || name.includes('/')) {
+      issues.push(issue(path, 'this name cannot be used for a provider'))
+    }
+    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : null
+    if (url === null || !/^https?:$/.test(url.protocol)) {
+      issues.push(issue([...path, 'baseUrl'], 'expected an http or https URL'))
+    } else if (url.username !== '' || url.password !== '' || url.search !== '') {
+      issues.push(issue([...path, 'baseUrl'], 'must hold no user, password or query; use apiKey'))
+    }
+  }
+  for (const [path, name] of modelsNamed(config)) {
+    const problem = modelProblem(name, config)
+    if (problem !== null) issues.push(issue(path, problem))
+  }
+  return issues
+}
+
+/** Lists every model that the configuration names, with the place where it does. */
+function modelsNamed(config: GatewayConfig): [(string | number)[], string][] {
+  const path = ['agents', 'defaults', 'model']
+  const choice = config.agents?.defaults?.model
+  if (choice === undefined) return []
+  if (typeof choice === 'string') return [[path, choice]]
+  const fallbacks = choice.fallbacks ?? []
+  return [
+    [[...path, 'primary'], choice.primary],
+    ...fallbacks.map((name, index): [(string | number)[], string] => [
+      [...path, 'fallbacks', index],
+      name,
+    ]),
+  ]
+}
+
+function modelProblem(name: string, config: GatewayConfig): string | null {
+  const parsed = readModelName(name)
+  if (parsed === null) return `expected provider/model or "echo", got ${quote(name)}`
+  const { provider } = parsed
+  if (provider === ECHO_MODEL) return parsed.model === ECHO_MODEL ? null : 'expected "echo" alone'
+  const own = config.models?.providers ?? {}
+  const entry = Object.hasOwn(own, provider) ? own[provider] : undefined
+  if (entry?.api === 'anthropic-messages')
+    return 'api "anthropic-messages" is not supported by this version'
+  if (entry !== undefined || Object.hasOwn(BUILT_IN_PROVIDERS, provider)) return null
+  if (provider === 'anthropic') return 'provider "anthropic" is not supported by this version'
+  const known = [ECHO_MODEL, ...Object.keys(BUILT_IN_PROVIDERS), ...Object.keys(own)].join(', ')
+  return `unknown provider ${quote(provider)}; known: ${known}`
+}
+
+const NICK = /^[A-Za-z[\]\\`_^{|}][\w[\]\\`^{|}-]*$/
+const ROOM = /^[#&+!][^\s,:\p{Cc}]+$/u
+
+function checkIrc(config: GatewayConfig): ConfigIssue[] {
+  const irc = config.channels?.irc
+  if (irc === undefined || irc.enabled === false) return []
+  const issues: ConfigIssue[] = []
+  const at = (key: string | number, ...more: (string | number)[]): (string | number)[] => [
+    'channels',
+    'irc',
+    key,
+    ...more,
+  ]
+  if (irc.host === undefined)
+    issues.push(issue(at('host'), 'required while channels.irc is enabled'))
+  if (irc.host !== undefined && !/^[\w.:-]+$/.test(irc.host)) {
+    issues.push(issue(at('host'), `expected a host name or an address, got ${quote(irc.host)}`))
+  }
+  if (irc.nick !== undefined && !NICK.test(irc.nick)) {
+    issues.push(issue(at('nick'), `expected an IRC nick, got ${quote(irc.nick)}`))
+  }
+  for (const [index, room] of (irc.channels ?? []).entries()) {
+    if (ROOM.test(room)) continue
+    issues.push(issue(at('channels', index), `expected a room such as "#home", got ${quote(room)}`))
+  }
+  for (const key of ['username', 'realname', 'password'] as const) {
+    if (irc[key] === undefined || !/\p{Cc}/u.test(irc[key])) continue
+    issues.push(issue(at(key), 'must hold no line break or other control character'))
+  }
+  if (irc.username !== undefined && /[\s@]/.test(irc.username)) {
+    issues.push(issue(at('username'), 'must hold no space and no @'))
+  }
+  return issues
+}
+
+function issue(path: readonly (string | number)[], reason: string): ConfigIssue {
+  const at = formatPath(path)
+  return { path: at, message: `${at}: ${reason}` }
+}

@@ -1,0 +1,190 @@
+/**
+ * A configuration with every default filled in: what all other files read.
+ *
+ * Defaults stand here and nowhere else. Nothing in a resolved configuration is optional; what is
+ * not there is null.
+ */
+import { limits } from '../limits.ts'
+import type { DmScope } from '../session-key.ts'
+import { checkMeaning, isLoopbackBind } from './check.ts'
+import { BUILT_IN_PROVIDERS, ECHO_MODEL } from './model.ts'
+import { configInvalid } from './parse.ts'
+import {
+  type GatewayConfig,
+  type IrcConfig,
+  KNOWN_UNSUPPORTED,
+  type ModelProviderConfig,
+} from './schema.ts'
+import { valueAt } from './path.ts'
+
+export interface ResolvedConfig {
+  readonly gateway: ResolvedGateway
+  readonly agent: ResolvedAgent
+  readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
+  readonly irc: ResolvedIrc | null // null: not configured, or not enabled
+  readonly session: ResolvedSession
+}
+
+export interface ResolvedGateway {
+  readonly port: number // 0: any free one
+  readonly bind: string // as written
+  readonly address: string // the IP address to listen on
+  readonly loopback: boolean // only this machine can reach it
+  readonly auth: {
+    readonly mode: 'none' | 'token' | 'password' // none: only where loopback is true
+    readonly token: string | null
+    readonly password: string | null
+  }
+}
+
+export interface ResolvedAgent {
+  readonly model: ModelChoice
+  readonly systemPrompt: string
+  readonly maxConcurrent: number // runs at a time, all sessions together
+}
+
+/** Full model names in the order in which they are tried. */
+export interface ModelChoice {
+  readonly primary: string
+  readonly fallbacks: readonly string[]
+}
+
+export interface ResolvedProvider {
+  readonly baseUrl: string // without a slash at its end
+  readonly apiKey: string | null
+  readonly apiKeyVariable: string | null // the environment variable that holds the key instead
+  readonly models: Readonly<Record<string, ResolvedModel>> // by the provider's own id; may be empty
+}
+
+export interface ResolvedModel {
+  readonly contextWindow: number | null // tokens
+  readonly maxTokens: number | null // of one answer
+}
+
+export interface ResolvedIrc {
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+  readonly nick: string
+  readonly username: string
+  readonly realname: string
+  readonly password: string | null
+  readonly rooms: readonly string[] // to join
+  readonly dmPolicy: 'pairing' | 'allowlist' | 'open' | 'disabled'
+  readonly allowFrom: readonly string[]
+  readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
+  readonly groups: Readonly<Record<string, ResolvedGroup>> // by room as written
+}
+
+export interface ResolvedGroup {
+  readonly requireMention: boolean
+  readonly allowFrom: readonly string[]
+}
+
+export interface ResolvedSession {
+  readonly dmScope: DmScope
+  readonly maxMessages: number
+}
+
+/**
+ * Fills in every default.
+ * @throws {GatewayError} CONFIG_INVALID with `details.issues`: the configuration contradicts
+ * itself or opens the gateway without a secret (`check.ts`).
+ */
+export function resolveConfig(config: GatewayConfig): ResolvedConfig {
+  const issues = checkMeaning(config)
+  if (issues.length > 0) throw configInvalid(issues)
+  const { irc } = config.channels ?? {}
+  return {
+    gateway: resolveGateway(config.gateway ?? {}),
+    agent: {
+      model: modelChoice(config),
+      systemPrompt: config.agents?.defaults?.systemPrompt ?? '',
+      maxConcurrent: config.agents?.defaults?.maxConcurrent ?? 4,
+    },
+    providers: resolveProviders(config.models?.providers ?? {}),
+    irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
+    session: {
+      dmScope: config.session?.dmScope ?? 'per-channel-peer',
+      maxMessages: config.session?.maxMessages ?? limits.sessionMessagesMax,
+    },
+  }
+}
+
+/** Reads which models answer, in order; without any the offline model `echo` does. */
+export function modelChoice(config: GatewayConfig): ModelChoice {
+  const choice = config.agents?.defaults?.model ?? ECHO_MODEL
+  if (typeof choice === 'string') return { primary: choice, fallbacks: [] }
+  return { primary: choice.primary, fallbacks: choice.fallbacks ?? [] }
+}
+
+/** Lists the paths in use that this version accepts and does not act on, for `doctor`. */
+export function unsupportedPaths(config: GatewayConfig): string[] {
+  return KNOWN_UNSUPPORTED.filter((path) => valueAt(config, path.split('.')) !== undefined)
+}
+
+function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): ResolvedGateway {
+  const bind = gateway.bind ?? 'loopback'
+  const { mode, token = null, password = null } = gateway.auth ?? {}
+  const implied = token !== null ? 'token' : password !== null ? 'password' : 'none'
+  return {
+    port: gateway.port ?? 18_789,
+    bind,
+    address: bind === 'loopback' || bind === 'localhost' ? '127.0.0.1' : bind,
+    loopback: isLoopbackBind(bind),
+    auth: { mode: mode ?? implied, token, password },
+  }
+}
+
+function resolveProviders(
+  own: Readonly<Record<string, ModelProviderConfig>>,
+): Record<string, ResolvedProvider> {
+  const builtIn = Object.entries(BUILT_IN_PROVIDERS).map(([name, provider]) => [
+    name,
+    { ...provider, apiKey: null, models: {} },
+  ])
+  // An entry of one's own replaces the built-in provider whole: its key goes to no other server.
+  const configured = Object.entries(own).map(([name, provider]) => [
+    name,
+    resolveProvider(provider),
+  ])
+  return Object.fromEntries([...builtIn, ...configured])
+}
+
+function resolveProvider({ baseUrl, apiKey, models }: ModelProviderConfig): ResolvedProvider {
+  return {
+    baseUrl: baseUrl.replace(/\/+$/, ''),
+    apiKey: apiKey ?? null,
+    apiKeyVariable: null,
+    models: Object.fromEntries(
+      (models ?? []).map(({ id, contextWindow, maxTokens }) => [
+        id,
+        { contextWindow: contextWindow ?? null, maxTokens: maxTokens ?? null },
+      ]),
+    ),
+  }
+}
+
+function resolveIrc(irc: IrcConfig): ResolvedIrc {
+  const tls = irc.tls ?? true
+  const nick = irc.nick ?? 'openclaw'
+  return {
+    host: irc.host ?? '',
+    port: irc.port ?? (tls ? 6_697 : 6_667),
+    tls,
+    nick,
+    username: irc.username ?? nick.replaceAll(/\W/g, '').slice(0, 10).padEnd(1, 'o'),
+    realname: irc.realname ?? nick,
+    password: irc.password ?? null,
+    rooms: irc.channels ?? [],
+    dmPolicy: irc.dmPolicy ?? 'pairing',
+    allowFrom: irc.allowFrom ?? [],
+    groupPolicy: irc.groupPolicy ?? 'allowlist',
+    groups: Object.fromEntries(
+      Object.entries(irc.groups ?? {}).map(([room, { requireMention, allowFrom }]) => [
+        room,
+        { requireMention: requireMention ?? true, allowFrom: allowFrom ?? [] },
+      ]),
+    ),
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Resolved configurations: every default, and rules over several keys.
+ */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { modelChoice, resolveConfig, unsupportedPaths } from '../../../protocol/config/defaults.ts'
+import { parseModelName } from '../../../protocol/config/model.ts'
+import { parseConfig } from '../../../protocol/config/parse.ts'
+import type { GatewayConfig } from '../../../protocol/config/schema.ts'
+import { GatewayError } from '../../../protocol/errors.ts'
+
+const config = suite('resolved config')
+
+function problem(value: GatewayConfig): string {
+  try {
+    resolveConfig(value)
+  } catch (thrown) {
+    if (thrown instanceof GatewayError && thrown.code === 'CONFIG_INVALID') return thrown.message
+    throw thrown
+  }
+  return ''
+}
+
+config('C20 an empty configuration is loopback, port 18789, echo and nothing else', () => {
+  const resolved = resolveConfig({})
+
+  assert.equal(resolved.gateway, {
+    port: 18_789,
+    bind: 'loopback',
+    address: '127.0.0.1',
+    loopback: true,
+    auth: { mode: 'none', token: null, password: null },
+  })
+  assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
+  assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })
+  assert.is(resolved.irc, null)
+  assert.equal(Object.keys(resolved.providers), ['openai', 'ollama'])
+})
+
+config('C21 a bind that others can reach needs a secret', () => {
+  for (const bind of ['0.0.0.0', '192.168.1.5', '::', '::ffff:127.0.0.1', 'fe80::1']) {
+    assert.match(problem({ gateway: { bind } }), /^gateway\.bind: .* needs gateway\.auth/, bind)
+    assert.is(problem({ gateway: { bind, auth: { token: 't' } } }), '')
+    assert.is(problem({ gateway: { bind, auth: { password: 'p' } } }), '')
+  }
+  for (const bind of ['loopback', 'localhost', '127.0.0.1', '127.0.0.9', '::1']) {
+    assert.is(problem({ gateway: { bind } }), '', bind)
+  }
+})
+
+config('C22 a bind is loopback or one address', () => {
+  for (const bind of [
+    'lan',
+    'example.org',
+    '1.2.3',
+    '1.2.3.4.5',
+    '256.1.1.1',
+    '127.0.0.1.evil.org',
+    '127.1',
+    ':',
+    'g::1',
+    '1.2.3.4.',
+  ]) {
+    assert.match(
+      problem({ gateway: { bind, auth: { token: 't' } } }),
+      /^gateway\.bind: expected/,
+      bind,
+    )
+  }
+  assert.is(resolveConfig({ gateway: { bind: 'localhost' } }).gateway.address, '127.0.0.1')
+  assert.is(resolveConfig({ gateway: { bind: '::1' } }).gateway.address, '::1')
+})
+
+config('C23 a mode of authentication needs its secret, and spaces are none', () => {
+  assert.match(problem({ gateway: { auth: { mode: 'token' } } }), /gateway\.auth\.token: required/)
+  assert.match(
+    problem({ gateway: { auth: { mode: 'password', token: 't' } } }),
+    /password: required/,
+  )
+  assert.match(problem({ gateway: { bind: '0.0.0.0', auth: { token: '  ' } } }), /only spaces/)
+  assert.is(resolveConfig({ gateway: { auth: { password: 'p' } } }).gateway.auth.mode, 'password')
+  assert.is(resolveConfig({ gateway: { auth: { token: 't' } } }).gateway.auth.mode, 'token')
+})
+
+config('C24 an enabled irc needs a host; a disabled one needs nothing', () => {
+  assert.is(
+    problem({ channels: { irc: {} } }),
+    'channels.irc.host: required while channels.irc is enabled',
+  )
+  assert.is(problem({ channels: { irc: { enabled: false } } }), '')
+  assert.is(resolveConfig({ channels: { irc: { enabled: false, host: 'h' } } }).irc, null)
+  assert.equal(resolveConfig({ channels: { irc: { host: 'h' } } }).irc, {
+    host: 'h',
+    port: 6_697,
+    tls: true,
+    nick: 'openclaw',
+    username: 'openclaw',
+    realname: 'openclaw',
+    password: null,
+    rooms: [],
+    dmPolicy: 'pairing',
+    allowFrom: [],
+    groupPolicy: 'allowlist',
+    groups: {},
+  })
+  assert.is(resolveConfig({ channels: { irc: { host: 'h', tls: false } } }).irc?.port, 6_667)
+})
+
+config('C25 what could smuggle a second IRC command is refused', () => {
+  const bad: readonly (readonly [object, RegExp])[] = [
+    [{ nick: 'a b' }, /irc\.nick/],
+    [{ nick: 'a\r\nQUIT' }, /irc\.nick/],
+    [{ nick: '1abc' }, /irc\.nick/],
+    [{ channels: ['#ok', '#a,#b'] }, /irc\.channels\[1\]/],
+    [{ channels: ['home'] }, /irc\.channels\[0\]/],
+    [{ channels: ['#a b'] }, /irc\.channels\[0\]/],
+    [{ password: 'x\r\nJOIN #x' }, /irc\.password/],
+    [{ realname: 'x\ny' }, /irc\.realname/],
+    [{ username: 'a b' }, /irc\.username/],
+    [{ host: 'a b' }, /irc\.host/],
+  ]
+
+  for (const [keys, message] of bad) {
+    assert.match(
+      problem({ channels: { irc: { host: 'h', ...keys } } }),
+      message,
+      JSON.stringify(keys),
+    )
+  }
+  assert.not.match(problem({ channels: { irc: { host: 'h', password: 'hunter2\n' } } }), /hunter2/)
+})
+
+config('C26 a model names a provider that is there', () => {
+  const withModel = (model: string): GatewayConfig => ({ agents: { defaults: { model } } })
+
+  assert.is(
+    problem(withModel('nowhere/x')),
+    'agents.defaults.model: unknown provider "nowhere"; known: echo, openai, ollama',
+  )
+  assert.match(
+    problem(withModel('anthropic/claude')),
+    /^agents\.defaults\.model: .*not supported by this version/,
+  )
+  assert.match(problem(withModel('gpt-5')), /expected provider\/model or "echo", got "gpt-5"/)
+  assert.match(problem(withModel('echo/x')), /expected "echo" alone/)
+  assert.match(problem(withModel('toString/x')), /unknown provider/)
+  for (const model of ['echo', 'openai/gpt-5', 'ollama/llama3.2'])
+    assert.is(problem(withModel(model)), '')
+  assert.match(
+    problem({ agents: { defaults: { model: { primary: 'echo', fallbacks: ['echo', 'x/y'] } } } }),
+    /^agents\.defaults\.model\.fallbacks\[1\]/,
+  )
+})
+
+config('C27 a provider of the anthropic api is an error only where a model uses it', () => {
+  const providers = { a: { baseUrl: 'https://a', api: 'anthropic-messages' as const } }
+
+  assert.is(problem({ models: { providers } }), '')
+  assert.match(
+    problem({ models: { providers }, agents: { defaults: { model: 'a/x' } } }),
+    /not supported/,
+  )
+})
+
+config('C28 an own entry replaces a built-in provider whole', () => {
+  const own = resolveConfig({
+    models: { providers: { openai: { baseUrl: 'https://proxy.example/v1//' } } },
+  })
+  const builtIn = resolveConfig({})
+
+  assert.equal(own.providers['openai'], {
+    baseUrl: 'https://proxy.example/v1',
+    apiKey: null,
+    apiKeyVariable: null,
+    models: {},
+  })
+  assert.is(builtIn.providers['openai']?.apiKeyVariable, 'OPENAI_API_KEY')
+  assert.is(builtIn.providers['ollama']?.baseUrl, 'http://127.0.0.1:11434/v1')
+})
+
+config('C29 a base URL is http, without user, password or query', () => {
+  for (const baseUrl of [
+    'ftp://x',
+    'x',
+    'http://u:hunter2@x',
+    'https://x?key=hunter2',
+    'file:///etc',
+  ]) {
+    const message = problem({ models: { providers: { a: { baseUrl } } } })
+    assert.match(message, /^models\.providers\.a\.baseUrl/, baseUrl)
+    assert.not.match(message, /hunter2/)
+  }
+})
+
+config('C30 model names come apart at the first slash', () => {
+  assert.equal(parseModelName('home/llama3.2'), { provider: 'home', model: 'llama3.2' })
+  assert.equal(parseModelName('router/meta/llama'), { provider: 'router', model: 'meta/llama' })
+  assert.equal(parseModelName('echo'), { provider: 'echo', model: 'echo' })
+  for (const name of ['', '/', 'a/', '/a', 'gpt'])
+    assert.throws(() => parseModelName(name), /expected provider/)
+  assert.equal(modelChoice({ agents: { defaults: { model: { primary: 'a/b' } } } }), {
+    primary: 'a/b',
+    fallbacks: [],
+  })
+})
+
+config('C31 what this version does not act on is listed', () => {
+  const text =
+    '{ gateway: { mode: "local" }, tools: { deny: ["x"] }, channels: { telegram: {} }, plugins: {} }'
+  const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
+
+  assert.equal(issues, [])
+  assert.equal(unsupportedPaths(parsed).sort(), [
+    'channels.telegram',
+    'gateway.mode',
+    'plugins',
+    'tools',
+  ])
+})
+
+config.run()
