@@ -60,6 +60,11 @@ export class Connection implements Subscriber {
     this.#write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
   }
 
+  /** Whether `connect` was accepted. */
+  get admitted(): boolean {
+    return this.#caller !== null
+  }
+
   wants(event: EventName): boolean {
     return this.#caller !== null && covers(this.#caller.subscription, event)
   }

@@ -77,6 +77,13 @@ export class Connections {
     return this.#open.size
   }
 
+  /** Open sockets that have not been admitted yet. */
+  get waiting(): number {
+    let waiting = 0
+    for (const connection of this.#open) if (!connection.admitted) waiting += 1
+    return waiting
+  }
+
   /** Counts a socket that was refused before it became one. */
   refused(address: string, code: string): void {
     this.#refusals.count(address, code)

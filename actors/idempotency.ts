@@ -1,0 +1,75 @@
+/**
+ * Idempotency: the same key has one effect, now, at the same moment, and after a restart.
+ *
+ * The key is a fact of the record that the first request made, so it is durable with it and
+ * forgotten only with its retention. A second request is answered from that record. Between
+ * acceptance and record a table in memory holds the promise (I9).
+ */
+import { keyOf, type OpenWork } from '../machines/projections/open-work.ts'
+import type { IdempotencyMark } from '../machines/session.ts'
+import { canonical, sha256Hex } from '../protocol/codec.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import { type JournalRecord, parseRecord } from '../protocol/record.ts'
+import type { StoreReader } from '../store/contract.ts'
+
+/** Marks a request: whose key it is, and what exactly was asked. */
+export function markRequest(owner: string, key: string, method: string, params: object): IdempotencyMark {
+  return { owner, key, digest: sha256Hex(canonical([method, params])) }
+}
+
+/** Answers each key once. */
+export class Idempotency {
+  #store: StoreReader
+  #work: OpenWork
+  #inFlight = new Map<string, { digest: string; record: Promise<JournalRecord> }>()
+
+  constructor(store: StoreReader, work: OpenWork) {
+    this.#store = store
+    this.#work = work
+  }
+
+  /**
+   * Runs a request that makes a record, or returns the record that its key has made already.
+   * @throws {GatewayError} IDEMPOTENCY_CONFLICT: the key belongs to another request.
+   */
+  async once(
+    mark: IdempotencyMark | null,
+    run: () => Promise<JournalRecord>,
+  ): Promise<JournalRecord> {
+    if (mark === null) return run()
+    const key = keyOf(mark)
+    const earlier = this.#inFlight.get(key)
+    if (earlier !== undefined) {
+      assertSame(mark, earlier.digest)
+      return earlier.record
+    }
+    const use = this.#work.keys.get(key)
+    if (use !== undefined) {
+      assertSame(mark, use.digest)
+      return this.#recordAt(use.position)
+    }
+    const record = run()
+    this.#inFlight.set(key, { digest: mark.digest, record })
+    try {
+      return await record
+    } finally {
+      this.#inFlight.delete(key)
+    }
+  }
+
+  #recordAt(position: number): JournalRecord {
+    const stored = this.#store.read(position)
+    if (stored !== null) return parseRecord(stored, stored.fields)
+    const text = `the result of this idempotency key stood at #${position}, which was pruned`
+    throw new GatewayError('NOT_FOUND', text, { position })
+  }
+}
+
+function assertSame({ key, digest }: IdempotencyMark, known: string): void {
+  if (digest === known) return
+  throw new GatewayError(
+    'IDEMPOTENCY_CONFLICT',
+    `params.idempotencyKey: ${JSON.stringify(key)} was used for another request`,
+    { path: 'idempotencyKey' },
+  )
+}

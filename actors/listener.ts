@@ -1,0 +1,150 @@
+/**
+ * The door: one HTTP server, which upgrades WebSockets and answers probes. Before step 1 of 8.
+ *
+ * Host and Origin are judged before any state is made: a Host must be an address or a name of this
+ * machine (against DNS rebinding), an Origin must be our own (against web pages). Nothing secret is
+ * ever read from a URL. Compression is off.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, isIP } from 'node:net'
+import { hostname } from 'node:os'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { GatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Peer } from './admission.ts'
+import type { Connections } from './connections.ts'
+import type { Log } from './services.ts'
+
+export interface Listener {
+  readonly port: number
+  /** Refuses new sockets; those open stay. */
+  readonly stop: () => void
+  /** Ends the server; all sockets must be closed. */
+  readonly close: () => void
+}
+
+interface Door {
+  readonly connections: Connections
+  readonly log: Log
+  readonly isReady: () => boolean
+}
+
+/**
+ * Listens; resolves when sockets can come.
+ * @throws {GatewayError} PORT_TAKEN, PERMISSION
+ */
+export async function openListener(
+  { address, port }: { address: string; port: number },
+  door: Door,
+): Promise<Listener> {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.preAuthFrameBytesMax,
+    perMessageDeflate: false,
+    clientTracking: false,
+  })
+  let stopped = false
+  const server = createServer({ headersTimeout: limits.connectDeadlineMs, requestTimeout: limits.connectDeadlineMs })
+  server.on('request', (request, response) => answerHttp(request, response, door))
+  server.on('clientError', (_error, socket: Duplex) => endWith(socket, '400 Bad Request'))
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+    const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
+    if (refusal !== null) {
+      const from = request.socket.remoteAddress ?? ''
+      door.log.warn('websocket refused', { address: from, status: refusal.status, reason: refusal.reason })
+      door.connections.refused(from, refusal.status.slice(0, 3))
+      return endWith(socket, refusal.status)
+    }
+    sockets.handleUpgrade(request, socket, head, (upgraded) => {
+      door.connections.take(upgraded, describePeer(request))
+    })
+  })
+  await listen(server, address, port)
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () => {
+      stopped = true
+      server.close()
+    },
+    close: () => server.closeAllConnections(),
+  }
+}
+
+interface Refusal {
+  readonly status: string
+  readonly reason: string
+}
+
+const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
+
+function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
+  const { host = '', origin } = request.headers
+  if (!isOwnHost(host)) return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
+  if (origin !== undefined && origin !== `http://${host}`) {
+    return { status: '403 Forbidden', reason: `origin ${origin} is not allowed` }
+  }
+  if (connections.size >= limits.connectionsMax || connections.waiting >= limits.connectionsPreAuthMax) {
+    return { status: '503 Service Unavailable', reason: 'too many connections' }
+  }
+  return null
+}
+
+// A name can be made to resolve here by anybody; an address or our own name can not.
+function isOwnHost(host: string): boolean {
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  const own = hostname().toLowerCase()
+  return isIP(name) !== 0 || name === 'localhost' || name === own || name === `${own}.local`
+}
+
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'cf-connecting-ip', 'tailscale-user-login', 'via']
+
+function describePeer(request: IncomingMessage): Peer {
+  const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  return {
+    address,
+    loopback: address === '::1' || address.startsWith('127.'),
+    origin: request.headers.origin ?? null,
+    forwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
+  }
+}
+
+function answerHttp(request: IncomingMessage, response: ServerResponse, door: Door): void {
+  const path = (request.url ?? '').split('?')[0]
+  if (path === '/healthz') return respond(response, 200, { ok: true, status: 'live' })
+  if (path === '/readyz') {
+    const ready = door.isReady()
+    return respond(response, ready ? 200 : 503, { ready })
+  }
+  response.setHeader('upgrade', 'websocket')
+  respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
+}
+
+function respond(response: ServerResponse, status: number, body: object): void {
+  response.statusCode = status
+  response.setHeader('content-type', 'application/json; charset=utf-8')
+  response.end(`${JSON.stringify(body)}\n`)
+}
+
+function endWith(socket: Duplex, status: string): void {
+  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+function listen(server: Server, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, address, port)))
+    server.listen({ host: address, port }, () => resolve())
+  })
+}
+
+function listenFault(error: NodeJS.ErrnoException, address: string, port: number): GatewayError {
+  const at = `${address}:${port}`
+  if (error.code === 'EADDRINUSE') {
+    return new GatewayError('PORT_TAKEN', `${at}: another process listens there`, { port }, error)
+  }
+  if (error.code === 'EACCES') {
+    return new GatewayError('PERMISSION', `${at}: not allowed to listen there`, { port }, error)
+  }
+  return new GatewayError('PORT_TAKEN', `${at}: cannot listen (${error.code ?? error.message})`, { port }, error)
+}

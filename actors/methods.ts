@@ -1,0 +1,33 @@
+/** Leads each command to its handler; a method without one does not compile. Step 4 of 8. */
+import type { Command } from '../protocol/command.ts'
+import type { Origin } from './caller.ts'
+import { agent, agentAbort } from './methods/agent.ts'
+import type { MethodHouse } from './methods/house.ts'
+import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
+import { send } from './methods/send.ts'
+
+/** Handles a command that is checked and permitted; resolves with the answer's payload. */
+export async function handleCommand(
+  house: MethodHouse,
+  command: Command,
+  origin: Origin,
+): Promise<unknown> {
+  switch (command.method) {
+    case 'health':
+      return health(house, command.params, origin)
+    case 'send':
+      return send(house, command.params, origin)
+    case 'agent':
+      return agent(house, command.params, origin)
+    case 'agent.abort':
+      return agentAbort(house, command.params, origin)
+    case 'subscribe':
+      return subscribe(house, command.params, origin)
+    case 'sessions.list':
+      return sessionsList(house, command.params, origin)
+    case 'config.get':
+      return configGet(house, command.params, origin)
+    case 'connect':
+      return undefined // Judged by the connection itself.
+  }
+}

@@ -1,0 +1,39 @@
+/** What the handlers of methods need, and the shape that each of them has. Step 4 of 8. */
+import type { OpenWork } from '../../machines/projections/open-work.ts'
+import type { ResolvedConfig } from '../../protocol/config/defaults.ts'
+import type { MethodName, MethodParams } from '../../protocol/methods.ts'
+import type { StoreReader } from '../../store/contract.ts'
+import type { Origin } from '../caller.ts'
+import type { Channels } from '../channel.ts'
+import type { Idempotency } from '../idempotency.ts'
+import type { Registry } from '../registry.ts'
+import type { Services } from '../services.ts'
+import type { StreamId } from '../../protocol/ids.ts'
+
+export interface MethodHouse {
+  readonly registry: Registry
+  readonly store: StoreReader
+  readonly work: OpenWork
+  readonly idempotency: Idempotency
+  readonly channels: Channels
+  readonly services: Services
+  readonly config: ResolvedConfig
+  readonly configFile: ConfigFile
+  readonly startedAt: number // ms, monotonic
+  readonly activeRuns: () => number
+  readonly quarantined: () => readonly StreamId[]
+}
+
+/** The configuration as it stands in its file. */
+export interface ConfigFile {
+  readonly path: string
+  readonly text: string // '' where there is no file
+  readonly parsed: object
+}
+
+/** Handles one method: checked parameters in, payload of the answer out. */
+export type Handler<M extends MethodName> = (
+  house: MethodHouse,
+  params: MethodParams<M>,
+  origin: Origin,
+) => unknown

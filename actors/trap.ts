@@ -1,0 +1,51 @@
+/**
+ * The trap: while a machine steps, the clock and the random sources throw (K2).
+ *
+ * On in tests and development (`OPENCLAW_TRAP=1`), off in production (decisions.md 5). A machine
+ * that asks for the time would replay to another state; better to hear of it at once.
+ */
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import { stepTrap } from '../machines/step.ts'
+
+/** Tells whether this process is to trap. */
+export function isTrapped(): boolean {
+  return process.env['OPENCLAW_TRAP'] === '1'
+}
+
+let stepping: string | null = null
+
+/** Installs the trap for the life of the process; a second call changes nothing. */
+export function installTrap(): void {
+  if (installed) return
+  installed = true
+  guard(Date, 'now')
+  guard(Math, 'random')
+  guard(performance, 'now')
+  for (const name of ['randomBytes', 'randomUUID', 'randomInt', 'getRandomValues']) {
+    guard(crypto, name)
+  }
+  syncBuiltinESMExports()
+  stepTrap.enter = (machine) => {
+    stepping = machine
+  }
+  stepTrap.leave = () => {
+    stepping = null
+  }
+}
+
+let installed = false
+
+function guard(owner: object, name: string): void {
+  const original: unknown = Reflect.get(owner, name)
+  if (typeof original !== 'function') return
+  const guarded = (...given: unknown[]): unknown => {
+    if (stepping !== null) {
+      throw new Error(`machine ${stepping}: asked for ${name} while stepping (K2)`)
+    }
+    return Reflect.apply(original, owner, given) as unknown
+  }
+  Reflect.defineProperty(owner, name, { value: guarded, configurable: true, writable: true })
+}
+
+if (isTrapped()) installTrap()
