@@ -29,7 +29,13 @@ export const limits = {
   recordBytesMax: 1024 * 1024, // One record; anything larger is a body.
   bodyBytesMax: 16 * 1024 * 1024, // LMDB takes 75 ms for it.
   commitOperationsMax: 500, // lmdb-js misbehaves above 1,000 operations in one turn (D-R9).
+  commitBytesMax: 4 * 1024 * 1024, // A larger draft commits alone; acknowledgements stay near 20 ms.
+  compactRecordsPerCommit: 400, // Leaves room for appends beside it in the same commit.
+  streamNameBytesMax: 640, // A kind and a session key; LMDB keys end at 1,978 bytes.
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
+  indexWritesPerCommit: 100, // Runs are written beside appends, never instead of them.
+  indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
+  streamsCachedMax: 20_000, // Stream names and versions kept in memory: about 4 MB.
   snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.
   verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
   checkpointEveryRecords: 4_096, // Boot folds at most this many records over the checkpoint.
@@ -39,6 +45,10 @@ export const limits = {
   spaceStopBytes: 64 * 1024 * 1024, // Below this much nothing at all is appended.
   spaceCheckIntervalMs: 1_000, // statfs is cheap but not free.
   storeOpenTimeoutMs: 60_000, // The verifying child is killed after this; 1 M records take 14 s.
+  verifyFaultsMax: 20, // Faults listed in one report; a damaged page gives dozens.
+  checkpointsKept: 2, // Of each name: the newest, and one to fall back to.
+  epochsKept: 8, // Claims of past writers kept for people to see.
+  inodeCheckIntervalMs: 60_000, // A replaced data file swallows appends for at most this long (D-R8).
 
   // Actors.
   mailboxMax: 1_000, // Messages waiting for one actor; beyond it callers get UNAVAILABLE.

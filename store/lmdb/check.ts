@@ -1,0 +1,83 @@
+/**
+ * Verifies a journal in a child process, so that damage which kills its reader kills no gateway.
+ *
+ * A zeroed page or a truncated file ends in SIGABRT or SIGBUS inside LMDB (D-R6); here that is one
+ * more way for a journal to be corrupt. Step 6 of 8.
+ */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { GatewayError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import type { VerifyOptions, VerifyReport } from './verify.ts'
+
+const CHILD = fileURLToPath(new URL('./verify-child.js', import.meta.url))
+const CODES: readonly ErrorCode[] = ['STORE_ROLLBACK', 'NOT_FOUND', 'RECORD_FORMAT']
+
+interface ChildEnd {
+  readonly output: string
+  readonly status: number | null
+  readonly signal: string | null
+  readonly timedOut: boolean
+}
+
+/**
+ * Verifies a journal in a child process; resolves with the report of a whole one.
+ * @throws {GatewayError} STORE_CORRUPT with details.report, or details.signal where the child
+ * crashed; STORE_ROLLBACK, NOT_FOUND, RECORD_FORMAT with details.report; TIMEOUT after
+ * limits.storeOpenTimeoutMs.
+ */
+export async function verifyInChild(
+  directory: string,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  const { output, status, signal, timedOut } = await runChild(directory, options)
+  if (timedOut) {
+    const timeoutMs = limits.storeOpenTimeoutMs
+    throw new GatewayError('TIMEOUT', `verify: took longer than ${timeoutMs} ms`, { timeoutMs })
+  }
+  if (signal !== null) {
+    throw new GatewayError('STORE_CORRUPT', `verify: reading ended in ${signal}`, { signal })
+  }
+  const report = parseReport(output)
+  if (report === null) {
+    throw new GatewayError('STORE_CORRUPT', `verify: child ended with ${status}, without report`, {
+      status,
+    })
+  }
+  if (report.ok && status === 0) return report
+  throw reportFault(report)
+}
+
+function runChild(directory: string, options: VerifyOptions): Promise<ChildEnd> {
+  const args = [CHILD, directory, JSON.stringify(options)]
+  const settings = { timeout: limits.storeOpenTimeoutMs, killSignal: 'SIGKILL' } as const
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, settings, (_error, output) => {
+      const { exitCode: status, signalCode: signal, killed: timedOut } = child
+      resolve({ output, status, signal, timedOut })
+    })
+  })
+}
+
+function reportFault(report: VerifyReport): GatewayError {
+  const fault = report.firstFault
+  const code = CODES.find((known) => known === fault?.code) ?? 'STORE_CORRUPT'
+  const place = fault?.position === undefined ? (fault?.database ?? 'journal') : fault.position
+  const { position } = fault ?? {}
+  const details = position === undefined ? { report } : { position, report }
+  return new GatewayError(code, `verify: ${place}: ${fault?.reason ?? 'no reason'}`, details)
+}
+
+function parseReport(output: string): VerifyReport | null {
+  try {
+    const value: unknown = JSON.parse(output)
+    return isReport(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+function isReport(value: unknown): value is VerifyReport {
+  return typeof value === 'object' && value !== null && 'ok' in value && 'faults' in value
+}

@@ -1,0 +1,236 @@
+/**
+ * The LMDB environment: one file, seven tables, the few features of lmdb-js that we trust.
+ *
+ *   records      position -> record                streams      name -> number, number -> name
+ *   index        [number, first version] -> run    bodies       ref -> body
+ *   snapshots    [number, version] -> bytes        checkpoints  [name, position] -> bytes
+ *   meta         ['epoch', n] -> n · 'indexedThrough' -> position
+ *
+ * Promises that a resolved put is on the medium and was not visible before (D-R1): overlapping
+ * sync is off, and the environment is asked whether it agrees. Step 6 of 8.
+ */
+import * as lmdb from 'lmdb'
+import { chmodSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { unpack } from '../../protocol/codec.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import { corruptRecord, corruptValue, unseal, unsealRecord } from '../seal.ts'
+import type { TableKey, UnsealedRecord } from '../seal.ts'
+
+/** The part of a range that is wanted: from start (included) to end (not), or backwards. */
+export interface TableRange {
+  start?: TableKey
+  end?: TableKey
+  reverse?: boolean
+  limit?: number
+}
+
+/** A table: the part of lmdb-js that the store uses. */
+export interface Table {
+  /** The value's bytes, valid until the next get. */
+  getBinaryFast(key: TableKey): Buffer | undefined
+  getKeys(range: TableRange): Iterable<TableKey>
+  /** Resolves true once on the medium, false where `noOverwrite` met a value. */
+  put(key: TableKey, value: Uint8Array, options?: { noOverwrite: true }): Promise<unknown>
+  remove(key: TableKey): Promise<unknown>
+  /** Ends the read transaction that gets share within a turn; the next get sees what is newest. */
+  resetReadTxn(): void
+  getStats(): object
+}
+
+const TABLE_NAMES = [
+  'records',
+  'streams',
+  'index',
+  'bodies',
+  'snapshots',
+  'checkpoints',
+  'meta',
+] as const
+
+export type TableName = (typeof TABLE_NAMES)[number]
+
+export type Tables = Readonly<Record<TableName, Table>>
+
+/** An open environment. */
+export interface Environment {
+  readonly tables: Tables
+  readonly close: () => Promise<void>
+}
+
+// Native flags, from LMDB's header and lmdb-js: what must never be set on a journal.
+const OVERLAPPING_SYNC = 0x1000
+const NO_SYNC = 0x10000
+const READ_ONLY = 0x20000
+const NO_META_SYNC = 0x40000
+const WRITE_MAP = 0x80000
+const MAP_ASYNC = 0x100000
+const UNSAFE = OVERLAPPING_SYNC | NO_SYNC | NO_META_SYNC | WRITE_MAP | MAP_ASYNC
+
+/** Path of a journal's data file. */
+export function dataFile(directory: string): string {
+  return join(directory, 'journal.mdb')
+}
+
+/** Path of a journal's lock file, made by LMDB. */
+export function lockFile(directory: string): string {
+  return join(directory, 'journal.mdb-lock')
+}
+
+/**
+ * Opens the environment of a journal directory.
+ * @throws {GatewayError} NOT_FOUND: nothing to read there; STORE_FAILED: the environment is not
+ * durable, or this process has it open for reading only; STORE_CORRUPT: LMDB refuses the file.
+ */
+export function openEnvironment(directory: string, access: 'read' | 'write'): Environment {
+  const path = dataFile(directory)
+  if (access === 'read' && !existsSync(path)) {
+    throw new GatewayError('NOT_FOUND', `journal: none at ${path}`, { path })
+  }
+  const root = openRoot(path, access)
+  if (access === 'write') {
+    assertDurable(root)
+    // The umask cuts LMDB's mode short or, for the lock file, leaves it open to others (D-R11).
+    chmodSync(path, 0o600)
+    chmodSync(lockFile(directory), 0o600)
+  }
+  const openTable = (name: TableName): Table => {
+    const table = root.openDB<Buffer, TableKey>({ name, encoding: 'binary' })
+    if (table) return table
+    throw new GatewayError('STORE_CORRUPT', `journal: no table ${name}`, { database: name })
+  }
+  return { tables: mapTables(openTable), close: () => root.close() }
+}
+
+function mapTables(openTable: (name: TableName) => Table): Tables {
+  return {
+    records: openTable('records'),
+    streams: openTable('streams'),
+    index: openTable('index'),
+    bodies: openTable('bodies'),
+    snapshots: openTable('snapshots'),
+    checkpoints: openTable('checkpoints'),
+    meta: openTable('meta'),
+  }
+}
+
+function openRoot(path: string, access: 'read' | 'write'): lmdb.RootDatabase<Buffer, TableKey> {
+  const options = {
+    noSubdir: true,
+    encoding: 'binary' as const,
+    overlappingSync: false,
+    readOnly: access === 'read',
+    maxReaders: 1024, // Beyond the default of 126 even a plain get throws.
+    maxDbs: TABLE_NAMES.length + 1,
+    permissionsMode: 0o600, // Missing in lmdb's types.
+  }
+  try {
+    return lmdb.open<Buffer, TableKey>(path, options)
+  } catch (cause) {
+    throw new GatewayError('STORE_CORRUPT', `journal: LMDB cannot open ${path}`, { path }, cause)
+  }
+}
+
+/** Asks lmdb-js and the native environment: an earlier open in this process fixes the flags. */
+function assertDurable(root: object): void {
+  const flags = nativeFlags(root)
+  const durable = Reflect.get(root, 'overlappingSync') === false && (flags & UNSAFE) === 0
+  if (durable && (flags & READ_ONLY) === 0) return
+  throw new GatewayError(
+    'STORE_FAILED',
+    `journal: expected a durable environment open for writing, got flags 0x${flags.toString(16)}`,
+    { flags },
+  )
+}
+
+function nativeFlags(root: object): number {
+  const addon: unknown = Reflect.get(lmdb, 'nativeAddon')
+  const env: unknown = Reflect.get(root, 'env')
+  if (!isObject(addon) || !isObject(env)) return UNSAFE
+  const getEnvFlags: unknown = Reflect.get(addon, 'getEnvFlags')
+  if (typeof getEnvFlags !== 'function') return UNSAFE
+  const flags: unknown = Reflect.apply(getEnvFlags, addon, [Reflect.get(env, 'address')])
+  return typeof flags === 'number' ? flags : UNSAFE
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/**
+ * Reads one value of any table but `records`, or null where there is none.
+ * @throws {GatewayError} STORE_CORRUPT with details.database and details.key.
+ */
+export function readValue(tables: Tables, name: TableName, key: TableKey): Uint8Array | null {
+  let value: Buffer | null
+  try {
+    value = copyOf(tables[name].getBinaryFast(key))
+  } catch (cause) {
+    throw corruptValue(name, key, 'page unreadable', cause)
+  }
+  return value === null ? null : unseal(name, key, value)
+}
+
+/** Reads and decodes one value of any table but `records`; null where there is none. */
+export function readDecoded(tables: Tables, name: TableName, key: TableKey): unknown {
+  const bytes = readValue(tables, name, key)
+  return bytes === null ? null : unpack(bytes)
+}
+
+/**
+ * Reads the value at a position, or null where there is none.
+ * @throws {GatewayError} STORE_CORRUPT | RECORD_FORMAT with details.position.
+ */
+export function readRecord(tables: Tables, position: number): UnsealedRecord | null {
+  let value: Buffer | null
+  try {
+    value = copyOf(tables.records.getBinaryFast(position))
+  } catch (cause) {
+    throw corruptRecord(position, 'page unreadable', cause)
+  }
+  return value === null ? null : unsealRecord(position, value)
+}
+
+// LMDB's bytes are overwritten by the next get, or with their page; ours must stay. lmdb-js sets
+// `length` on a larger buffer, so the view must be cut before it is copied.
+function copyOf(value: Buffer | undefined): Buffer | null {
+  return value === undefined ? null : Buffer.from(value.subarray(0, value.length))
+}
+
+/**
+ * Lists keys of a table, at most `range.limit`; all are read before the first is returned.
+ * @throws {GatewayError} STORE_CORRUPT with details.database.
+ */
+export function listKeys(tables: Tables, name: TableName, range: TableRange): TableKey[] {
+  try {
+    return [...tables[name].getKeys(range)]
+  } catch (cause) {
+    throw corruptValue(name, 'keys', 'page unreadable', cause)
+  }
+}
+
+/** Reads the newest position, 0 for an empty journal. */
+export function lastPosition(tables: Tables): number {
+  const [key] = listKeys(tables, 'records', { reverse: true, limit: 1 })
+  if (key === undefined) return 0
+  if (typeof key === 'number') return key
+  throw corruptValue('records', key, 'key is no position')
+}
+
+/** Reads the newest writer's epoch, 0 before the first. */
+export function newestEpoch(tables: Tables): number {
+  const [key] = listKeys(tables, 'meta', {
+    start: ['epoch', Number.MAX_SAFE_INTEGER],
+    end: ['epoch'],
+    reverse: true,
+    limit: 1,
+  })
+  const epoch: unknown = Array.isArray(key) ? key[1] : 0
+  return typeof epoch === 'number' ? epoch : 0
+}
+
+/** Reads how far the index runs reach: all records up to this position are in runs. */
+export function indexedThrough(tables: Tables): number {
+  const position = readDecoded(tables, 'meta', 'indexedThrough')
+  return typeof position === 'number' ? position : 0
+}

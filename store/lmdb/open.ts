@@ -1,0 +1,204 @@
+/**
+ * Opens a journal directory: as its writer, or to read beside it.
+ *
+ *   journal.mdb        the journal; 0600 in a directory of 0700
+ *   journal.mdb-lock   LMDB's; never to be removed while anybody has the journal open
+ *   anchor.json        what was once known to be in the journal (anchor.ts)
+ *
+ * A writer verifies the newest records in a child process first, because a damaged file can crash
+ * whoever opens it (D-R6), then claims the next epoch, which fences older writers (S8). It never
+ * makes an empty journal where one is known to have been. Step 6 of 8.
+ */
+import { chmodSync, existsSync, mkdirSync, statSync, statfsSync } from 'node:fs'
+import { pack } from '../../protocol/codec.ts'
+import { limits } from '../../protocol/limits.ts'
+import { seal } from '../seal.ts'
+import { AnchorKeeper, checkAnchor, readAnchor, rollback, writeAnchor } from './anchor.ts'
+import { verifyInChild } from './check.ts'
+import {
+  dataFile,
+  lastPosition,
+  listKeys,
+  lockFile,
+  newestEpoch,
+  openEnvironment,
+} from './environment.ts'
+import { Journal } from './journal.ts'
+import { storeFailed } from './queue.ts'
+import { createReads, readEpoch, readHead } from './reader.ts'
+import { StreamIndex } from './streams.ts'
+import { watchFiles } from './watch.ts'
+import type { Head, Store, StoreReader, StoreStats } from '../contract.ts'
+import type { Environment, Tables } from './environment.ts'
+
+/** How to open a journal for writing. */
+export interface OpenOptions {
+  readonly directory: string
+  readonly verify?: boolean // the newest records, in a child process; default true
+  readonly freeBytes?: () => number // of the file system; tests hand in their own
+  readonly monotonic?: () => number // ms; tests hand in their own
+}
+
+/**
+ * Opens a journal as its writer, and makes it where there is none.
+ * @throws {GatewayError} STORE_CORRUPT | STORE_ROLLBACK: the journal must not be written to;
+ * STORE_FAILED: no durable environment. Nothing is changed but the epoch.
+ */
+export async function openLmdb(options: OpenOptions): Promise<Store> {
+  const { directory } = options
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  chmodSync(directory, 0o700)
+  const anchor = readAnchor(directory)
+  if (existsSync(dataFile(directory))) {
+    if (options.verify !== false) await verifyInChild(directory, { tail: true })
+  } else if (anchor !== null && anchor.position > 0) {
+    throw rollback('the journal file is gone', anchor.position, 0)
+  }
+  const environment = openEnvironment(directory, 'write')
+  try {
+    if (anchor !== null) checkAnchor(environment.tables, anchor)
+    const epoch = await claimEpoch(environment.tables)
+    return await startStore(options, environment, epoch)
+  } catch (error) {
+    await environment.close()
+    throw error
+  }
+}
+
+/** Claims the next epoch on the medium. Two writers cannot claim the same one. */
+async function claimEpoch(tables: Tables): Promise<number> {
+  for (;;) {
+    const epoch = readEpoch(tables) + 1
+    const key = ['epoch', epoch]
+    const claimed = await tables.meta.put(key, seal(key, pack(epoch)), { noOverwrite: true })
+    if (claimed === true) {
+      await forgetEpochs(tables, epoch - limits.epochsKept)
+      return epoch
+    }
+  }
+}
+
+async function forgetEpochs(tables: Tables, through: number): Promise<void> {
+  const old = listKeys(tables, 'meta', { start: ['epoch', 0], end: ['epoch', through + 1] })
+  await Promise.all(old.slice(0, limits.commitOperationsMax).map((key) => tables.meta.remove(key)))
+}
+
+async function startStore(
+  options: OpenOptions,
+  { tables, close }: Environment,
+  epoch: number,
+): Promise<Store> {
+  const { directory } = options
+  const index = new StreamIndex(tables)
+  index.refresh()
+  const head = readHead(tables)
+  await writeAnchor(directory, { ...head, epoch })
+  const guard = (): void => {
+    const fault = journal.fault()
+    if (fault !== null) throw fault
+  }
+  const reads = createReads({ tables, index, head: () => journal.head(), guard, refresh: guard })
+  const anchor = new AnchorKeeper(directory, () => ({ ...journal.head(), epoch }))
+  const journal = new Journal({
+    tables,
+    index,
+    epoch,
+    head,
+    newestSnapshot: reads.snapshot,
+    freeBytes: options.freeBytes ?? (() => freeBytesOf(directory)),
+    monotonic: options.monotonic ?? (() => performance.now()),
+    onCommit: () => anchor.note(),
+  })
+  const stopWatch = watchFiles(
+    [dataFile(directory), lockFile(directory)],
+    limits.inodeCheckIntervalMs,
+    (path) => journal.queue.fail(storeFailed(`${path} was replaced or removed`)),
+  )
+  return {
+    ...reads,
+    epoch: () => epoch,
+    append: (draft) => journal.append(draft),
+    putSnapshot: (stream, version, bytes) => journal.putSnapshot(stream, version, bytes),
+    putCheckpoint: (name, position, bytes) => journal.putCheckpoint(name, position, bytes),
+    compact: (stream, version) => journal.compact(stream, version),
+    failed: journal.queue.failed,
+    stats: () => {
+      guard()
+      return {
+        ...countAll(directory, tables, journal.head()),
+        ...journal.queue.stats(),
+        freeBytes: journal.freeBytes(),
+      }
+    },
+    close: async () => {
+      stopWatch()
+      await journal.close()
+      // After a failure the environment is not touched again (D-R3); the process is to end.
+      if (journal.queue.failure() !== null) return anchor.stop()
+      await anchor.close()
+      await close()
+    },
+  }
+}
+
+/**
+ * Opens a journal to read it beside its writer, or when there is none.
+ * @throws {GatewayError} NOT_FOUND: no journal; STORE_CORRUPT | STORE_ROLLBACK.
+ */
+export async function openLmdbReader(directory: string): Promise<StoreReader> {
+  const anchor = readAnchor(directory)
+  if (!existsSync(dataFile(directory)) && anchor !== null && anchor.position > 0) {
+    throw rollback('the journal file is gone', anchor.position, 0)
+  }
+  const { tables, close } = openEnvironment(directory, 'read')
+  try {
+    if (anchor !== null) checkAnchor(tables, anchor)
+    const index = new StreamIndex(tables)
+    const head = cachedHead(tables)
+    return {
+      ...createReads({ tables, index, head, guard: () => {}, refresh: () => index.refresh() }),
+      epoch: () => newestEpoch(tables),
+      stats: () => ({
+        ...countAll(directory, tables, head()),
+        freeBytes: freeBytesOf(directory),
+        commits: 0,
+        commitMsP99: 0,
+      }),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function cachedHead(tables: Tables): () => Head {
+  let head = readHead(tables)
+  return () => {
+    if (lastPosition(tables) !== head.position) head = readHead(tables)
+    return head
+  }
+}
+
+function countAll(
+  directory: string,
+  tables: Tables,
+  head: Head,
+): Pick<StoreStats, 'records' | 'bodies' | 'snapshots' | 'fileBytes'> {
+  return {
+    records: head.position,
+    bodies: entryCount(tables.bodies.getStats()),
+    snapshots: entryCount(tables.snapshots.getStats()),
+    fileBytes: statSync(dataFile(directory)).size,
+  }
+}
+
+function entryCount(stats: object): number {
+  const count: unknown = Reflect.get(stats, 'entryCount')
+  return typeof count === 'number' ? count : 0
+}
+
+function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}

@@ -1,0 +1,38 @@
+/**
+ * The verifying child: a main file that checks a journal and may die of it.
+ *
+ *   node verify-child.js <directory> <options as JSON>
+ *   stdout   one line of JSON, a VerifyReport
+ *   exit     0 whole · 12 damaged · by a signal: damaged so that reading it crashes
+ *
+ * Step 6 of 8.
+ */
+import { toGatewayError } from '../../protocol/errors.ts'
+import { verifyJournal } from './verify.ts'
+import type { VerifyOptions, VerifyReport } from './verify.ts'
+
+const [, , directory = '.', optionsText = '{}'] = process.argv
+
+const report = await verify(directory, parseOptions(JSON.parse(optionsText)))
+process.stdout.write(`${JSON.stringify(report)}\n`)
+process.exitCode = report.ok ? 0 : 12
+
+async function verify(directory: string, options: VerifyOptions): Promise<VerifyReport> {
+  try {
+    return await verifyJournal(directory, options)
+  } catch (error) {
+    const { code, message } = toGatewayError(error)
+    const firstFault = { code, reason: message }
+    return { ok: false, head: 0, records: 0, firstFault, faults: [firstFault] }
+  }
+}
+
+function parseOptions(value: unknown): VerifyOptions {
+  if (typeof value !== 'object' || value === null) return {}
+  const from: unknown = Reflect.get(value, 'from')
+  return {
+    ...(typeof from === 'number' ? { from } : {}),
+    tail: Reflect.get(value, 'tail') === true,
+    deep: Reflect.get(value, 'deep') === true,
+  }
+}
