@@ -47,10 +47,11 @@ export interface ActorHouse {
   readonly faulted: (stream: StreamId, error: unknown) => Promise<boolean>
 }
 
-type Mirror = ActorLogic<AnyMachineSnapshot, { type: 'committed'; next: AnyMachineSnapshot }, AnyMachineSnapshot>
+type Shown = { type: 'committed'; next: AnyMachineSnapshot } | { type: 'xstate.stop' }
+type Mirror = ActorLogic<AnyMachineSnapshot, Shown, AnyMachineSnapshot>
 
 const mirror: Mirror = {
-  transition: (_snapshot, { next }) => next,
+  transition: (snapshot, event) => (event.type === 'committed' ? event.next : snapshot),
   getInitialSnapshot: (_scope, input) => input,
   getPersistedSnapshot: (snapshot) => snapshot,
 }

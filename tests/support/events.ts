@@ -1,0 +1,136 @@
+/** Arbitrary events for each kind of actor: those its machine knows, and some that it does not. */
+import fc from 'fast-check'
+import type { StreamKind } from '../../protocol/ids.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
+
+const runId = fc.constantFrom('run-1', 'run-2', 'run-3')
+const attempt = fc.integer({ min: 1, max: 4 })
+const ref = fc.constantFrom('b:01', 'b:02', 'b:03')
+const route = fc.option(fc.record({ channel: fc.constant('irc'), target: fc.constantFrom('ann', '#home') }))
+
+const done = fc.record({
+  type: fc.constant('effect.done'),
+  effect: fc.constant('1.e0'),
+  name: fc.constant('any'),
+  attempt,
+  ref,
+  inputTokens: fc.nat(9),
+  outputTokens: fc.nat(9),
+})
+const failed = fc.record({
+  type: fc.constant('effect.failed'),
+  effect: fc.constant('1.e0'),
+  name: fc.constant('any'),
+  attempt,
+  class: fc.constantFrom('rate', 'network', 'auth'),
+  retryable: fc.boolean(),
+  retryAfterMs: fc.option(fc.nat(5_000)),
+  random: fc.constantFrom(0, 0.25, 0.75),
+  sent: fc.constantFrom('no', 'maybe'),
+})
+const lost = fc.record({
+  type: fc.constant('effect.lost'),
+  effect: fc.constant('1.e0'),
+  name: fc.constant('any'),
+  attempt,
+  started: fc.boolean(),
+})
+const retryDue = fc.constant({ type: 'retry.due' })
+const unknown = fc.constant({ type: 'nobody.knows' })
+const thinking = fc.constantFrom('off', 'high')
+
+const accepted = fc.record({
+  type: fc.constant('message.accepted'),
+  sessionKey: fc.constant('agent:main:main'),
+  messageId: fc.string({ maxLength: 8 }),
+  runId,
+  ref,
+  channel: fc.option(fc.constant('irc')),
+  peer: fc.option(fc.constant('ann')),
+  route,
+  model: fc.constant('echo'),
+  thinking,
+  messagesMax: fc.integer({ min: 2, max: 6 }),
+})
+
+const policy = fc.record({
+  dmPolicy: fc.constantFrom('open', 'allowlist', 'disabled', 'pairing'),
+  allowFrom: fc.constantFrom([], ['ann'], ['*']),
+  groupPolicy: fc.constantFrom('open', 'allowlist', 'disabled'),
+  rooms: fc.constantFrom({}, { '#home': { requireMention: true, allowFrom: ['*'] } }),
+})
+
+const received = fc.record({
+  type: fc.constant('message.received'),
+  channel: fc.constant('irc'),
+  messageId: fc.string({ maxLength: 8 }),
+  peer: fc.constantFrom('direct', 'channel'),
+  senderId: fc.constantFrom('ann', 'bob'),
+  roomId: fc.constantFrom('ann', '#home', '#other'),
+  target: fc.constantFrom('ann', '#home'),
+  mentioned: fc.boolean(),
+  ref,
+  bytes: fc.nat(99),
+  sessionKey: fc.constant('agent:main:irc:direct:ann'),
+  runId,
+  model: fc.constant('echo'),
+  thinking,
+  messagesMax: fc.constant(400),
+})
+
+const subscribe = fc.option(fc.constantFrom([], ['agent'], ['tick', 'chat']))
+
+const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
+  gateway: [
+    fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
+    fc.constant({ type: 'gateway.stopped', reason: 'test' }),
+    fc.record({ type: fc.constant('connections.refused'), address: fc.constant('::1'), count: fc.nat(9), code: fc.constant('TIMEOUT') }),
+    fc.record({ type: fc.constant('stream.quarantined'), stream: fc.constantFrom('run:1', 'run:2'), code: fc.constant('INTERNAL') }),
+  ],
+  connection: [
+    fc.record({ type: fc.constant('connection.opened'), deviceId: fc.constant('d'), role: fc.constant('client'), scopes: fc.constant(['operator.read']), subscribe, resumeFrom: fc.option(fc.nat(9)) }),
+    fc.constant({ type: 'connection.readied' }),
+    fc.record({ type: fc.constant('connection.subscribed'), subscribe }),
+    fc.constant({ type: 'connection.closed', code: 1000, reason: '' }),
+  ],
+  pairing: [
+    fc.record({ type: fc.constant('device.approved'), deviceId: fc.constant('d'), role: fc.constantFrom('client', 'node'), scopes: fc.constant([]), tokenHash: fc.constantFrom('aa', 'bb'), rule: fc.constant('loopback.direct'), evidence: fc.constant({ address: '::1', origin: null, forwarded: false, secret: 'none' }) }),
+    fc.record({ type: fc.constant('device.seen'), hour: fc.nat(600_000) }),
+    fc.constant({ type: 'device.revoked', by: 'owner' }),
+  ],
+  session: [
+    accepted,
+    fc.record({ type: fc.constant('run.finished'), runId, status: fc.constantFrom('done', 'failed', 'aborted'), fault: fc.constantFrom('', 'rate'), ref, inputTokens: fc.nat(9), outputTokens: fc.nat(9) }),
+  ],
+  run: [
+    fc.record({ type: fc.constant('run.requested'), runId: fc.constant('run-1'), sessionKey: fc.constant('agent:main:main'), model: fc.constant('echo'), thinking }),
+    done,
+    failed,
+    lost,
+    retryDue,
+    fc.constant({ type: 'run.aborted', by: 'owner' }),
+    fc.record({ type: fc.constant('effect.cancelled'), effect: fc.constant('1.e0'), name: fc.constant('model.call'), attempt }),
+  ],
+  channel: [
+    fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
+    fc.constant({ type: 'channel.disabled' }),
+    received,
+    done,
+    failed,
+    lost,
+    retryDue,
+    fc.record({ type: fc.constant('link.dropped'), reason: fc.constant('reset'), random: fc.constantFrom(0, 0.5) }),
+  ],
+  delivery: [
+    fc.record({ type: fc.constant('delivery.requested'), deliveryId: fc.constant('d-1'), channel: fc.constant('irc'), target: fc.constant('ann'), ref, sessionKey: fc.constant(null) }),
+    done,
+    failed,
+    lost,
+    retryDue,
+  ],
+}
+
+/** Any event that an actor of a kind may be sent. */
+export function anyEventOf(kind: StreamKind): fc.Arbitrary<JournalEvent> {
+  return fc.oneof(...byKind[kind], unknown) as fc.Arbitrary<JournalEvent>
+}

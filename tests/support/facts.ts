@@ -1,0 +1,46 @@
+/** Events as tests need them: complete, with the odd field changed. */
+import type { JournalEvent } from '../../protocol/record.ts'
+
+/** A message for `agent:main:main`. */
+export function accepted(runId: string, changes: Record<string, unknown> = {}): JournalEvent {
+  return {
+    type: 'message.accepted',
+    sessionKey: 'agent:main:main',
+    messageId: runId,
+    runId,
+    ref: `b:${runId}`,
+    channel: null,
+    peer: null,
+    route: null,
+    model: 'echo',
+    thinking: 'off',
+    messagesMax: 400,
+    ...changes,
+  }
+}
+
+/** A wish to deliver. */
+export function requested(deliveryId: string, changes: Record<string, unknown> = {}): JournalEvent {
+  return {
+    type: 'delivery.requested',
+    deliveryId,
+    channel: 'irc',
+    target: 'ann',
+    ref: 'b:text',
+    sessionKey: null,
+    ...changes,
+  }
+}
+
+/** A new device. */
+export function approved(deviceId: string): JournalEvent {
+  return {
+    type: 'device.approved',
+    deviceId,
+    role: 'client',
+    scopes: [],
+    tokenHash: 'aa',
+    rule: 'loopback.direct',
+    evidence: { address: '127.0.0.1', origin: null, forwarded: false, secret: 'none' },
+  }
+}
