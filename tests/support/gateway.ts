@@ -1,0 +1,51 @@
+/** A real gateway on a free port, over a store of the test's choice. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClientOptions } from 'ws'
+import { type RunningGateway, startGateway } from '../../actors/gateway.ts'
+import { type Services, systemChance, systemClock } from '../../actors/services.ts'
+import type { Store } from '../../store/contract.ts'
+import { openMemory } from '../../store/memory.ts'
+import { TestClient } from './client.ts'
+import { openTestServices, type TestServices } from './services.ts'
+
+export interface TestGateway {
+  readonly gateway: RunningGateway
+  readonly store: Store
+  readonly services: TestServices
+  readonly client: (options?: ClientOptions) => TestClient
+  readonly stop: () => Promise<void>
+}
+
+interface Setup {
+  readonly config?: object
+  readonly store?: Store
+  readonly services?: Partial<Services>
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Starts a gateway; chance is real, so that two of them do not share ids. */
+export async function startTestGateway({ config = {}, store = openMemory(), services = {}, env = {} }: Setup = {}): Promise<TestGateway> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
+  const configPath = join(stateDir, 'openclaw.json')
+  writeFileSync(configPath, JSON.stringify(config))
+  const own = { ...openTestServices(), clock: systemClock as TestServices['clock'], chance: systemChance, ...services } as TestServices
+  const gateway = await startGateway({ stateDir, configPath, port: 0, env, services: own, version: '0.0.0-test', store })
+  const clients: TestClient[] = []
+  return {
+    gateway,
+    store,
+    services: own,
+    client: (options) => {
+      const client = new TestClient(gateway.url, options)
+      clients.push(client)
+      return client
+    },
+    stop: async () => {
+      await gateway.stop('test')
+      for (const client of clients) await client.close()
+      rmSync(stateDir, { recursive: true, force: true })
+    },
+  }
+}
