@@ -126,9 +126,16 @@ export function parseRecord(place: RecordPlace, fields: readonly unknown[]): Jou
     ignored,
     value: fields[9] as string,
     stateHash: fields[10] as string,
-    effects: (fields[11] as [string, Effect['params']][]).map(([name, params]) => ({ name, params })),
+    effects: (fields[11] as [string, Effect['params']][]).map(([name, params]) => ({
+      name,
+      params,
+    })),
     sends: (fields[12] as [StreamId, JournalEvent][]).map(([to, event]) => ({ to, event })),
-    armed: (fields[13] as [string, number, JournalEvent][]).map(([id, dueAt, event]) => ({ id, dueAt, event })),
+    armed: (fields[13] as [string, number, JournalEvent][]).map(([id, dueAt, event]) => ({
+      id,
+      dueAt,
+      event,
+    })),
     cancelled: fields[14] as string[],
   }
 }

@@ -37,7 +37,12 @@ export class DeliveryFault extends Error {
   readonly retryable: boolean
   readonly retryAfterMs: number | null
 
-  constructor(message: string, sent: 'no' | 'maybe', retryable: boolean, retryAfterMs: number | null = null) {
+  constructor(
+    message: string,
+    sent: 'no' | 'maybe',
+    retryable: boolean,
+    retryAfterMs: number | null = null,
+  ) {
     super(message)
     this.name = 'DeliveryFault'
     this.sent = sent

@@ -53,16 +53,25 @@ export function stripFormatting(text: string): string {
 }
 
 /**
- * Splits a text into the lines of its PRIVMSGs: at line breaks, and where a line is longer than
- * `limits.ircLineBytesMax` bytes, at a space or else between two code points. No line is empty;
- * of more than `limits.ircLinesMax` lines the last one says how many are missing.
+ * Counts the bytes of text that fit into one PRIVMSG: a server cuts what it relays at 512 bytes,
+ * and puts our nick, user (11) and host (63, the longest that servers use) before it.
  */
-export function splitIrcText(text: string): string[] {
+export function ircTextBytesMax(nick: string, target: string): number {
+  const frame = `:${nick}!@ PRIVMSG ${target} :\r\n`
+  return Math.max(64, Math.min(limits.ircLineBytesMax, 512 - 11 - 63 - Buffer.byteLength(frame)))
+}
+
+/**
+ * Splits a text into the lines of its PRIVMSGs: at line breaks, and where a line is longer than
+ * `bytesMax` bytes, at a space or else between two code points. No line is empty; of more than
+ * `limits.ircLinesMax` lines the last one says how many are missing.
+ */
+export function splitIrcText(text: string, bytesMax: number = limits.ircLineBytesMax): string[] {
   const lines: string[] = []
   for (const written of text.split(/\r\n|[\r\n\u2028\u2029]/)) {
     let rest = written.replaceAll('\0', '').replaceAll(CTCP, '').trimEnd()
     while (rest.trim() !== '') {
-      const { line, next } = cutLine(rest)
+      const { line, next } = cutLine(rest, bytesMax)
       lines.push(line)
       rest = next
     }
@@ -73,14 +82,14 @@ export function splitIrcText(text: string): string[] {
 }
 
 /** Takes as much from the start of a text as fits into one line. */
-function cutLine(text: string): { line: string; next: string } {
+function cutLine(text: string, bytesMax: number): { line: string; next: string } {
   let bytes = 0
   let end = 0 // in UTF-16 units
   let space = 0
   for (const character of text) {
     bytes += Buffer.byteLength(character)
     if (character === ' ') space = end
-    if (bytes > limits.ircLineBytesMax) break
+    if (bytes > bytesMax) break
     end += character.length
   }
   if (end === text.length) return { line: text, next: '' }

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import {
   createLineReader,
   foldIrc,
+  ircTextBytesMax,
   type IrcPayload,
   isIrcRoom,
   isIrcTarget,
@@ -71,6 +72,12 @@ irc('I4 a long line is cut at a space, else between code points', () => {
     splitIrcText('x'.repeat(351)).map((line) => line.length),
     [350, 1],
   )
+})
+
+irc('I16 a line leaves room for what the server puts before it', () => {
+  assert.is(ircTextBytesMax('heron', '#home'), limits.ircLineBytesMax)
+  assert.is(ircTextBytesMax('n'.repeat(30), `#${'r'.repeat(49)}`), 512 - 170)
+  assert.equal(splitIrcText('aaa bbb ccc', 7), ['aaa bbb', 'ccc'])
 })
 
 irc('I5 too many lines end with a line that says so', () => {

@@ -1,0 +1,116 @@
+/**
+ * An IRC adapter with a host that remembers what it was told, and time that passes when told to.
+ */
+import * as assert from 'uvu/assert'
+import { type ChannelAdapter, DeliveryFault } from '../../actors/channels/adapter.ts'
+import { openIrc } from '../../actors/channels/irc.ts'
+import { type Clock, silentLog, systemChance, systemClock } from '../../actors/services.ts'
+import { type ResolvedIrc, resolveConfig } from '../../protocol/config/defaults.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import type { InboundMessage } from '../../protocol/message.ts'
+
+/** What an adapter told its host, and a way to wait for it. */
+export interface Heard {
+  readonly messages: InboundMessage[]
+  readonly dropped: string[]
+  readonly until: (done: () => boolean) => Promise<void>
+}
+
+/** The configuration of `heron` in `#Home`, changed as wished. */
+export function configOf(port: number, change: Partial<ResolvedIrc> = {}): ResolvedIrc {
+  const { irc: resolved } = resolveConfig({
+    channels: { irc: { host: '127.0.0.1', port, tls: false, nick: 'heron', channels: ['#Home'] } },
+  })
+  return { ...resolved!, ...change }
+}
+
+/** Makes an adapter that the scene closes at its end. */
+export function adapterOf(
+  scene: { readonly adapters: ChannelAdapter[] },
+  config: ResolvedIrc,
+  options: { clock?: Clock; received?: (message: InboundMessage) => Promise<void> } = {},
+): { adapter: ChannelAdapter; heard: Heard } {
+  const waiters = new Set<() => void>()
+  const wake = (): void => {
+    for (const waiter of waiters) waiter()
+  }
+  const heard: Heard = {
+    messages: [],
+    dropped: [],
+    until: async (done) => {
+      while (!done()) {
+        await new Promise<void>((resolve) => {
+          waiters.add(resolve)
+        })
+      }
+    },
+  }
+  const adapter = openIrc(
+    config,
+    {
+      received: async (message) => {
+        await options.received?.(message)
+        heard.messages.push(message)
+        wake()
+      },
+      dropped: (reason) => {
+        heard.dropped.push(reason)
+        wake()
+      },
+    },
+    { clock: options.clock ?? systemClock, chance: systemChance, log: silentLog },
+  )
+  scene.adapters.push(adapter)
+  return { adapter, heard }
+}
+
+/** A signal that never aborts. */
+export const never = new AbortController().signal
+
+/** Waits for the DeliveryFault of an attempt; fails where there is none. */
+export async function faultOf(attempt: Promise<unknown>): Promise<DeliveryFault> {
+  const thrown = await attempt.then(
+    () => null,
+    (fault: unknown) => fault,
+  )
+  assert.instance(thrown, DeliveryFault)
+  return thrown as DeliveryFault
+}
+
+/** Waits for the GatewayError of an attempt; fails where there is none. */
+export async function refusalOf(attempt: Promise<unknown>): Promise<GatewayError> {
+  const thrown = await attempt.then(
+    () => null,
+    (fault: unknown) => fault,
+  )
+  assert.instance(thrown, GatewayError)
+  return thrown as GatewayError
+}
+
+/** Time that passes only when told to. */
+export function manualClock(): Clock & {
+  pass: (ms: number) => Promise<void>
+  due: () => number[]
+} {
+  let now = 0
+  let timers: { at: number; run: () => void }[] = []
+  return {
+    now: () => now,
+    monotonic: () => now,
+    after: (delayMs, run) => {
+      const timer = { at: now + delayMs, run }
+      timers.push(timer)
+      return () => {
+        timers = timers.filter((other) => other !== timer)
+      }
+    },
+    due: () => timers.map(({ at }) => at - now),
+    pass: async (ms) => {
+      now += ms
+      const ready = timers.filter(({ at }) => at <= now)
+      timers = timers.filter(({ at }) => at > now)
+      for (const { run } of ready) run()
+      await new Promise((resolve) => setImmediate(resolve))
+    },
+  }
+}
