@@ -1,0 +1,58 @@
+import '../../actors/trap.ts'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { limits } from '../../protocol/limits.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
+import { requested } from '../support/facts.ts'
+import { given } from '../support/given.ts'
+
+const delivery = suite('delivery')
+
+const failed = (attempt: number, changes: Record<string, unknown>): JournalEvent => ({
+  type: 'effect.failed', effect: '1.e0', name: 'message.deliver', attempt, class: 'reset', retryable: true, retryAfterMs: null, random: 0, sent: 'no', ...changes,
+})
+const lost = (started: boolean): JournalEvent => ({ type: 'effect.lost', effect: '1.e0', name: 'message.deliver', attempt: 1, started })
+const request = requested('d1')
+
+delivery('V1 a request is attempted, and what was sent stays sent', () => {
+  const { effects } = given('delivery', []).when(request)
+  const sent = given('delivery', [request]).when({ type: 'effect.done', effect: '1.e0', name: 'message.deliver', attempt: 1, messageId: null })
+
+  assert.equal(effects.map(({ name, params }) => [name, params['target']]), [['message.deliver', 'ann']])
+  assert.is(sent.value, 'sent')
+})
+
+delivery('V2 what surely was not sent is tried again, later each time', () => {
+  const first = given('delivery', [request]).when(failed(1, {}))
+  const second = given('delivery', [request, failed(1, {}), { type: 'retry.due' }]).when(failed(2, {}))
+
+  assert.is(first.waits[0]?.dueAt, 1_000 + limits.deliveryBackoffMs)
+  assert.is(second.waits[0]?.dueAt, 3_000 + limits.deliveryBackoffMs * 5)
+})
+
+delivery('K6 what may have been sent is never sent again in silence', () => {
+  const maybe = given('delivery', [request]).when(failed(1, { sent: 'maybe' }))
+  const started = given('delivery', [request]).when(lost(true))
+
+  for (const { value, effects, waits } of [maybe, started]) {
+    assert.equal([value, effects, waits], ['uncertain', [], []])
+  }
+})
+
+delivery('K6 what was never started is attempted anew', () => {
+  const { value, effects } = given('delivery', [request]).when(lost(false))
+
+  assert.equal([value, effects[0]?.params['attempt']], ['attempting', 2])
+})
+
+delivery('V3 a platform’s final no ends it at once', () => {
+  assert.is(given('delivery', [request]).when(failed(1, { retryable: false })).value, 'failed')
+})
+
+delivery('V4 attempts end', () => {
+  const tries = [1, 2, 3, 4].flatMap((n) => [failed(n, {}), { type: 'retry.due' }])
+
+  assert.is(given('delivery', [request, ...tries]).when(failed(limits.deliveryAttemptsMax, {})).value, 'failed')
+})
+
+delivery.run()
