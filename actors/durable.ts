@@ -1,8 +1,8 @@
 /**
- * The durable actor: one mailbox, one step at a time, nothing shown before it is on disk.
+ * The durable actor: one mailbox, one batch at a time, nothing shown before it is on disk.
  * Steps 5 to 8 of 8.
  *
- *   message ─► step(snapshot, event) ─► append ─► on disk ─► publish ─► next message
+ *   messages ─► step(snapshot, event) ─► append ─► on disk ─► publish ─► next messages
  *
  * The published snapshot lives in a started XState actor whose logic only returns what it is
  * given, so `subscribe` and `getSnapshot` show durable state and nothing else (decisions.md 1).
@@ -21,7 +21,7 @@ import {
   type RecordDraft,
   type RecordKind,
 } from '../protocol/record.ts'
-import type { BodyDraft, Store } from '../store/contract.ts'
+import type { Appended, BodyDraft, Store } from '../store/contract.ts'
 import type { Clock } from './services.ts'
 import { formatSnapshot } from './stream.ts'
 
@@ -45,6 +45,8 @@ export interface ActorHouse {
   readonly committed: (record: JournalRecord) => void
   /** Judges a thrown step: resolves true to try again, false when the stream is given up. */
   readonly faulted: (stream: StreamId, error: unknown) => Promise<boolean>
+  /** Hears of an actor whose mailbox is empty again. */
+  readonly rested: (actor: DurableActor) => void
 }
 
 type Shown = { type: 'committed'; next: AnyMachineSnapshot } | { type: 'xstate.stop' }
@@ -60,6 +62,16 @@ interface Pending {
   readonly message: Message
   readonly resolve: (record: JournalRecord) => void
   readonly reject: (error: unknown) => void
+}
+
+interface Stepped {
+  readonly draft: RecordDraft
+  readonly next: AnyMachineSnapshot
+}
+
+interface Decided extends Stepped {
+  readonly pending: Pending
+  readonly appended: Promise<Appended>
 }
 
 /** One actor with its journal behind it. Made by the registry, which keeps one for each stream. */
@@ -128,44 +140,72 @@ export class DurableActor {
 
   async #work(): Promise<void> {
     this.#busy = true
-    let pending = this.#mailbox.shift()
-    while (pending !== undefined) {
-      try {
-        pending.resolve(await this.#take(pending.message))
-      } catch (error) {
-        pending.reject(error)
-      }
-      pending = this.#mailbox.shift()
-    }
+    while (this.#mailbox.length > 0) await this.#takeBatch()
     this.#busy = false
     this.restedAt = this.#house.clock.monotonic()
+    this.#house.rested(this)
   }
 
-  async #take(message: Message): Promise<JournalRecord> {
-    for (;;) {
-      const at = this.#house.clock.now()
-      const stepped = this.#step(message, at)
-      if ('error' in stepped) {
-        if (await this.#house.faulted(this.stream, stepped.error)) continue
-        throw quarantined(this.stream, stepped.error)
-      }
-      const { draft, next } = stepped
-      const { position, version } = await this.#house.store.append({
-        stream: this.stream,
-        expectedVersion: this.#version,
-        fields: formatRecord(draft),
-        ...(message.bodies === undefined ? {} : { bodies: message.bodies }),
-      })
-      return this.#publish({ ...draft, stream: this.stream, position, version }, next)
+  // What has gathered while the last commit was on its way shares the next one: each message is
+  // stepped on top of the one before, and nothing shows until all are on disk (D-R15).
+  async #takeBatch(): Promise<void> {
+    const batch: Decided[] = []
+    let snapshot = this.#snapshot
+    while (this.#mailbox.length > 0 && batch.length < limits.actorBatchMax) {
+      const [pending] = this.#mailbox
+      if (pending === undefined) break
+      const stepped = this.#step(pending.message, snapshot)
+      if ('error' in stepped) break
+      this.#mailbox.shift()
+      snapshot = stepped.next
+      batch.push({ ...stepped, pending, appended: this.#append(stepped, pending, batch.length) })
     }
+    if (batch.length === 0) return this.#takeFaulty()
+    await this.#settle(batch)
   }
 
-  #step(
-    message: Message,
-    at: number,
-  ): { draft: RecordDraft; next: AnyMachineSnapshot } | { error: unknown } {
+  #append({ draft }: Stepped, { message }: Pending, offset: number): Promise<Appended> {
+    return this.#house.store.append({
+      stream: this.stream,
+      expectedVersion: this.#version + offset,
+      fields: formatRecord(draft),
+      ...(message.bodies === undefined ? {} : { bodies: message.bodies }),
+    })
+  }
+
+  // A refused append leaves those behind it at a stale version: they were written nowhere and are
+  // stepped again.
+  async #settle(batch: readonly Decided[]): Promise<void> {
+    const results = await Promise.allSettled(batch.map(({ appended }) => appended))
+    const again: Pending[] = []
+    let refused = false
+    for (const [index, { draft, next, pending }] of batch.entries()) {
+      const result = results[index]
+      if (result?.status === 'fulfilled') {
+        pending.resolve(this.#publish({ ...draft, stream: this.stream, ...result.value }, next))
+      } else if (refused && isStale(result?.reason)) {
+        again.push(pending)
+      } else {
+        refused = true
+        pending.reject(result?.reason)
+      }
+    }
+    this.#mailbox.unshift(...again)
+  }
+
+  // The first message makes the machine throw: judged alone, so that no other pays for it.
+  async #takeFaulty(): Promise<void> {
+    const [pending] = this.#mailbox
+    if (pending === undefined) return
+    const stepped = this.#step(pending.message, this.#snapshot)
+    if (!('error' in stepped) || (await this.#house.faulted(this.stream, stepped.error))) return
+    this.#mailbox.shift()
+    pending.reject(quarantined(this.stream, stepped.error))
+  }
+
+  #step(message: Message, before: AnyMachineSnapshot): Stepped | { error: unknown } {
     const { event, cause, correlationId, kind = 'event', firedWait = null } = message
-    const before = this.#snapshot
+    const at = this.#house.clock.now()
     const head = { kind, event, cause, correlationId, at }
     const { epoch, code } = this.#house
     if (kind !== 'event') {
@@ -197,6 +237,10 @@ export class DurableActor {
 
 function describe(snapshot: AnyMachineSnapshot): { value: string; stateHash: string } {
   return { value: formatValue(snapshot), stateHash: hashSnapshot(snapshot) }
+}
+
+function isStale(reason: unknown): boolean {
+  return reason instanceof GatewayError && reason.code === 'VERSION_CONFLICT'
 }
 
 function quarantined(stream: string, cause: unknown): GatewayError {

@@ -27,8 +27,8 @@ export class Registry {
   #actors = new Map<StreamId, DurableActor>()
   #nextSweep: Cancel = () => {}
 
-  constructor(house: ActorHouse, supervisor: Supervisor, services: Services) {
-    this.#house = house
+  constructor(house: Omit<ActorHouse, 'rested'>, supervisor: Supervisor, services: Services) {
+    this.#house = { ...house, rested: (actor) => this.#rested(actor) }
     this.#supervisor = supervisor
     this.#services = services
     this.#sweepLater()
@@ -60,10 +60,7 @@ export class Registry {
    * @throws {GatewayError} STREAM_QUARANTINED, STORE_CORRUPT, or as DurableActor.deliver
    */
   async deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
-    const actor = this.actor(stream)
-    const record = await actor.deliver(message)
-    if (actor.snapshot.status !== 'active') this.#drop(actor)
-    return record
+    return this.actor(stream).deliver(message)
   }
 
   /** Delivers from outside. @throws {GatewayError} UNAVAILABLE: the mailbox is full. */
@@ -103,8 +100,13 @@ export class Registry {
     }
   }
 
+  // A machine that has ended has nothing to stay awake for.
+  #rested(actor: DurableActor): void {
+    if (actor.snapshot.status !== 'active') this.#drop(actor)
+  }
+
   #drop(resting: DurableActor): void {
-    if (resting.busy) return // Whoever it works for drops it.
+    if (resting.busy) return
     if (this.#actors.get(resting.stream) !== resting) return
     this.#actors.delete(resting.stream)
     resting.stop()

@@ -49,10 +49,25 @@ export const systemClock: Clock = {
   },
 }
 
+const POOL_BYTES = 4_096
+let pool = Buffer.alloc(0)
+let poolUsed = 0
+
+// Small draws are cut from a pool: one call into the system for a hundred ids.
+function drawBytes(count: number): Buffer {
+  if (count > POOL_BYTES / 8) return randomBytes(count)
+  if (poolUsed + count > pool.length) {
+    pool = randomBytes(POOL_BYTES)
+    poolUsed = 0
+  }
+  poolUsed += count
+  return pool.subarray(poolUsed - count, poolUsed)
+}
+
 /** The real random source. */
 export const systemChance: Chance = {
-  bytes: (count) => randomBytes(count),
-  hex: (bytes) => randomBytes(bytes).toString('hex'),
+  bytes: drawBytes,
+  hex: (bytes) => drawBytes(bytes).toString('hex'),
   id: () => randomUUID(),
   fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
 }

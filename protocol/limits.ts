@@ -52,6 +52,7 @@ export const limits = {
 
   // Actors.
   mailboxMax: 1_000, // Messages waiting for one actor; beyond it callers get UNAVAILABLE.
+  actorBatchMax: 64, // Messages of one actor that share a commit.
   actorIdleMs: 60_000, // An actor without work is put to sleep after this.
   actorsAwakeMax: 2_000, // About 10 MB of started actors; beyond it all that rest are put to sleep.
   actorRetriesMax: 3, // A message that makes its actor throw this often quarantines the stream.

@@ -2,6 +2,7 @@ import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { replayStream } from '../../actors/stream.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
@@ -70,27 +71,50 @@ kernels('K3 no effect starts and no snapshot shows before the record is on disk'
   assert.equal([shown, given.length], [['calling'], 1])
 })
 
-kernels('D-R15 an actor has one append in flight; messages are taken in order', async () => {
+kernels('D-R15 an actor has one batch in flight; what gathers meanwhile shares the next', async () => {
   const memory = openMemory()
-  let inFlight = 0
-  let most = 0
-  const watched: Store = {
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const asked: number[] = []
+  const held: Store = {
     ...memory,
     append: async (draft) => {
-      inFlight += 1
-      most = Math.max(most, inFlight)
-      const appended = await memory.append(draft)
-      inFlight -= 1
-      return appended
+      asked.push(draft.expectedVersion)
+      await gate
+      return memory.append(draft)
     },
   }
-  const { tell, records } = openTestKernel({ store: watched })
+  const { tell, records } = openTestKernel({ store: held })
+  const told = Array.from({ length: 20 }, (_, n) => tell('pairing:d', { ...approved('d'), tokenHash: `${n}` }))
+  await settle()
+  assert.equal(asked, [0])
 
-  await Promise.all(Array.from({ length: 20 }, (_, n) => tell('pairing:d', { ...approved('d'), tokenHash: `${n}` })))
+  release()
+  await Promise.all(told)
 
-  assert.is(most, 1)
+  assert.equal(asked, Array.from({ length: 20 }, (_, n) => n))
   assert.equal(records().map(({ event }) => event['tokenHash']), Array.from({ length: 20 }, (_, n) => `${n}`))
-  assert.equal(records().map(({ version }) => version), Array.from({ length: 20 }, (_, n) => n + 1))
+})
+
+kernels('I14 a refused message in the middle of a batch takes none of its neighbours along', async () => {
+  const memory = openMemory()
+  const picky: Store = {
+    ...memory,
+    append: (draft) =>
+      JSON.stringify(draft.fields).includes('bad')
+        ? Promise.reject(new GatewayError('APPEND_REJECTED', 'too large'))
+        : memory.append(draft),
+  }
+  const { tell, records, kernel } = openTestKernel({ store: picky })
+
+  const hashes = ['a', 'b', 'bad', 'c', 'd']
+  const outcomes = await Promise.allSettled(hashes.map((tokenHash) => tell('pairing:d', { ...approved('d'), tokenHash })))
+
+  assert.equal(outcomes.map(({ status }) => status === 'fulfilled'), [true, true, false, true, true])
+  assert.equal(records().map(({ event }) => event['tokenHash']), ['a', 'b', 'c', 'd'])
+  assert.is((kernel.registry.snapshot('pairing:d').context as { tokenHash: string }).tokenHash, 'd')
 })
 
 kernels('K3 an ignored event is a record that says so and changes no state', async () => {
