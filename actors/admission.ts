@@ -66,13 +66,18 @@ export function judgeConnect(
     issueToken,
   })
   if (device.known && provesDevice(params, device.context)) {
-    if (device.context.role !== role) throw unauthorized(`this device is paired as ${device.context.role}`)
+    if (device.context.role !== role)
+      throw unauthorized(`this device is paired as ${device.context.role}`)
     return admitted('device.token', 'none', false)
   }
   const direct = peer.loopback && peer.origin === null && !peer.forwarded
   const secret = provesSecret(params, settings)
   if (settings.mode !== 'none' && !secret) {
-    throw unauthorized(shown(params, settings) ? 'the gateway token or password is wrong' : 'a gateway token, password or device token is required')
+    throw unauthorized(
+      shown(params, settings)
+        ? 'the gateway token or password is wrong'
+        : 'a gateway token, password or device token is required',
+    )
   }
   if (!direct) throw pairingRequired(settings)
   if (settings.mode !== 'none') return admitted('loopback.secret', settings.mode, true)

@@ -69,9 +69,24 @@ export function openChannels(
 
   return {
     drivers: new Map<string, Driver>([
-      ['channel.open', { visible: false, run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams) }],
-      ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
-      ['message.deliver', { visible: true, run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams) }],
+      [
+        'channel.open',
+        {
+          visible: false,
+          run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams),
+        },
+      ],
+      [
+        'channel.close',
+        { visible: false, run: ({ params }) => closeLink(find, params['channel']) },
+      ],
+      [
+        'message.deliver',
+        {
+          visible: true,
+          run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
+        },
+      ],
     ]),
     start: async (cause, correlationId) => {
       const gone = [...house.work.channels].filter((name) => !channels.has(name))
@@ -84,12 +99,14 @@ export function openChannels(
         await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
       }
     },
-    states: () => Object.fromEntries([...channels].map(([name, channel]) => [name, channel.state()])),
+    states: () =>
+      Object.fromEntries([...channels].map(([name, channel]) => [name, channel.state()])),
     assertTarget: (name, target) => {
       const channel = find(name)
       if (channel === null) throw unknownChannel(name, [...channels.keys()])
       const why = channel.setup.refuseTarget(target)
-      if (why !== null) throw new GatewayError('TARGET_INVALID', `params.target: ${why}`, { path: 'target' })
+      if (why !== null)
+        throw new GatewayError('TARGET_INVALID', `params.target: ${why}`, { path: 'target' })
     },
     close: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.adapter.close()))
@@ -143,11 +160,17 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
   function dropped(reason: string): void {
     services.log.warn('channel link dropped', { channel: setup.name, stream, reason })
     const random = services.chance.fraction()
-    const event = { type: 'link.dropped', reason: reason.slice(0, limits.contextTextCharsMax), random }
+    const event = {
+      type: 'link.dropped',
+      reason: reason.slice(0, limits.contextTextCharsMax),
+      random,
+    }
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     registry
       .deliver(stream, { event, cause: `ext:${setup.name}:link`, correlationId })
-      .catch((error: unknown) => services.log.error('link drop not recorded', { stream, error: String(error) }))
+      .catch((error: unknown) =>
+        services.log.error('link drop not recorded', { stream, error: String(error) }),
+      )
   }
 
   return {
@@ -171,7 +194,11 @@ async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promi
     return { type: 'effect.done' }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return { type: 'effect.failed', class: reason.slice(0, limits.contextTextCharsMax), retryable: true }
+    return {
+      type: 'effect.failed',
+      class: reason.slice(0, limits.contextTextCharsMax),
+      retryable: true,
+    }
   }
 }
 
@@ -203,8 +230,12 @@ async function deliver(
 
 function unknownChannel(name: string, known: readonly string[]): GatewayError {
   const list = known.length === 0 ? 'none is configured' : `configured: ${known.join(', ')}`
-  return new GatewayError('CHANNEL_UNKNOWN', `params.channel: no channel named ${JSON.stringify(name)}; ${list}`, {
-    path: 'channel',
-    channels: known,
-  })
+  return new GatewayError(
+    'CHANNEL_UNKNOWN',
+    `params.channel: no channel named ${JSON.stringify(name)}; ${list}`,
+    {
+      path: 'channel',
+      channels: known,
+    },
+  )
 }

@@ -7,6 +7,7 @@
  * Until `connect` is judged a socket is memory only. After that the caller (actors/caller.ts) keeps
  * its stream.
  */
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { type Command, parseCommand } from '../protocol/command.ts'
 import { formatFault, formatResult, parseSeedRequest } from '../protocol/dialect/seed.ts'
@@ -34,6 +35,8 @@ export class Connection implements Subscriber {
   /** Resolves when the socket is closed and its closing recorded. */
   readonly ended: Promise<void>
   #socket: WebSocket
+  #link: Duplex
+  #corked = false
   #peer: Peer
   #house: ConnectionHouse
   #phase: Phase = 'waiting'
@@ -42,10 +45,12 @@ export class Connection implements Subscriber {
   #seq = 0
   #cancelDeadline: Cancel
 
-  constructor(socket: WebSocket, peer: Peer, house: ConnectionHouse) {
+  /** `link` is the byte stream beneath the socket. */
+  constructor(socket: WebSocket, link: Duplex, peer: Peer, house: ConnectionHouse) {
     const { chance, clock } = house.services
     this.id = chance.id()
     this.#socket = socket
+    this.#link = link
     this.#peer = peer
     this.#house = house
     this.#cancelDeadline = clock.after(limits.connectDeadlineMs, () => this.#expire())
@@ -76,9 +81,7 @@ export class Connection implements Subscriber {
   send(event: EventName, payloadJson: string): void {
     if (this.#phase !== 'open') return
     this.#seq += 1
-    this.#write(
-      `{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`,
-    )
+    this.#write(`{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`)
   }
 
   /** Ends the socket from our side. */
@@ -96,12 +99,27 @@ export class Connection implements Subscriber {
     if (socket.readyState !== socket.OPEN) return
     if (socket.bufferedAmount > limits.connectionBufferBytesMax) {
       const bytes = socket.bufferedAmount
-      this.#house.services.log.warn('websocket closed: slow reader', { connectionId: this.id, bytes })
+      this.#house.services.log.warn('websocket closed: slow reader', {
+        connectionId: this.id,
+        bytes,
+      })
       this.#phase = 'closed'
       socket.terminate()
       return
     }
+    this.#cork()
     socket.send(text)
+  }
+
+  // The frames of one turn leave in one write: answers to one commit come in bursts.
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#link.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#link.uncork()
+    })
   }
 
   #answer(frame: ResponseFrame): void {
@@ -126,7 +144,11 @@ export class Connection implements Subscriber {
     if (this.#phase === 'closed') return
     if (this.#phase !== 'open') return this.#refuse(id, error)
     if (error.code === 'INTERNAL') {
-      this.#house.services.log.error('request failed', { connectionId: this.id, id, error: error.stack })
+      this.#house.services.log.error('request failed', {
+        connectionId: this.id,
+        id,
+        error: error.stack,
+      })
     }
     this.#answer(formatFault(id, error))
   }
@@ -165,7 +187,10 @@ export class Connection implements Subscriber {
     const house = this.#house
     const cause = `req:${this.id}:${id}`
     const correlationId = house.services.chance.hex(limits.correlationIdBytes)
-    const { admission, deviceToken } = await house.admit(params, this.#peer, { cause, correlationId })
+    const { admission, deviceToken } = await house.admit(params, this.#peer, {
+      cause,
+      correlationId,
+    })
     const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller

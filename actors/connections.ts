@@ -4,6 +4,7 @@
  * Refusals are recorded coalesced: the first of an address at once, the rest as one record an hour,
  * so that a stranger can neither grow the journal nor stay unseen.
  */
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { PairingContext } from '../machines/pairing.ts'
 import { sha256Hex } from '../protocol/codec.ts'
@@ -89,9 +90,9 @@ export class Connections {
     this.#refusals.count(address, code)
   }
 
-  /** Takes an upgraded socket. */
-  take(socket: WebSocket, peer: Peer): void {
-    const connection = new Connection(socket, peer, this.#house)
+  /** Takes an upgraded socket and the byte stream beneath it. */
+  take(socket: WebSocket, link: Duplex, peer: Peer): void {
+    const connection = new Connection(socket, link, peer, this.#house)
     this.#open.add(connection)
     void connection.ended.finally(() => this.#open.delete(connection))
   }
@@ -195,6 +196,8 @@ class Refusals {
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     registry
       .deliver(streamId('gateway', 'main'), { event, cause: `ext:ws:${address}`, correlationId })
-      .catch((error: unknown) => services.log.error('refusal not recorded', { error: String(error) }))
+      .catch((error: unknown) =>
+        services.log.error('refusal not recorded', { error: String(error) }),
+      )
   }
 }

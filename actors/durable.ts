@@ -69,6 +69,12 @@ interface Stepped {
   readonly next: AnyMachineSnapshot
 }
 
+type Produced = Pick<RecordDraft, 'ignored' | 'effects' | 'sends' | 'armed' | 'cancelled'> & {
+  readonly snapshot: AnyMachineSnapshot
+}
+
+const NOTHING = { ignored: null, effects: [], sends: [], armed: [], cancelled: [] }
+
 interface Decided extends Stepped {
   readonly pending: Pending
   readonly appended: Promise<Appended>
@@ -204,20 +210,44 @@ export class DurableActor {
   }
 
   #step(message: Message, before: AnyMachineSnapshot): Stepped | { error: unknown } {
-    const { event, cause, correlationId, kind = 'event', firedWait = null } = message
+    const { event, kind = 'event' } = message
     const at = this.#house.clock.now()
-    const head = { kind, event, cause, correlationId, at }
-    const { epoch, code } = this.#house
-    if (kind !== 'event') {
-      const nothing = { ignored: null, effects: [], sends: [], armed: [], cancelled: [] }
-      return { draft: { ...head, epoch, code, ...describe(before), ...nothing }, next: before }
-    }
+    if (kind !== 'event')
+      return { draft: this.#draft(message, at, { ...NOTHING, snapshot: before }), next: before }
     try {
-      const { snapshot: next, ...outputs } = this.#kind.stepper.step(before, event, at)
-      const waits = compareWaits(this.#kind.waits(before), this.#kind.waits(next), firedWait)
-      return { draft: { ...head, epoch, code, ...describe(next), ...outputs, ...waits }, next }
+      const stepped = this.#kind.stepper.step(before, event, at)
+      const next = stepped.snapshot
+      const { armed, cancelled } = compareWaits(
+        this.#kind.waits(before),
+        this.#kind.waits(next),
+        message.firedWait ?? null,
+      )
+      const { effects, sends, ignored } = stepped
+      const produced = { snapshot: next, effects, sends, ignored, armed, cancelled }
+      return { draft: this.#draft(message, at, produced), next }
     } catch (error) {
       return { error }
+    }
+  }
+
+  // Written out field by field: this runs for every record, and spreads are slow.
+  #draft(message: Message, at: number, produced: Produced): RecordDraft {
+    const { snapshot, ignored, effects, sends, armed, cancelled } = produced
+    return {
+      kind: message.kind ?? 'event',
+      event: message.event,
+      cause: message.cause,
+      correlationId: message.correlationId,
+      at,
+      epoch: this.#house.epoch,
+      code: this.#house.code,
+      ignored,
+      value: formatValue(snapshot),
+      stateHash: hashSnapshot(snapshot),
+      effects,
+      sends,
+      armed,
+      cancelled,
     }
   }
 
@@ -235,14 +265,15 @@ export class DurableActor {
   }
 }
 
-function describe(snapshot: AnyMachineSnapshot): { value: string; stateHash: string } {
-  return { value: formatValue(snapshot), stateHash: hashSnapshot(snapshot) }
-}
-
 function isStale(reason: unknown): boolean {
   return reason instanceof GatewayError && reason.code === 'VERSION_CONFLICT'
 }
 
 function quarantined(stream: string, cause: unknown): GatewayError {
-  return new GatewayError('STREAM_QUARANTINED', `${stream}: its machine fails on this message`, { stream }, cause)
+  return new GatewayError(
+    'STREAM_QUARANTINED',
+    `${stream}: its machine fails on this message`,
+    { stream },
+    cause,
+  )
 }

@@ -72,7 +72,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }
 }
 
-function readConfig({ configPath, env }: GatewayOptions): { file: ConfigFile; config: ResolvedConfig } {
+function readConfig({ configPath, env }: GatewayOptions): {
+  file: ConfigFile
+  config: ResolvedConfig
+} {
   const text = existsSync(configPath) ? readFileSync(configPath, 'utf8') : ''
   const source = { file: configPath, env }
   const config = resolveConfig(text === '' ? {} : requireConfig(text, source))

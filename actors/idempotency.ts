@@ -13,7 +13,12 @@ import { type JournalRecord, parseRecord } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 
 /** Marks a request: whose key it is, and what exactly was asked. */
-export function markRequest(owner: string, key: string, method: string, params: object): IdempotencyMark {
+export function markRequest(
+  owner: string,
+  key: string,
+  method: string,
+  params: object,
+): IdempotencyMark {
   return { owner, key, digest: sha256Hex(canonical([method, params])) }
 }
 

@@ -45,7 +45,10 @@ export async function openListener(
     clientTracking: false,
   })
   let stopped = false
-  const server = createServer({ headersTimeout: limits.connectDeadlineMs, requestTimeout: limits.connectDeadlineMs })
+  const server = createServer({
+    headersTimeout: limits.connectDeadlineMs,
+    requestTimeout: limits.connectDeadlineMs,
+  })
   server.on('request', (request, response) => answerHttp(request, response, door))
   server.on('clientError', (_error, socket: Duplex) => endWith(socket, '400 Bad Request'))
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -53,12 +56,16 @@ export async function openListener(
     const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
     if (refusal !== null) {
       const from = request.socket.remoteAddress ?? ''
-      door.log.warn('websocket refused', { address: from, status: refusal.status, reason: refusal.reason })
+      door.log.warn('websocket refused', {
+        address: from,
+        status: refusal.status,
+        reason: refusal.reason,
+      })
       door.connections.refused(from, refusal.status.slice(0, 3))
       return endWith(socket, refusal.status)
     }
     sockets.handleUpgrade(request, socket, head, (upgraded) => {
-      door.connections.take(upgraded, describePeer(request))
+      door.connections.take(upgraded, socket, describePeer(request))
     })
   })
   await listen(server, address, port)
@@ -81,11 +88,15 @@ const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'th
 
 function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
   const { host = '', origin } = request.headers
-  if (!isOwnHost(host)) return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
+  if (!isOwnHost(host))
+    return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
   if (origin !== undefined && origin !== `http://${host}`) {
     return { status: '403 Forbidden', reason: `origin ${origin} is not allowed` }
   }
-  if (connections.size >= limits.connectionsMax || connections.waiting >= limits.connectionsPreAuthMax) {
+  if (
+    connections.size >= limits.connectionsMax ||
+    connections.waiting >= limits.connectionsPreAuthMax
+  ) {
     return { status: '503 Service Unavailable', reason: 'too many connections' }
   }
   return null
@@ -93,12 +104,22 @@ function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal 
 
 // A name can be made to resolve here by anybody; an address or our own name can not.
 function isOwnHost(host: string): boolean {
-  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  const name = host
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase()
   const own = hostname().toLowerCase()
   return isIP(name) !== 0 || name === 'localhost' || name === own || name === `${own}.local`
 }
 
-const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'cf-connecting-ip', 'tailscale-user-login', 'via']
+const FORWARDING_HEADERS = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-real-ip',
+  'cf-connecting-ip',
+  'tailscale-user-login',
+  'via',
+]
 
 function describePeer(request: IncomingMessage): Peer {
   const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
@@ -128,12 +149,15 @@ function respond(response: ServerResponse, status: number, body: object): void {
 }
 
 function endWith(socket: Duplex, status: string): void {
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  if (socket.writable)
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, address, port)))
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(listenFault(error, address, port)),
+    )
     server.listen({ host: address, port }, () => resolve())
   })
 }
@@ -146,5 +170,10 @@ function listenFault(error: NodeJS.ErrnoException, address: string, port: number
   if (error.code === 'EACCES') {
     return new GatewayError('PERMISSION', `${at}: not allowed to listen there`, { port }, error)
   }
-  return new GatewayError('PORT_TAKEN', `${at}: cannot listen (${error.code ?? error.message})`, { port }, error)
+  return new GatewayError(
+    'PORT_TAKEN',
+    `${at}: cannot listen (${error.code ?? error.message})`,
+    { port },
+    error,
+  )
 }

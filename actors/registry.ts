@@ -45,7 +45,12 @@ export class Registry {
     const awake = this.#actors.get(stream)
     if (awake !== undefined) return awake
     if (this.#actors.size >= limits.actorsAwakeMax) this.sweep(0)
-    const woken = new DurableActor(this.#house, stream, kinds[streamKind(stream)], this.#wake(stream))
+    const woken = new DurableActor(
+      this.#house,
+      stream,
+      kinds[streamKind(stream)],
+      this.#wake(stream),
+    )
     this.#actors.set(stream, woken)
     return woken
   }
@@ -91,7 +96,10 @@ export class Registry {
       checkHash(stream, replayed, code)
       if (replayed.hash !== replayed.recordedHash) {
         const { version } = replayed
-        this.#services.log.warn('stream replays to another state under new code', { stream, version })
+        this.#services.log.warn('stream replays to another state under new code', {
+          stream,
+          version,
+        })
       }
       return replayed
     } catch (error) {

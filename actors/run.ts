@@ -9,7 +9,12 @@ import { streamId } from '../protocol/ids.ts'
 import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
-import { ModelFault, type ModelMessage, type ModelProvider, type ThinkingLevel } from './models/provider.ts'
+import {
+  ModelFault,
+  type ModelMessage,
+  type ModelProvider,
+  type ThinkingLevel,
+} from './models/provider.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
@@ -94,7 +99,11 @@ export class ModelDriver {
     }
   }
 
-  async #stream(params: CallParams, { provider, id }: FoundModel, signal: AbortSignal): Promise<Outcome> {
+  async #stream(
+    params: CallParams,
+    { provider, id }: FoundModel,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const { runId, sessionKey, attempt } = params
     const call = {
       model: id,

@@ -55,7 +55,9 @@ export function openSupervisor(
     quarantine,
     assertServing: (stream) => {
       if (!setAside.has(stream)) return
-      throw new GatewayError('STREAM_QUARANTINED', `${stream}: set aside after repeated faults`, { stream })
+      throw new GatewayError('STREAM_QUARANTINED', `${stream}: set aside after repeated faults`, {
+        stream,
+      })
     },
     quarantined: () => [...setAside],
   }

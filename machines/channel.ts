@@ -153,7 +153,10 @@ const machine = setup({
         thinking,
         messagesMax,
       }
-      enqueue({ type: 'stream.send', params: { to: streamId('session', sessionKey), event: accepted } })
+      enqueue({
+        type: 'stream.send',
+        params: { to: streamId('session', sessionKey), event: accepted },
+      })
     }),
     'channel.open': collected<ChannelOpenParams>,
     'channel.close': collected<{ channel: string }>,

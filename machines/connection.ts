@@ -51,9 +51,7 @@ const machine = setup({
           }),
     ),
     'subscription.keep': assign(({ context, event }) =>
-      event.type === 'connection.subscribed'
-        ? { ...context, subscribe: event.subscribe }
-        : context,
+      event.type === 'connection.subscribed' ? { ...context, subscribe: event.subscribe } : context,
     ),
     'closing.keep': assign(({ context, event }) =>
       event.type === 'connection.closed' ? { ...context, code: event.code } : context,

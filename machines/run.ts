@@ -135,7 +135,15 @@ function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outpu
 
 export const runMachine = machine.createMachine({
   id: 'run',
-  context: { runId: '', sessionKey: '', model: '', thinking: '', attempt: 0, retryAt: 0, fault: '' },
+  context: {
+    runId: '',
+    sessionKey: '',
+    model: '',
+    thinking: '',
+    attempt: 0,
+    retryAt: 0,
+    fault: '',
+  },
   initial: 'new',
   states: {
     new: { on: { 'run.requested': { target: 'calling', actions: 'request.keep' } } },
@@ -154,11 +162,19 @@ export const runMachine = machine.createMachine({
         'effect.done': { guard: 'attempt.current', target: 'done', actions: finished('done') },
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
-          { guard: 'attempt.current', target: 'failed', actions: ['fault.keep', finished('failed')] },
+          {
+            guard: 'attempt.current',
+            target: 'failed',
+            actions: ['fault.keep', finished('failed')],
+          },
         ],
         'effect.lost': [
           { guard: 'attempt.left', target: 'calling', reenter: true, actions: 'attempt.next' },
-          { guard: 'attempt.current', target: 'failed', actions: ['fault.lost', finished('failed')] },
+          {
+            guard: 'attempt.current',
+            target: 'failed',
+            actions: ['fault.lost', finished('failed')],
+          },
         ],
         'run.aborted': {
           target: 'aborted',

@@ -131,7 +131,10 @@ const machine = setup({
         ref: event.ref,
         sessionKey: context.key,
       }
-      enqueue({ type: 'stream.send', params: { to: streamId('delivery', deliveryId), event: request } })
+      enqueue({
+        type: 'stream.send',
+        params: { to: streamId('delivery', deliveryId), event: request },
+      })
     }),
     'stream.send': collected<SendParams>,
   },

@@ -77,7 +77,9 @@ export function createStepper(machine: AnyStateMachine): Stepper {
       }
     },
     restore: ({ value, status, context }) =>
-      machine.resolveState({ value, status, context } as Parameters<typeof machine.resolveState>[0]),
+      machine.resolveState({ value, status, context } as Parameters<
+        typeof machine.resolveState
+      >[0]),
   }
 }
 

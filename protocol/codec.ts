@@ -4,7 +4,7 @@
  * Everything that is hashed is hashed here, so that a digest has one definition. msgpackr runs
  * without records and structures: each value stands alone and can be read for ever (D-R20).
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { GatewayError } from './errors.ts'
 
@@ -29,12 +29,12 @@ export function unpack(bytes: Uint8Array): unknown {
 
 /** Digests bytes or text with SHA-256: 32 bytes. */
 export function sha256(data: Uint8Array | string): Uint8Array {
-  return createHash('sha256').update(data).digest()
+  return hash('sha256', data, 'buffer')
 }
 
 /** Digests bytes or text with SHA-256: 64 hex digits. */
 export function sha256Hex(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex')
+  return hash('sha256', data, 'hex')
 }
 
 /**
@@ -45,21 +45,28 @@ export function bodyRef(salt: Uint8Array, bytes: Uint8Array): string {
   return `b:${createHmac('sha256', salt).update(bytes).digest('hex').slice(0, 20)}`
 }
 
-// Contexts are immutable and share structure, so a part that did not change keeps its text.
-const canonicalTexts = new WeakMap<object, string>()
+// Contexts are immutable and share structure, so members of a long list keep their text from one
+// step to the next. Short-lived small objects are not worth the memory.
+const MEMBERS_KEPT_FROM = 16
+const memberTexts = new WeakMap<object, string>()
 
 /**
  * Writes a value as canonical JSON: keys in order, `undefined` members left out.
- * The value must not be changed afterwards: texts of objects are remembered by identity.
+ * The value must not be changed afterwards: texts of members of long lists are remembered.
  */
 export function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const known = canonicalTexts.get(value)
+  if (!Array.isArray(value)) return `{${canonicalMembers(value).join(',')}}`
+  const write = value.length < MEMBERS_KEPT_FROM ? canonical : canonicalKept
+  return `[${value.map((member) => write(member)).join(',')}]`
+}
+
+function canonicalKept(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return canonical(value)
+  const known = memberTexts.get(value)
   if (known !== undefined) return known
-  const text = Array.isArray(value)
-    ? `[${value.map(canonical).join(',')}]`
-    : `{${canonicalMembers(value).join(',')}}`
-  canonicalTexts.set(value, text)
+  const text = canonical(value)
+  memberTexts.set(value, text)
   return text
 }
 

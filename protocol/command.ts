@@ -25,7 +25,9 @@ export function parseCommand(method: string, params: unknown): Command {
 // What is under `auth` is a secret, right or wrong, and is not shown.
 function describeFailure(failure: Failure, path: string): string {
   if (failure.type === 'never') return `params.${path}: unknown parameter`
-  const expected = failure.message.replace(/^.*?[Ee]xpected /, '').replace(/,? but received.*$/s, '')
+  const expected = failure.message
+    .replace(/^.*?[Ee]xpected /, '')
+    .replace(/,? but received.*$/s, '')
   const got = path.startsWith('auth') ? 'something else' : quote(failure.value)
   return `params${path === '' ? '' : '.'}${path}: expected ${expected}, got ${got}`
 }

@@ -53,7 +53,15 @@ function runNotice(record: JournalRecord): readonly Notice[] {
   const params = record.effects[0]?.params ?? {}
   const { sessionKey, model, attempt } = params
   const status = isFirst ? 'started' : 'retrying'
-  return [notice('agent', record, { runId: streamName(record.stream), sessionKey, status, attempt, model })]
+  return [
+    notice('agent', record, {
+      runId: streamName(record.stream),
+      sessionKey,
+      status,
+      attempt,
+      model,
+    }),
+  ]
 }
 
 function doneNotice(record: JournalRecord): readonly Notice[] {
@@ -61,7 +69,10 @@ function doneNotice(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
   const payload = { runId, sessionKey, status, usage: { inputTokens, outputTokens } }
   if (status === 'done') return [notice('agent.done', record, payload, ref)]
-  const error = { code: 'UNAVAILABLE', message: `the model gave no answer (${String(fault || status)})` }
+  const error = {
+    code: 'UNAVAILABLE',
+    message: `the model gave no answer (${String(fault || status)})`,
+  }
   return [notice('agent.done', record, { ...payload, text: '', error })]
 }
 
@@ -77,7 +88,8 @@ function deliveryNotice(record: JournalRecord): readonly Notice[] {
   const status = DELIVERY_STATUS[record.value]
   if (status === undefined) return NONE
   const { class: fault, messageId = null } = record.event
-  const error = fault === undefined ? {} : { error: { code: 'UNAVAILABLE', message: String(fault) } }
+  const error =
+    fault === undefined ? {} : { error: { code: 'UNAVAILABLE', message: String(fault) } }
   const deliveryId = streamName(record.stream)
   return [notice('delivery', record, { deliveryId, status, messageId, ...error })]
 }

@@ -39,7 +39,11 @@ function probeAll(house: MethodHouse): Record<string, Probe> {
     `channel.${name}`,
     time(() => ({ ok: state === 'connected', detail: state })),
   ])
-  return { journal: time(() => probeJournal(house)), disk: time(() => probeDisk(house)), ...Object.fromEntries(channels) }
+  return {
+    journal: time(() => probeJournal(house)),
+    disk: time(() => probeDisk(house)),
+    ...Object.fromEntries(channels),
+  }
 }
 
 function attempt(look: () => { ok: boolean; detail: string }): { ok: boolean; detail: string } {

@@ -172,7 +172,11 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
   }
 }
 
-function foldAccepted(work: OpenWork, event: MessageAccepted, { position, at }: JournalRecord): void {
+function foldAccepted(
+  work: OpenWork,
+  event: MessageAccepted,
+  { position, at }: JournalRecord,
+): void {
   keepKey(work, event.idempotency, position, at)
   const row = work.sessions.get(event.sessionKey) ?? newRow(event, at)
   work.sessions.set(
@@ -296,7 +300,9 @@ export function restoreOpenWork(value: unknown): OpenWork | null {
     effects: new Map(saved.effects),
     sends: new Map(saved.sends),
     waits: new Map(saved.waits),
-    waitAddresses: new Map(saved.waits.map(([address, wait]) => [waitKey(wait.stream, wait.id), address])),
+    waitAddresses: new Map(
+      saved.waits.map(([address, wait]) => [waitKey(wait.stream, wait.id), address]),
+    ),
     keys: new Map(saved.keys.map(([key, digest, position, at]) => [key, { digest, position, at }])),
     inbound: new Map(saved.inbound.map(([channel, ids]) => [channel, new Set(ids)])),
     connections: new Set(saved.connections),

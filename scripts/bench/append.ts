@@ -16,7 +16,11 @@ const RECORDS = 10_000
 const ROUNDS = 9
 
 await inTempDirectory(async (directory) => {
-  const bare = open({ path: join(directory, 'bare.mdb'), encoding: 'binary', overlappingSync: false })
+  const bare = open({
+    path: join(directory, 'bare.mdb'),
+    encoding: 'binary',
+    overlappingSync: false,
+  })
   const store = await openLmdb({ directory: join(directory, 'journal'), verify: false })
   const value = Buffer.alloc(38 + pack([1, 1, ...sampleFields()]).length, 7)
   let key = 0
@@ -63,7 +67,12 @@ function load(run: (writer: number) => Promise<void>): Promise<unknown> {
 function sampleFields(): unknown[] {
   return formatRecord({
     kind: 'event',
-    event: { type: 'message.accepted', runId: 'a1b2c3', ref: 'b:0123456789abcdef0123', channel: 'irc' },
+    event: {
+      type: 'message.accepted',
+      runId: 'a1b2c3',
+      ref: 'b:0123456789abcdef0123',
+      channel: 'irc',
+    },
     cause: 'req:5f0c2c9e:agent#12',
     correlationId: '0123456789abcdef0123456789abcdef',
     at: 1_800_000_000_000,

@@ -31,12 +31,21 @@ else process.on('message', (task: Task) => void drive(task))
 async function measure(): Promise<void> {
   await inTempDirectory(async (directory) => {
     const echo = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
-    echo.on('connection', (socket) => socket.on('message', (data: Buffer) => socket.send(data, { binary: false })))
+    echo.on('connection', (socket) =>
+      socket.on('message', (data: Buffer) => socket.send(data, { binary: false })),
+    )
     await once(echo, 'listening')
     const configPath = join(directory, 'openclaw.json')
     writeFileSync(configPath, '{}')
     const services = { clock: systemClock, chance: systemChance, log: silentLog }
-    const gateway = await startGateway({ stateDir: directory, configPath, port: 0, env: {}, services, version: 'bench' })
+    const gateway = await startGateway({
+      stateDir: directory,
+      configPath,
+      port: 0,
+      env: {},
+      services,
+      version: 'bench',
+    })
     const echoUrl = `ws://127.0.0.1:${(echo.address() as AddressInfo).port}`
     const client = fork(new URL(import.meta.url).pathname)
     await once(client, 'message')
@@ -46,7 +55,10 @@ async function measure(): Promise<void> {
       return answers / (ROUND_MS / 1_000)
     }
     await run(gateway.url) // Warms the machines up.
-    const rates = await measureInTurn(ROUNDS, { echo: () => run(echoUrl), gateway: () => run(gateway.url) })
+    const rates = await measureInTurn(ROUNDS, {
+      echo: () => run(echoUrl),
+      gateway: () => run(gateway.url),
+    })
     client.kill()
     const limit = median(rates['echo'] ?? [])
     const ours = median(rates['gateway'] ?? [])
@@ -66,7 +78,9 @@ async function measure(): Promise<void> {
 /** The other process: keeps requests in flight for a while and counts the answers. */
 async function drive({ url, ms }: Task): Promise<void> {
   const end = performance.now() + ms
-  const counts = await Promise.all(Array.from({ length: CONNECTIONS }, (_, n) => driveOne(url, `bench-${n}`, end)))
+  const counts = await Promise.all(
+    Array.from({ length: CONNECTIONS }, (_, n) => driveOne(url, `bench-${n}`, end)),
+  )
   process.send?.(counts.reduce((sum, count) => sum + count, 0))
 }
 
@@ -77,7 +91,9 @@ async function driveOne(url: string, deviceId: string, end: number): Promise<num
   const ask = () => {
     const events = answers % 2 === 0 ? ['shutdown'] : ['shutdown', 'chat']
     const padding = 'x'.repeat(40)
-    socket.send(JSON.stringify({ type: 'req', id: `subscribe#${answers}${padding}`, params: { events } }))
+    socket.send(
+      JSON.stringify({ type: 'req', id: `subscribe#${answers}${padding}`, params: { events } }),
+    )
   }
   const finished = new Promise<void>((resolve, reject) => {
     socket.on('close', () => reject(new Error('the server closed the socket')))
@@ -88,8 +104,10 @@ async function driveOne(url: string, deviceId: string, end: number): Promise<num
       ask()
     })
   })
-  socket.send(JSON.stringify({ type: 'req', id: 'connect', params: { deviceId, subscribe: ['shutdown'] } }))
-  for (let connected = false; !connected; ) {
+  socket.send(
+    JSON.stringify({ type: 'req', id: 'connect', params: { deviceId, subscribe: ['shutdown'] } }),
+  )
+  for (let connected = false; !connected;) {
     const [data] = (await once(socket, 'message')) as [Buffer]
     connected = data.includes('"id":"connect"')
   }

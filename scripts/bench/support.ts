@@ -56,5 +56,7 @@ export interface BenchResult {
 export function report({ name, measured, ratio, target, met }: BenchResult): void {
   const load = loadavg()[0]?.toFixed(1) ?? '?'
   const verdict = met ? 'met' : 'MISSED'
-  console.log(`${name}: ${measured} → ${ratio.toFixed(3)} (target ${target}, ${verdict}; load ${load})`)
+  console.log(
+    `${name}: ${measured} → ${ratio.toFixed(3)} (target ${target}, ${verdict}; load ${load})`,
+  )
 }

@@ -29,22 +29,28 @@ kernels('K3 a macrostep is one record with its outputs, cause and hash', async (
   assert.match(record.stateHash, /^[0-9a-f]{16}$/)
 })
 
-kernels('K4 a send is taken in with its address as cause, and the chain ends in an answer', async () => {
-  const { tell, records, given } = openTestKernel()
-  await tell(SESSION, accepted('r1'))
-  await settle()
+kernels(
+  'K4 a send is taken in with its address as cause, and the chain ends in an answer',
+  async () => {
+    const { tell, records, given } = openTestKernel()
+    await tell(SESSION, accepted('r1'))
+    await settle()
 
-  given[0]?.answer({ type: 'effect.done', facts: { ref: 'b:answer', inputTokens: 1, outputTokens: 2 } })
-  await settle()
+    given[0]?.answer({
+      type: 'effect.done',
+      facts: { ref: 'b:answer', inputTokens: 1, outputTokens: 2 },
+    })
+    await settle()
 
-  const chain = records().map(({ stream, event, cause }) => [stream, event.type, cause])
-  assert.equal(chain, [
-    [SESSION, 'message.accepted', 'ext:test'],
-    ['run:r1', 'run.requested', '1.s0'],
-    ['run:r1', 'effect.done', '2.e0'],
-    [SESSION, 'run.finished', '3.s0'],
-  ])
-})
+    const chain = records().map(({ stream, event, cause }) => [stream, event.type, cause])
+    assert.equal(chain, [
+      [SESSION, 'message.accepted', 'ext:test'],
+      ['run:r1', 'run.requested', '1.s0'],
+      ['run:r1', 'effect.done', '2.e0'],
+      [SESSION, 'run.finished', '3.s0'],
+    ])
+  },
+)
 
 kernels('K3 no effect starts and no snapshot shows before the record is on disk', async () => {
   const memory = openMemory()
@@ -62,7 +68,13 @@ kernels('K3 no effect starts and no snapshot shows before the record is on disk'
   const shown: unknown[] = []
   kernel.registry.actor('run:r1').ref.subscribe((snapshot) => shown.push(snapshot.value))
 
-  const pending = tell('run:r1', { type: 'run.requested', runId: 'r1', sessionKey: 'k', model: 'echo', thinking: 'off' })
+  const pending = tell('run:r1', {
+    type: 'run.requested',
+    runId: 'r1',
+    sessionKey: 'k',
+    model: 'echo',
+    thinking: 'off',
+  })
   await settle()
   assert.equal([shown, given.length, kernel.registry.snapshot('run:r1').value], [[], 0, 'new'])
   release()
@@ -71,51 +83,76 @@ kernels('K3 no effect starts and no snapshot shows before the record is on disk'
   assert.equal([shown, given.length], [['calling'], 1])
 })
 
-kernels('D-R15 an actor has one batch in flight; what gathers meanwhile shares the next', async () => {
-  const memory = openMemory()
-  let release = () => {}
-  const gate = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  const asked: number[] = []
-  const held: Store = {
-    ...memory,
-    append: async (draft) => {
-      asked.push(draft.expectedVersion)
-      await gate
-      return memory.append(draft)
-    },
-  }
-  const { tell, records } = openTestKernel({ store: held })
-  const told = Array.from({ length: 20 }, (_, n) => tell('pairing:d', { ...approved('d'), tokenHash: `${n}` }))
-  await settle()
-  assert.equal(asked, [0])
+kernels(
+  'D-R15 an actor has one batch in flight; what gathers meanwhile shares the next',
+  async () => {
+    const memory = openMemory()
+    let release = () => {}
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const asked: number[] = []
+    const held: Store = {
+      ...memory,
+      append: async (draft) => {
+        asked.push(draft.expectedVersion)
+        await gate
+        return memory.append(draft)
+      },
+    }
+    const { tell, records } = openTestKernel({ store: held })
+    const told = Array.from({ length: 20 }, (_, n) =>
+      tell('pairing:d', { ...approved('d'), tokenHash: `${n}` }),
+    )
+    await settle()
+    assert.equal(asked, [0])
 
-  release()
-  await Promise.all(told)
+    release()
+    await Promise.all(told)
 
-  assert.equal(asked, Array.from({ length: 20 }, (_, n) => n))
-  assert.equal(records().map(({ event }) => event['tokenHash']), Array.from({ length: 20 }, (_, n) => `${n}`))
-})
+    assert.equal(
+      asked,
+      Array.from({ length: 20 }, (_, n) => n),
+    )
+    assert.equal(
+      records().map(({ event }) => event['tokenHash']),
+      Array.from({ length: 20 }, (_, n) => `${n}`),
+    )
+  },
+)
 
-kernels('I14 a refused message in the middle of a batch takes none of its neighbours along', async () => {
-  const memory = openMemory()
-  const picky: Store = {
-    ...memory,
-    append: (draft) =>
-      JSON.stringify(draft.fields).includes('bad')
-        ? Promise.reject(new GatewayError('APPEND_REJECTED', 'too large'))
-        : memory.append(draft),
-  }
-  const { tell, records, kernel } = openTestKernel({ store: picky })
+kernels(
+  'I14 a refused message in the middle of a batch takes none of its neighbours along',
+  async () => {
+    const memory = openMemory()
+    const picky: Store = {
+      ...memory,
+      append: (draft) =>
+        JSON.stringify(draft.fields).includes('bad')
+          ? Promise.reject(new GatewayError('APPEND_REJECTED', 'too large'))
+          : memory.append(draft),
+    }
+    const { tell, records, kernel } = openTestKernel({ store: picky })
 
-  const hashes = ['a', 'b', 'bad', 'c', 'd']
-  const outcomes = await Promise.allSettled(hashes.map((tokenHash) => tell('pairing:d', { ...approved('d'), tokenHash })))
+    const hashes = ['a', 'b', 'bad', 'c', 'd']
+    const outcomes = await Promise.allSettled(
+      hashes.map((tokenHash) => tell('pairing:d', { ...approved('d'), tokenHash })),
+    )
 
-  assert.equal(outcomes.map(({ status }) => status === 'fulfilled'), [true, true, false, true, true])
-  assert.equal(records().map(({ event }) => event['tokenHash']), ['a', 'b', 'c', 'd'])
-  assert.is((kernel.registry.snapshot('pairing:d').context as { tokenHash: string }).tokenHash, 'd')
-})
+    assert.equal(
+      outcomes.map(({ status }) => status === 'fulfilled'),
+      [true, true, false, true, true],
+    )
+    assert.equal(
+      records().map(({ event }) => event['tokenHash']),
+      ['a', 'b', 'c', 'd'],
+    )
+    assert.is(
+      (kernel.registry.snapshot('pairing:d').context as { tokenHash: string }).tokenHash,
+      'd',
+    )
+  },
+)
 
 kernels('K3 an ignored event is a record that says so and changes no state', async () => {
   const { tell } = openTestKernel()
@@ -136,29 +173,37 @@ kernels('I14 a refused append leaves the actor as it was, and the next one is ta
   }
   const { tell, kernel } = openTestKernel({ store })
 
-  await tell('pairing:d', approved('d')).then(unexpected, (error: Error) => assert.is(error.message, 'no room'))
+  await tell('pairing:d', approved('d')).then(unexpected, (error: Error) =>
+    assert.is(error.message, 'no room'),
+  )
   assert.is(kernel.registry.snapshot('pairing:d').value, 'unknown')
   refuse = false
 
   assert.is((await tell('pairing:d', approved('d'))).version, 1)
 })
 
-kernels('K6 an effect without outcome is lost at the next boot, and the run calls again', async () => {
-  const store = openMemory()
-  const before = openTestKernel({ store })
-  await before.tell(SESSION, accepted('r1'))
-  await settle()
-  assert.is(before.given.length, 1)
+kernels(
+  'K6 an effect without outcome is lost at the next boot, and the run calls again',
+  async () => {
+    const store = openMemory()
+    const before = openTestKernel({ store })
+    await before.tell(SESSION, accepted('r1'))
+    await settle()
+    assert.is(before.given.length, 1)
 
-  const after = openTestKernel({ store, services: openTestServices(before.services.clock) })
-  const recovered = await after.kernel.recover('boot:2')
-  await settle()
+    const after = openTestKernel({ store, services: openTestServices(before.services.clock) })
+    const recovered = await after.kernel.recover('boot:2')
+    await settle()
 
-  assert.is(recovered.effectsLost, 1)
-  const lost = after.records().at(-1)
-  assert.equal([lost?.event.type, lost?.cause, lost?.event['started']], ['effect.lost', '2.e0', false])
-  assert.equal([after.given[0]?.name, after.given[0]?.params['attempt']], ['model.call', 2])
-})
+    assert.is(recovered.effectsLost, 1)
+    const lost = after.records().at(-1)
+    assert.equal(
+      [lost?.event.type, lost?.cause, lost?.event['started']],
+      ['effect.lost', '2.e0', false],
+    )
+    assert.equal([after.given[0]?.name, after.given[0]?.params['attempt']], ['model.call', 2])
+  },
+)
 
 kernels('K6 a delivery that may have been sent is not sent again', async () => {
   const store = openMemory()
@@ -186,7 +231,10 @@ kernels('K6 a delivery that was never started is sent after the restart', async 
   await after.kernel.recover('boot:2')
   await settle()
 
-  assert.equal(after.given.map(({ name }) => name), ['message.deliver'])
+  assert.equal(
+    after.given.map(({ name }) => name),
+    ['message.deliver'],
+  )
 })
 
 kernels('K4 a send without consumer is carried at the next boot, once', async () => {
@@ -208,38 +256,52 @@ kernels('K4 a send without consumer is carried at the next boot, once', async ()
   assert.is(requests.length, 1)
 })
 
-kernels('K7 a wait is armed from its record, fires at its time, and is cited as cause', async () => {
-  const { tell, records, given, services } = openTestKernel()
-  await tell(SESSION, accepted('r1'))
-  await settle()
-  given[0]?.answer({ type: 'effect.failed', class: 'rate', retryable: true, retryAfterMs: 3_000 })
-  await settle()
-  assert.is(records().at(-1)?.armed[0]?.dueAt, services.clock.now() + 3_000)
+kernels(
+  'K7 a wait is armed from its record, fires at its time, and is cited as cause',
+  async () => {
+    const { tell, records, given, services } = openTestKernel()
+    await tell(SESSION, accepted('r1'))
+    await settle()
+    given[0]?.answer({ type: 'effect.failed', class: 'rate', retryable: true, retryAfterMs: 3_000 })
+    await settle()
+    assert.is(records().at(-1)?.armed[0]?.dueAt, services.clock.now() + 3_000)
 
-  await services.clock.advance(2_999)
-  assert.is(given.length, 1)
-  await services.clock.advance(1)
+    await services.clock.advance(2_999)
+    assert.is(given.length, 1)
+    await services.clock.advance(1)
 
-  assert.equal([records().at(-1)?.event.type, records().at(-1)?.cause], ['retry.due', '3.t0'])
-  assert.is(given.length, 2)
-})
+    assert.equal([records().at(-1)?.event.type, records().at(-1)?.cause], ['retry.due', '3.t0'])
+    assert.is(given.length, 2)
+  },
+)
 
-kernels('K7 a wait outlives the process: overdue ones fire at once, later ones on time', async () => {
-  const store = openMemory()
-  const before = openTestKernel({ store })
-  await before.tell(SESSION, accepted('r1'))
-  await settle()
-  before.given[0]?.answer({ type: 'effect.failed', class: 'rate', retryable: true, retryAfterMs: 3_000 })
-  await settle()
-  await before.kernel.stop()
-  await before.services.clock.advance(10_000)
+kernels(
+  'K7 a wait outlives the process: overdue ones fire at once, later ones on time',
+  async () => {
+    const store = openMemory()
+    const before = openTestKernel({ store })
+    await before.tell(SESSION, accepted('r1'))
+    await settle()
+    before.given[0]?.answer({
+      type: 'effect.failed',
+      class: 'rate',
+      retryable: true,
+      retryAfterMs: 3_000,
+    })
+    await settle()
+    await before.kernel.stop()
+    await before.services.clock.advance(10_000)
 
-  const after = openTestKernel({ store, services: openTestServices(before.services.clock) })
-  assert.is((await after.kernel.recover('boot:2')).waits, 1)
-  await after.services.clock.advance(0)
+    const after = openTestKernel({ store, services: openTestServices(before.services.clock) })
+    assert.is((await after.kernel.recover('boot:2')).waits, 1)
+    await after.services.clock.advance(0)
 
-  assert.equal(after.given.map(({ params }) => params['attempt']), [2])
-})
+    assert.equal(
+      after.given.map(({ params }) => params['attempt']),
+      [2],
+    )
+  },
+)
 
 kernels('K7 an aborted run cancels its wait', async () => {
   const { tell, given, services, records, kernel } = openTestKernel()
@@ -255,28 +317,43 @@ kernels('K7 an aborted run cancels its wait', async () => {
   assert.is(kernel.work.waits.size, 0)
 })
 
-kernels('D-R14 an actor that throws is tried again with back-off, then set aside; others serve', async () => {
-  const { tell, services, kernel, records } = openTestKernel()
-  await tell('gateway:main', { type: 'gateway.booted', epoch: 1, version: '1' })
-  const poison = tell('session:agent:main:bad', { ...accepted('r1'), get runId(): string { throw new Error('poison') } })
-  const outcome = poison.then(() => 'taken', (error: { code: string }) => error.code)
-  await settle()
-  await services.clock.advance(limits.actorBackoffMs * 8)
+kernels(
+  'D-R14 an actor that throws is tried again with back-off, then set aside; others serve',
+  async () => {
+    const { tell, services, kernel, records } = openTestKernel()
+    await tell('gateway:main', { type: 'gateway.booted', epoch: 1, version: '1' })
+    const poison = tell('session:agent:main:bad', {
+      ...accepted('r1'),
+      get runId(): string {
+        throw new Error('poison')
+      },
+    })
+    const outcome = poison.then(
+      () => 'taken',
+      (error: { code: string }) => error.code,
+    )
+    await settle()
+    await services.clock.advance(limits.actorBackoffMs * 8)
 
-  assert.is(await outcome, 'STREAM_QUARANTINED')
-  assert.equal(kernel.supervisor.quarantined(), ['session:agent:main:bad'])
-  await tell(SESSION, accepted('r2'))
-  await tell('session:agent:main:bad', accepted('r3')).then(unexpected, (error: { code: string }) =>
-    assert.is(error.code, 'STREAM_QUARANTINED'),
-  )
-  const told = records().filter(({ event, ignored }) => event.type === 'stream.quarantined' && ignored === null)
-  assert.is(told.length, 1)
-})
+    assert.is(await outcome, 'STREAM_QUARANTINED')
+    assert.equal(kernel.supervisor.quarantined(), ['session:agent:main:bad'])
+    await tell(SESSION, accepted('r2'))
+    await tell('session:agent:main:bad', accepted('r3')).then(
+      unexpected,
+      (error: { code: string }) => assert.is(error.code, 'STREAM_QUARANTINED'),
+    )
+    const told = records().filter(
+      ({ event, ignored }) => event.type === 'stream.quarantined' && ignored === null,
+    )
+    assert.is(told.length, 1)
+  },
+)
 
 kernels('I2 an actor that slept wakes to the same state, from snapshot and tail', async () => {
   const { tell, kernel, store } = openTestKernel()
   const count = limits.snapshotEveryRecords + 44
-  for (let n = 1; n <= count; n += 1) await tell('pairing:d', { ...approved('d'), tokenHash: `${n}` })
+  for (let n = 1; n <= count; n += 1)
+    await tell('pairing:d', { ...approved('d'), tokenHash: `${n}` })
   const live = kernel.registry.snapshot('pairing:d')
   await settle()
   kernel.registry.sweep(0)
@@ -294,10 +371,18 @@ kernels('I2 an actor that slept wakes to the same state, from snapshot and tail'
 
 kernels('I32 an actor whose machine has ended is put to sleep at once', async () => {
   const { tell, kernel } = openTestKernel()
-  await tell('connection:c', { type: 'connection.opened', deviceId: 'd', role: 'client', scopes: [], subscribe: null, resumeFrom: null })
+  await tell('connection:c', {
+    type: 'connection.opened',
+    deviceId: 'd',
+    role: 'client',
+    scopes: [],
+    subscribe: null,
+    resumeFrom: null,
+  })
   assert.is(kernel.registry.awake, 1)
 
   await tell('connection:c', { type: 'connection.closed', code: 1000, reason: '' })
+  await settle()
 
   assert.is(kernel.registry.awake, 0)
 })
@@ -305,7 +390,10 @@ kernels('I32 an actor whose machine has ended is put to sleep at once', async ()
 kernels('D-4 open work folded from the checkpoint equals open work folded from zero', async () => {
   const { tell, kernel, store, given } = openTestKernel()
   for (let n = 0; n < 30; n += 1) {
-    await tell(SESSION, accepted(`r${n}`, { idempotency: { owner: 'd', key: `k${n}`, digest: 'x' } }))
+    await tell(
+      SESSION,
+      accepted(`r${n}`, { idempotency: { owner: 'd', key: `k${n}`, digest: 'x' } }),
+    )
     await settle(2)
     if (n % 3 === 0) given.at(-1)?.answer({ type: 'effect.failed', class: 'rate', retryable: true })
     if (n === 15) await kernel.stop()
@@ -320,12 +408,21 @@ kernels('D-4 open work folded from the checkpoint equals open work folded from z
 
 kernels('I3 after STORE_FAILED nothing is answered well and nothing more is appended', async () => {
   const memory = openMemory()
-  const store: Store = { ...memory, append: () => Promise.reject(Object.assign(new Error('gone'), { code: 'STORE_FAILED' })) }
+  const store: Store = {
+    ...memory,
+    append: () => Promise.reject(Object.assign(new Error('gone'), { code: 'STORE_FAILED' })),
+  }
   const { tell, given } = openTestKernel({ store })
 
-  const outcomes = await Promise.allSettled([tell(SESSION, accepted('r1')), tell(SESSION, accepted('r2'))])
+  const outcomes = await Promise.allSettled([
+    tell(SESSION, accepted('r1')),
+    tell(SESSION, accepted('r2')),
+  ])
 
-  assert.equal(outcomes.map(({ status }) => status), ['rejected', 'rejected'])
+  assert.equal(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
   assert.equal([memory.head().position, given.length], [0, 0])
 })
 

@@ -17,15 +17,18 @@ wire.after.each(({ house }) => house.stop())
 const code = (frame: Frame) => frame.error?.code
 const path = (frame: Frame) => frame.error?.details?.['path']
 
-wire('W1 connect is answered with identity, scopes, position and a device token', async ({ house }) => {
-  const answer = await house.client().connect()
+wire(
+  'W1 connect is answered with identity, scopes, position and a device token',
+  async ({ house }) => {
+    const answer = await house.client().connect()
 
-  assert.is(answer.ok, true)
-  assert.is(answer.payload['deviceId'], 'device-1')
-  assert.ok((answer.payload['scopes'] as string[]).includes('operator.admin'))
-  assert.match(String(answer.payload['deviceToken']), /^[0-9a-f]{64}$/)
-  assert.type(answer.payload['position'], 'number')
-})
+    assert.is(answer.ok, true)
+    assert.is(answer.payload['deviceId'], 'device-1')
+    assert.ok((answer.payload['scopes'] as string[]).includes('operator.admin'))
+    assert.match(String(answer.payload['deviceToken']), /^[0-9a-f]{64}$/)
+    assert.type(answer.payload['position'], 'number')
+  },
+)
 
 wire('W2 connect.challenge comes first, without seq', async ({ house }) => {
   const client = house.client()
@@ -37,24 +40,30 @@ wire('W2 connect.challenge comes first, without seq', async ({ house }) => {
   assert.type(challenge.payload['nonce'], 'string')
 })
 
-wire('S08 a first frame that is not connect is answered, then closed with 1008', async ({ house }) => {
-  const client = house.client()
+wire(
+  'S08 a first frame that is not connect is answered, then closed with 1008',
+  async ({ house }) => {
+    const client = house.client()
 
-  const answer = await client.request('health')
+    const answer = await client.request('health')
 
-  assert.equal([answer.ok, code(answer)], [false, 'INVALID_REQUEST'])
-  assert.is((await client.closed).code, 1008)
-})
+    assert.equal([answer.ok, code(answer)], [false, 'INVALID_REQUEST'])
+    assert.is((await client.closed).code, 1008)
+  },
+)
 
-wire('S21 text that is no JSON before connect is refused and closed with 1008', async ({ house }) => {
-  const client = house.client()
-  await client.send('{nonsense')
+wire(
+  'S21 text that is no JSON before connect is refused and closed with 1008',
+  async ({ house }) => {
+    const client = house.client()
+    await client.send('{nonsense')
 
-  const answer = await client.frame(({ type }) => type === 'res', 'an answer')
+    const answer = await client.frame(({ type }) => type === 'res', 'an answer')
 
-  assert.is(code(answer), 'FRAME_INVALID')
-  assert.is((await client.closed).code, 1008)
-})
+    assert.is(code(answer), 'FRAME_INVALID')
+    assert.is((await client.closed).code, 1008)
+  },
+)
 
 wire('S21 a bad frame after connect is answered and the connection goes on', async ({ house }) => {
   const client = house.client()
@@ -63,7 +72,10 @@ wire('S21 a bad frame after connect is answered and the connection goes on', asy
   const deep = `${'{"a":'.repeat(100)}1${'}'.repeat(100)}`
   await client.send(`{"type":"req","id":"health#deep","params":${deep}}`)
 
-  assert.is(code(await client.frame(({ id, type }) => id === '' && type === 'res', 'refusal')), 'FRAME_INVALID')
+  assert.is(
+    code(await client.frame(({ id, type }) => id === '' && type === 'res', 'refusal')),
+    'FRAME_INVALID',
+  )
   assert.is((await client.request('health')).ok, true)
   assert.is(client.frames.filter((frame) => code(frame) === 'FRAME_INVALID').length, 2)
 })
@@ -94,7 +106,11 @@ wire('S25 bad params name the path of the fault and leave no record', async ({ h
 
   for (const [method, params, fault] of cases) {
     const answer = await client.request(method, params)
-    assert.equal([code(answer), path(answer)], ['INVALID_REQUEST', fault], `${method} ${JSON.stringify(params)}`)
+    assert.equal(
+      [code(answer), path(answer)],
+      ['INVALID_REQUEST', fault],
+      `${method} ${JSON.stringify(params)}`,
+    )
     assert.match(answer.error?.message ?? '', fault)
   }
   assert.is(house.store.head().position, before + 2) // The connection's own opening, before `agent`.
@@ -116,37 +132,52 @@ wire('S11 64 KiB and a byte before connect is closed with 1009', async ({ house 
   assert.is((await client.closed).code, 1009)
 })
 
-wire('S12 after connect a frame may be larger than 64 KiB, and not than 25 MiB', async ({ house }) => {
-  const client = house.client()
-  await client.connect({ subscribe: ['agent'] })
-  const message = 'x'.repeat(200_000)
+wire(
+  'S12 after connect a frame may be larger than 64 KiB, and not than 25 MiB',
+  async ({ house }) => {
+    const client = house.client()
+    await client.connect({ subscribe: ['agent'] })
+    const message = 'x'.repeat(200_000)
 
-  const answer = await client.request('agent', { message })
-  assert.is(answer.ok, true)
-  const done = await client.event('agent.done')
-  assert.is(done.payload['text'], `echo: ${message}`)
+    const answer = await client.request('agent', { message })
+    assert.is(answer.ok, true)
+    const done = await client.event('agent.done')
+    assert.is(done.payload['text'], `echo: ${message}`)
 
-  client.socket.send('x'.repeat(limits.frameBytesMax + 1))
-  assert.is((await client.closed).code, 1009)
-})
+    client.socket.send('x'.repeat(limits.frameBytesMax + 1))
+    assert.is((await client.closed).code, 1009)
+  },
+)
 
-wire('W3 agent is accepted durably, then streams started, deltas and done, in order and gapless', async ({ house }) => {
-  const client = house.client()
-  await client.connect()
+wire(
+  'W3 agent is accepted durably, then streams started, deltas and done, in order and gapless',
+  async ({ house }) => {
+    const client = house.client()
+    await client.connect()
 
-  const answer = await client.request('agent', { message: 'hello old friend' })
-  const done = await client.event('agent.done')
+    const answer = await client.request('agent', { message: 'hello old friend' })
+    const done = await client.event('agent.done')
 
-  assert.equal([answer.payload['status'], answer.payload['sessionKey']], ['accepted', 'agent:main:main'])
-  assert.is(done.payload['text'], 'echo: hello old friend')
-  const run = client.events.filter(({ event }) => event?.startsWith('agent'))
-  assert.equal(run[0]?.payload['status'], 'started')
-  const deltas = run.filter(({ event }) => event === 'agent.delta')
-  assert.is(deltas.map(({ payload }) => payload['text']).join(''), 'echo: hello old friend')
-  assert.equal(deltas.map(({ payload }) => payload['index']), deltas.map((_, index) => index))
-  assert.is(run.at(-1), done)
-  assert.equal(client.events.map(({ seq }) => seq), client.events.map((_, index) => index + 1))
-})
+    assert.equal(
+      [answer.payload['status'], answer.payload['sessionKey']],
+      ['accepted', 'agent:main:main'],
+    )
+    assert.is(done.payload['text'], 'echo: hello old friend')
+    const run = client.events.filter(({ event }) => event?.startsWith('agent'))
+    assert.equal(run[0]?.payload['status'], 'started')
+    const deltas = run.filter(({ event }) => event === 'agent.delta')
+    assert.is(deltas.map(({ payload }) => payload['text']).join(''), 'echo: hello old friend')
+    assert.equal(
+      deltas.map(({ payload }) => payload['index']),
+      deltas.map((_, index) => index),
+    )
+    assert.is(run.at(-1), done)
+    assert.equal(
+      client.events.map(({ seq }) => seq),
+      client.events.map((_, index) => index + 1),
+    )
+  },
+)
 
 wire('W4 a client is told of the event types that it named and of no others', async ({ house }) => {
   const all = house.client()
@@ -201,26 +232,46 @@ wire('W7 sessions.list rows have all seven fields, newest first', async ({ house
   const { payload } = await client.request('sessions.list')
 
   const rows = payload['sessions'] as Record<string, unknown>[]
-  assert.equal(rows.map(({ key }) => key), ['agent:main:two', 'agent:main:one'])
-  assert.equal(Object.keys(rows[0] ?? {}), ['key', 'channel', 'peer', 'model', 'created', 'lastMessageAt', 'messageCount'])
-  assert.equal([rows[0]?.['channel'], rows[0]?.['model'], rows[0]?.['messageCount']], [null, 'echo', 2])
+  assert.equal(
+    rows.map(({ key }) => key),
+    ['agent:main:two', 'agent:main:one'],
+  )
+  assert.equal(Object.keys(rows[0] ?? {}), [
+    'key',
+    'channel',
+    'peer',
+    'model',
+    'created',
+    'lastMessageAt',
+    'messageCount',
+  ])
+  assert.equal(
+    [rows[0]?.['channel'], rows[0]?.['model'], rows[0]?.['messageCount']],
+    [null, 'echo', 2],
+  )
   assert.match(String(rows[0]?.['created']), /^\d{4}-\d\d-\d\dT/)
 })
 
-wire('I7 the same idempotency key gives the same answer and one run; another body conflicts', async ({ house }) => {
-  const client = house.client()
-  await client.connect()
-  const ask = (message: string) => client.request('agent', { message, idempotencyKey: 'k1' })
+wire(
+  'I7 the same idempotency key gives the same answer and one run; another body conflicts',
+  async ({ house }) => {
+    const client = house.client()
+    await client.connect()
+    const ask = (message: string) => client.request('agent', { message, idempotencyKey: 'k1' })
 
-  const [first, second] = await Promise.all([ask('hi'), ask('hi')])
-  await client.event('agent.done')
-  const third = await ask('hi')
+    const [first, second] = await Promise.all([ask('hi'), ask('hi')])
+    await client.event('agent.done')
+    const third = await ask('hi')
 
-  assert.equal(second.payload, first.payload)
-  assert.equal(third.payload, first.payload)
-  assert.is(code(await ask('other')), 'IDEMPOTENCY_CONFLICT')
-  assert.is(readRecords(house.store).filter(({ event }) => event.type === 'message.accepted').length, 1)
-})
+    assert.equal(second.payload, first.payload)
+    assert.equal(third.payload, first.payload)
+    assert.is(code(await ask('other')), 'IDEMPOTENCY_CONFLICT')
+    assert.is(
+      readRecords(house.store).filter(({ event }) => event.type === 'message.accepted').length,
+      1,
+    )
+  },
+)
 
 wire('S44 another device may use the same key for itself', async ({ house }) => {
   const one = house.client()
@@ -234,36 +285,49 @@ wire('S44 another device may use the same key for itself', async ({ house }) => 
   assert.equal([first.ok, second.ok], [true, true])
 })
 
-wire('W8 send to an unknown channel is refused with the names of those that are', async ({ house }) => {
-  const client = house.client()
-  await client.connect()
+wire(
+  'W8 send to an unknown channel is refused with the names of those that are',
+  async ({ house }) => {
+    const client = house.client()
+    await client.connect()
 
-  const answer = await client.request('send', { channel: 'pigeon', target: 'x', message: 'y' })
+    const answer = await client.request('send', { channel: 'pigeon', target: 'x', message: 'y' })
 
-  assert.equal([code(answer), path(answer)], ['CHANNEL_UNKNOWN', 'channel'])
-})
+    assert.equal([code(answer), path(answer)], ['CHANNEL_UNKNOWN', 'channel'])
+  },
+)
 
-wire('W9 a client that resumes is told all that was journalled, once and in order', async ({ house }) => {
-  const first = house.client()
-  await first.connect({ deviceId: 'a' })
-  await first.request('agent', { message: 'one' })
-  const seen = await first.event('agent.done')
-  await first.close()
-  const other = house.client()
-  await other.connect({ deviceId: 'b' })
-  await other.request('agent', { message: 'two' })
-  await other.event('agent.done')
+wire(
+  'W9 a client that resumes is told all that was journalled, once and in order',
+  async ({ house }) => {
+    const first = house.client()
+    await first.connect({ deviceId: 'a' })
+    await first.request('agent', { message: 'one' })
+    const seen = await first.event('agent.done')
+    await first.close()
+    const other = house.client()
+    await other.connect({ deviceId: 'b' })
+    await other.request('agent', { message: 'two' })
+    await other.event('agent.done')
 
-  const again = house.client()
-  await again.connect({ deviceId: 'a', resumeFrom: seen.payload['position'] })
-  await other.request('agent', { message: 'three' })
-  await again.event('agent.done', ({ text }) => text === 'echo: three')
+    const again = house.client()
+    await again.connect({ deviceId: 'a', resumeFrom: seen.payload['position'] })
+    await other.request('agent', { message: 'three' })
+    await again.event('agent.done', ({ text }) => text === 'echo: three')
 
-  const done = again.events.filter(({ event }) => event === 'agent.done').map(({ payload }) => payload['text'])
-  assert.equal(done, ['echo: two', 'echo: three'])
-  const positions = again.events.map(({ payload }) => payload['position']).filter((at) => at !== undefined) as number[]
-  assert.equal(positions, [...positions].sort((a, b) => a - b))
-})
+    const done = again.events
+      .filter(({ event }) => event === 'agent.done')
+      .map(({ payload }) => payload['text'])
+    assert.equal(done, ['echo: two', 'echo: three'])
+    const positions = again.events
+      .map(({ payload }) => payload['position'])
+      .filter((at) => at !== undefined) as number[]
+    assert.equal(
+      positions,
+      [...positions].sort((a, b) => a - b),
+    )
+  },
+)
 
 wire('W9 a position beyond the end is refused', async ({ house }) => {
   const answer = await house.client().connect({ resumeFrom: 1_000_000 })
@@ -271,52 +335,84 @@ wire('W9 a position beyond the end is refused', async ({ house }) => {
   assert.equal([code(answer), path(answer)], ['RESUME_TOO_OLD', 'resumeFrom'])
 })
 
-wire('D-12 a connection that only reads leaves no stream, and one record an hour of its device', async ({ house }) => {
-  const client = house.client()
-  const { payload } = await client.connect({ deviceId: 'reader', subscribe: [] })
-  await client.request('health')
-  await client.close()
-  const before = house.store.head().position
-  for (let n = 0; n < 5; n += 1) {
-    const again = house.client()
-    await again.connect({ deviceId: 'reader', subscribe: [], auth: { deviceToken: payload['deviceToken'] } })
-    await again.request('health')
-    await again.close()
-  }
-  await settle()
+wire(
+  'D-12 a connection that only reads leaves no stream, and one record an hour of its device',
+  async ({ house }) => {
+    const client = house.client()
+    const { payload } = await client.connect({ deviceId: 'reader', subscribe: [] })
+    await client.request('health')
+    await client.close()
+    const before = house.store.head().position
+    for (let n = 0; n < 5; n += 1) {
+      const again = house.client()
+      await again.connect({
+        deviceId: 'reader',
+        subscribe: [],
+        auth: { deviceToken: payload['deviceToken'] },
+      })
+      await again.request('health')
+      await again.close()
+    }
+    await settle()
 
-  assert.is(house.store.head().position, before)
-  assert.is(readRecords(house.store).filter(({ stream }) => stream.startsWith('connection:')).length, 0)
-})
+    assert.is(house.store.head().position, before)
+    assert.is(
+      readRecords(house.store).filter(({ stream }) => stream.startsWith('connection:')).length,
+      0,
+    )
+  },
+)
 
-wire('W10 opening, readiness, subscription and closing are the stream of a connection', async ({ house }) => {
-  const client = house.client()
-  const { payload } = await client.connect()
-  await client.request('subscribe', { events: ['tick'] })
-  await client.close()
-  const stream = `connection:${String(payload['connectionId'])}`
-  while (house.store.version(stream) < 4) await settle()
+wire(
+  'W10 opening, readiness, subscription and closing are the stream of a connection',
+  async ({ house }) => {
+    const client = house.client()
+    const { payload } = await client.connect()
+    await client.request('subscribe', { events: ['tick'] })
+    await client.close()
+    const stream = `connection:${String(payload['connectionId'])}`
+    while (house.store.version(stream) < 4) await settle()
 
-  const types = readRecords(house.store).filter((record) => record.stream === stream).map(({ event }) => event.type)
+    const types = readRecords(house.store)
+      .filter((record) => record.stream === stream)
+      .map(({ event }) => event.type)
 
-  assert.equal(types, ['connection.opened', 'connection.readied', 'connection.subscribed', 'connection.closed'])
-})
+    assert.equal(types, [
+      'connection.opened',
+      'connection.readied',
+      'connection.subscribed',
+      'connection.closed',
+    ])
+  },
+)
 
-wire('D-19 a known device without a key is let in on loopback, and its old token is replaced', async ({ house }) => {
-  const first = await house.client().connect()
-  const second = await house.client().connect()
-  const old = await house.client().connect({ auth: { deviceToken: first.payload['deviceToken'] } })
-  const fresh = await house.client().connect({ auth: { token: second.payload['deviceToken'] } })
+wire(
+  'D-19 a known device without a key is let in on loopback, and its old token is replaced',
+  async ({ house }) => {
+    const first = await house.client().connect()
+    const second = await house.client().connect()
+    const old = await house
+      .client()
+      .connect({ auth: { deviceToken: first.payload['deviceToken'] } })
+    const fresh = await house.client().connect({ auth: { token: second.payload['deviceToken'] } })
 
-  assert.is(second.ok, true)
-  assert.is(code(old), 'UNAUTHORIZED')
-  assert.equal([fresh.ok, fresh.payload['deviceToken']], [true, undefined])
-})
+    assert.is(second.ok, true)
+    assert.is(code(old), 'UNAUTHORIZED')
+    assert.equal([fresh.ok, fresh.payload['deviceToken']], [true, undefined])
+  },
+)
 
 wire('S01 a web page’s Origin is refused at the upgrade', async ({ house }) => {
-  for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example', 'http://127.0.0.1:1']) {
+  for (const origin of [
+    'https://evil.example',
+    'null',
+    'http://localhost.evil.example',
+    'http://127.0.0.1:1',
+  ]) {
     const client = house.client({ origin })
-    const status = await new Promise((resolve) => client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)))
+    const status = await new Promise((resolve) =>
+      client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)),
+    )
     assert.is(status, 403, origin)
   }
 })
@@ -324,7 +420,9 @@ wire('S01 a web page’s Origin is refused at the upgrade', async ({ house }) =>
 wire('S04 a foreign Host is refused at the upgrade', async ({ house }) => {
   const client = house.client({ headers: { host: 'evil.example' } })
 
-  const status = await new Promise((resolve) => client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)))
+  const status = await new Promise((resolve) =>
+    client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)),
+  )
 
   assert.is(status, 403)
 })
@@ -335,16 +433,19 @@ wire('S05 a forwarded connection is never loopback', async ({ house }) => {
   assert.is(code(answer), 'PAIRING_REQUIRED')
 })
 
-wire('S30 a node must declare its capabilities, and may not call a client’s methods', async ({ house }) => {
-  const bare = await house.client().connect({ deviceId: 'n1', role: 'node' })
-  const node = house.client()
-  await node.connect({ deviceId: 'n2', role: 'node', capabilities: ['camera'] })
-  const refused = await node.request('agent', { message: 'hi' })
+wire(
+  'S30 a node must declare its capabilities, and may not call a client’s methods',
+  async ({ house }) => {
+    const bare = await house.client().connect({ deviceId: 'n1', role: 'node' })
+    const node = house.client()
+    await node.connect({ deviceId: 'n2', role: 'node', capabilities: ['camera'] })
+    const refused = await node.request('agent', { message: 'hi' })
 
-  assert.equal([code(bare), path(bare)], ['INVALID_REQUEST', 'capabilities'])
-  assert.is(code(refused), 'FORBIDDEN')
-  assert.equal(refused.error?.details?.['requiredScopes'], ['operator.write'])
-})
+    assert.equal([code(bare), path(bare)], ['INVALID_REQUEST', 'capabilities'])
+    assert.is(code(refused), 'FORBIDDEN')
+    assert.equal(refused.error?.details?.['requiredScopes'], ['operator.write'])
+  },
+)
 
 wire('W11 refusals are recorded once for an address, not once each', async ({ house }) => {
   for (let n = 0; n < 5; n += 1) {
@@ -354,7 +455,10 @@ wire('W11 refusals are recorded once for an address, not once each', async ({ ho
   }
   await settle()
 
-  assert.is(readRecords(house.store).filter(({ event }) => event.type === 'connections.refused').length, 1)
+  assert.is(
+    readRecords(house.store).filter(({ event }) => event.type === 'connections.refused').length,
+    1,
+  )
 })
 
 wire('W12 a graceful stop tells clients and closes with 1012', async ({ house }) => {
@@ -372,7 +476,9 @@ wire.run()
 const alone = suite('wire alone')
 
 alone('S26 with a token configured only the right one opens', async () => {
-  const house = await startTestGateway({ config: { gateway: { auth: { mode: 'token', token: 'right' } } } })
+  const house = await startTestGateway({
+    config: { gateway: { auth: { mode: 'token', token: 'right' } } },
+  })
   const attempts: [Record<string, unknown> | undefined, boolean][] = [
     [undefined, false],
     [{ token: 'wrong' }, false],
@@ -414,7 +520,10 @@ alone('W13 tick comes every 30 s with the position', async () => {
   for (let n = 0; n < 3; n += 1) await clock.advance(limits.tickIntervalMs)
   await client.frame(({ seq }) => seq === 3, 'third tick')
 
-  assert.equal(client.events.map(({ event }) => event), ['tick', 'tick', 'tick'])
+  assert.equal(
+    client.events.map(({ event }) => event),
+    ['tick', 'tick', 'tick'],
+  )
   const [first, second] = client.events.map(({ payload }) => Number(payload['ts']))
   assert.is(Number(second) - Number(first), limits.tickIntervalMs)
   const stopped = house.stop()

@@ -9,14 +9,39 @@ import { given } from '../support/given.ts'
 const channel = suite('channel')
 
 const open: ChannelPolicy = { dmPolicy: 'open', allowFrom: [], groupPolicy: 'allowlist', rooms: {} }
-const enabled = (policy = open): JournalEvent => ({ type: 'channel.enabled', channel: 'irc', policy })
+const enabled = (policy = open): JournalEvent => ({
+  type: 'channel.enabled',
+  channel: 'irc',
+  policy,
+})
 const outcome = (type: string, attempt: number): JournalEvent => ({
-  type, effect: '1.e0', name: 'channel.open', attempt, class: 'refused', retryable: true, retryAfterMs: null, random: 0,
+  type,
+  effect: '1.e0',
+  name: 'channel.open',
+  attempt,
+  class: 'refused',
+  retryable: true,
+  retryAfterMs: null,
+  random: 0,
 })
 const dropped: JournalEvent = { type: 'link.dropped', reason: 'reset', random: 0 }
 const received = (changes: Record<string, unknown> = {}): JournalEvent => ({
-  type: 'message.received', channel: 'irc', messageId: 'm1', peer: 'direct', senderId: 'ann', roomId: 'ann', target: 'Ann', mentioned: true,
-  ref: 'b:1', bytes: 2, sessionKey: 'agent:main:irc:direct:ann', runId: 'r1', model: 'echo', thinking: 'off', messagesMax: 400, ...changes,
+  type: 'message.received',
+  channel: 'irc',
+  messageId: 'm1',
+  peer: 'direct',
+  senderId: 'ann',
+  roomId: 'ann',
+  target: 'Ann',
+  mentioned: true,
+  ref: 'b:1',
+  bytes: 2,
+  sessionKey: 'agent:main:irc:direct:ann',
+  runId: 'r1',
+  model: 'echo',
+  thinking: 'off',
+  messagesMax: 400,
+  ...changes,
 })
 
 channel('C1 enabling dials, a link makes it online, a drop waits and dials again', () => {
@@ -26,7 +51,9 @@ channel('C1 enabling dials, a link makes it online, a drop waits and dials again
 
   const down = given('channel', [enabled(), outcome('effect.done', 1)]).when(dropped)
   assert.equal([down.value, down.waits[0]?.dueAt], ['backingOff', 2_000 + limits.channelBackoffMs])
-  const again = given('channel', [enabled(), outcome('effect.done', 1), dropped]).when({ type: 'retry.due' })
+  const again = given('channel', [enabled(), outcome('effect.done', 1), dropped]).when({
+    type: 'retry.due',
+  })
   assert.equal([again.value, again.effects[0]?.params['attempt']], ['starting', 2])
 })
 
@@ -50,20 +77,27 @@ channel('C3 a new boot dials from any state', () => {
   }
 })
 
-channel('C4 an admitted message goes to its session with its route; a refused one names its rule', () => {
-  const admitted = given('channel', [enabled()]).when(received())
-  assert.is(admitted.sends[0]?.to, 'session:agent:main:irc:direct:ann')
-  assert.equal(admitted.sends[0]?.event['route'], { channel: 'irc', target: 'Ann' })
+channel(
+  'C4 an admitted message goes to its session with its route; a refused one names its rule',
+  () => {
+    const admitted = given('channel', [enabled()]).when(received())
+    assert.is(admitted.sends[0]?.to, 'session:agent:main:irc:direct:ann')
+    assert.equal(admitted.sends[0]?.event['route'], { channel: 'irc', target: 'Ann' })
 
-  const refused = given('channel', [enabled({ ...open, dmPolicy: 'disabled' })]).when(received())
-  assert.equal([refused.sends, refused.context['rule'], refused.ignored], [[], 'dm.disabled', null])
-})
+    const refused = given('channel', [enabled({ ...open, dmPolicy: 'disabled' })]).when(received())
+    assert.equal(
+      [refused.sends, refused.context['rule'], refused.ignored],
+      [[], 'dm.disabled', null],
+    )
+  },
+)
 
 channel('C5 policy decides by stable id, room and mention, and names its rule', () => {
   const policy = (changes: Partial<ChannelPolicy>): ChannelPolicy => ({ ...open, ...changes })
   const dm = { peer: 'direct', senderId: 'ann', roomId: 'ann', mentioned: true } as const
   const room = { peer: 'channel', senderId: 'ann', roomId: '#home', mentioned: false } as const
-  const home = (rules: { requireMention: boolean; allowFrom: string[] }) => policy({ rooms: { '#home': rules } })
+  const home = (rules: { requireMention: boolean; allowFrom: string[] }) =>
+    policy({ rooms: { '#home': rules } })
   const cases: [ChannelPolicy, Parameters<typeof judge>[1], boolean, string][] = [
     [policy({}), dm, true, 'dm.open'],
     [policy({ dmPolicy: 'pairing' }), dm, false, 'dm.pairing'],
@@ -74,12 +108,18 @@ channel('C5 policy decides by stable id, room and mention, and names its rule', 
     [policy({ groupPolicy: 'open' }), room, false, 'group.notMentioned'],
     [policy({ groupPolicy: 'open' }), { ...room, mentioned: true }, true, 'group.open'],
     [home({ requireMention: true, allowFrom: ['*'] }), room, false, 'group.notMentioned'],
-    [home({ requireMention: true, allowFrom: ['*'] }), { ...room, mentioned: true }, true, 'group.listed'],
+    [
+      home({ requireMention: true, allowFrom: ['*'] }),
+      { ...room, mentioned: true },
+      true,
+      'group.listed',
+    ],
     [home({ requireMention: false, allowFrom: ['bob'] }), room, false, 'group.allowFrom'],
     [home({ requireMention: false, allowFrom: [] }), room, true, 'group.listed'],
   ]
 
-  for (const [rules, subject, admitted, rule] of cases) assert.equal(judge(rules, subject), { admitted, rule })
+  for (const [rules, subject, admitted, rule] of cases)
+    assert.equal(judge(rules, subject), { admitted, rule })
 })
 
 channel.run()

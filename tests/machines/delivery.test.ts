@@ -9,22 +9,48 @@ import { given } from '../support/given.ts'
 const delivery = suite('delivery')
 
 const failed = (attempt: number, changes: Record<string, unknown>): JournalEvent => ({
-  type: 'effect.failed', effect: '1.e0', name: 'message.deliver', attempt, class: 'reset', retryable: true, retryAfterMs: null, random: 0, sent: 'no', ...changes,
+  type: 'effect.failed',
+  effect: '1.e0',
+  name: 'message.deliver',
+  attempt,
+  class: 'reset',
+  retryable: true,
+  retryAfterMs: null,
+  random: 0,
+  sent: 'no',
+  ...changes,
 })
-const lost = (started: boolean): JournalEvent => ({ type: 'effect.lost', effect: '1.e0', name: 'message.deliver', attempt: 1, started })
+const lost = (started: boolean): JournalEvent => ({
+  type: 'effect.lost',
+  effect: '1.e0',
+  name: 'message.deliver',
+  attempt: 1,
+  started,
+})
 const request = requested('d1')
 
 delivery('V1 a request is attempted, and what was sent stays sent', () => {
   const { effects } = given('delivery', []).when(request)
-  const sent = given('delivery', [request]).when({ type: 'effect.done', effect: '1.e0', name: 'message.deliver', attempt: 1, messageId: null })
+  const sent = given('delivery', [request]).when({
+    type: 'effect.done',
+    effect: '1.e0',
+    name: 'message.deliver',
+    attempt: 1,
+    messageId: null,
+  })
 
-  assert.equal(effects.map(({ name, params }) => [name, params['target']]), [['message.deliver', 'ann']])
+  assert.equal(
+    effects.map(({ name, params }) => [name, params['target']]),
+    [['message.deliver', 'ann']],
+  )
   assert.is(sent.value, 'sent')
 })
 
 delivery('V2 what surely was not sent is tried again, later each time', () => {
   const first = given('delivery', [request]).when(failed(1, {}))
-  const second = given('delivery', [request, failed(1, {}), { type: 'retry.due' }]).when(failed(2, {}))
+  const second = given('delivery', [request, failed(1, {}), { type: 'retry.due' }]).when(
+    failed(2, {}),
+  )
 
   assert.is(first.waits[0]?.dueAt, 1_000 + limits.deliveryBackoffMs)
   assert.is(second.waits[0]?.dueAt, 3_000 + limits.deliveryBackoffMs * 5)
@@ -52,7 +78,10 @@ delivery('V3 a platform’s final no ends it at once', () => {
 delivery('V4 attempts end', () => {
   const tries = [1, 2, 3, 4].flatMap((n) => [failed(n, {}), { type: 'retry.due' }])
 
-  assert.is(given('delivery', [request, ...tries]).when(failed(limits.deliveryAttemptsMax, {})).value, 'failed')
+  assert.is(
+    given('delivery', [request, ...tries]).when(failed(limits.deliveryAttemptsMax, {})).value,
+    'failed',
+  )
 })
 
 delivery.run()

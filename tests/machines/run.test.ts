@@ -8,18 +8,49 @@ import { given } from '../support/given.ts'
 
 const run = suite('run')
 
-const request: JournalEvent = { type: 'run.requested', runId: 'r', sessionKey: 'agent:main:main', model: 'echo', thinking: 'off' }
+const request: JournalEvent = {
+  type: 'run.requested',
+  runId: 'r',
+  sessionKey: 'agent:main:main',
+  model: 'echo',
+  thinking: 'off',
+}
 const failed = (attempt: number, changes: Record<string, unknown> = {}): JournalEvent => ({
-  type: 'effect.failed', effect: '1.e0', name: 'model.call', attempt, class: 'rate', retryable: true, retryAfterMs: null, random: 0, ...changes,
+  type: 'effect.failed',
+  effect: '1.e0',
+  name: 'model.call',
+  attempt,
+  class: 'rate',
+  retryable: true,
+  retryAfterMs: null,
+  random: 0,
+  ...changes,
 })
 const done = (attempt: number): JournalEvent => ({
-  type: 'effect.done', effect: '1.e0', name: 'model.call', attempt, ref: 'b:1', inputTokens: 3, outputTokens: 4,
+  type: 'effect.done',
+  effect: '1.e0',
+  name: 'model.call',
+  attempt,
+  ref: 'b:1',
+  inputTokens: 3,
+  outputTokens: 4,
 })
-const lost = (attempt: number): JournalEvent => ({ type: 'effect.lost', effect: '1.e0', name: 'model.call', attempt, started: false })
+const lost = (attempt: number): JournalEvent => ({
+  type: 'effect.lost',
+  effect: '1.e0',
+  name: 'model.call',
+  attempt,
+  started: false,
+})
 const due: JournalEvent = { type: 'retry.due' }
 
 run('U1 a request calls the model, an answer tells the session', () => {
-  assert.equal(given('run', []).when(request).effects.map(({ name, params }) => [name, params['attempt']]), [['model.call', 1]])
+  assert.equal(
+    given('run', [])
+      .when(request)
+      .effects.map(({ name, params }) => [name, params['attempt']]),
+    [['model.call', 1]],
+  )
 
   const { value, sends } = given('run', [request]).when(done(1))
 
@@ -32,7 +63,10 @@ run('U2 a retryable failure waits as long as policy and the server say', () => {
   const { value, waits } = given('run', [request]).when(failed(1))
   const told = given('run', [request]).when(failed(1, { retryAfterMs: 7_000 }))
 
-  assert.equal([value, waits], ['waiting', [{ id: 'retry', dueAt: 1_000 + limits.runBackoffMs, event: due }]])
+  assert.equal(
+    [value, waits],
+    ['waiting', [{ id: 'retry', dueAt: 1_000 + limits.runBackoffMs, event: due }]],
+  )
   assert.is(told.waits[0]?.dueAt, 8_000)
 })
 
@@ -43,11 +77,16 @@ run('U3 after the wait it calls again, and after the last attempt it gives up', 
   const all = [request, failed(1), due, failed(2), due, failed(3), due]
   const last = given('run', all).when(failed(limits.runAttemptsMax))
 
-  assert.equal([last.value, last.sends[0]?.event['status'], last.sends[0]?.event['fault']], ['failed', 'failed', 'rate'])
+  assert.equal(
+    [last.value, last.sends[0]?.event['status'], last.sends[0]?.event['fault']],
+    ['failed', 'failed', 'rate'],
+  )
 })
 
 run('U4 a failure that cannot get better ends the run at once', () => {
-  const { value, waits } = given('run', [request]).when(failed(1, { class: 'auth', retryable: false }))
+  const { value, waits } = given('run', [request]).when(
+    failed(1, { class: 'auth', retryable: false }),
+  )
 
   assert.equal([value, waits], ['failed', []])
 })
@@ -64,7 +103,10 @@ run('U5 an abort cancels the call, tells the session, and late output is ignored
   const abort = { type: 'run.aborted', by: 'owner' }
   const { value, effects, sends } = given('run', [request]).when(abort)
 
-  assert.equal([value, effects.map(({ name }) => name), sends[0]?.event['status']], ['aborted', ['model.cancel'], 'aborted'])
+  assert.equal(
+    [value, effects.map(({ name }) => name), sends[0]?.event['status']],
+    ['aborted', ['model.cancel'], 'aborted'],
+  )
   assert.is(given('run', [request, abort]).when(done(1)).ignored, 'unhandled')
   assert.equal(given('run', [request, failed(1)]).when(abort).waits, [])
 })
@@ -72,7 +114,10 @@ run('U5 an abort cancels the call, tells the session, and late output is ignored
 run('U6 waits double up to their cap, with recorded jitter on top', () => {
   const policy = { attemptsMax: 9, backoffMs: 1_000, backoffMsMax: 5_000, factor: 2 }
 
-  assert.equal([1, 2, 3, 4].map((n) => retryDelayMs(policy, n, 0, null)), [1_000, 2_000, 4_000, 5_000])
+  assert.equal(
+    [1, 2, 3, 4].map((n) => retryDelayMs(policy, n, 0, null)),
+    [1_000, 2_000, 4_000, 5_000],
+  )
   assert.is(retryDelayMs(policy, 1, 0.5, null), 1_250)
   assert.is(retryDelayMs(policy, 1, 0.5, 99_000), 5_000)
   assert.is(retryDelayMs(policy, 1, 0.5, -1), 0)

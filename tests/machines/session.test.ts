@@ -25,7 +25,10 @@ session('N1 the first message begins a run', () => {
   const { value, sends } = given('session', []).when(accepted('r1'))
 
   assert.is(value, 'running')
-  assert.equal(sends.map(({ to, event }) => [to, event.type]), [['run:r1', 'run.requested']])
+  assert.equal(
+    sends.map(({ to, event }) => [to, event.type]),
+    [['run:r1', 'run.requested']],
+  )
 })
 
 session('N2 a message during a run waits, and its run begins when the first ends', () => {
@@ -37,9 +40,15 @@ session('N2 a message during a run waits, and its run begins when the first ends
 })
 
 session('N3 each answer follows its question in the history, whatever came between', () => {
-  const { context, value } = given('session', [accepted('r1'), accepted('r2'), finished('r1')]).when(finished('r2'))
+  const { context, value } = given('session', [
+    accepted('r1'),
+    accepted('r2'),
+    finished('r1'),
+  ]).when(finished('r2'))
 
-  const entries = (context as unknown as SessionContext).history.map(({ role, runId }) => `${role} ${runId}`)
+  const entries = (context as unknown as SessionContext).history.map(
+    ({ role, runId }) => `${role} ${runId}`,
+  )
   assert.equal(entries, ['user r1', 'assistant r1', 'user r2', 'assistant r2'])
   assert.equal([value, context['messages']], ['idle', 4])
 })
@@ -48,16 +57,24 @@ session('N4 an answer goes where its own message came from', () => {
   const { sends } = given('session', [accepted('r1', ann), accepted('r2')]).when(finished('r1'))
 
   const delivery = sends.find(({ to }) => to === 'delivery:reply-r1')
-  assert.equal([delivery?.event['channel'], delivery?.event['target'], delivery?.event['ref']], ['irc', 'ann', 'b:answer-r1'])
+  assert.equal(
+    [delivery?.event['channel'], delivery?.event['target'], delivery?.event['ref']],
+    ['irc', 'ann', 'b:answer-r1'],
+  )
   const none = given('session', [accepted('r1')]).when(finished('r1'))
   assert.equal(none.sends, [])
 })
 
 session('N5 a failed run is not answered and does not stop the next one', () => {
   const events = [accepted('r1', ann), accepted('r2', ann)]
-  const { sends, context } = given('session', events).when(finished('r1', { status: 'failed', ref: '' }))
+  const { sends, context } = given('session', events).when(
+    finished('r1', { status: 'failed', ref: '' }),
+  )
 
-  assert.equal(sends.map(({ to }) => to), ['run:r2'])
+  assert.equal(
+    sends.map(({ to }) => to),
+    ['run:r2'],
+  )
   assert.is(context['messages'], 2)
 })
 
@@ -75,10 +92,15 @@ session('N7 the queue takes so many and refuses the next', () => {
 })
 
 session('N8 the history keeps so many messages, the newest', () => {
-  const events = [1, 2, 3].flatMap((n) => [accepted(`r${n}`, { messagesMax: 3 }), finished(`r${n}`)])
+  const events = [1, 2, 3].flatMap((n) => [
+    accepted(`r${n}`, { messagesMax: 3 }),
+    finished(`r${n}`),
+  ])
   const { context } = given('session', events).when(accepted('r4', { messagesMax: 3 }))
 
-  const kept = (context as unknown as SessionContext).history.map(({ role, runId }) => `${role} ${runId}`)
+  const kept = (context as unknown as SessionContext).history.map(
+    ({ role, runId }) => `${role} ${runId}`,
+  )
   assert.equal(kept, ['user r3', 'assistant r3', 'user r4'])
 })
 
@@ -86,8 +108,14 @@ session('N9 a prompt ends with its own message, also when more is known', () => 
   const { context } = given('session', [accepted('r1'), finished('r1')]).when(accepted('r2'))
   const known = context as unknown as SessionContext
 
-  assert.equal(promptOf(known, 'r1')?.map(({ ref }) => ref), ['b:r1'])
-  assert.equal(promptOf(known, 'r2')?.map(({ ref }) => ref), ['b:r1', 'b:answer-r1', 'b:r2'])
+  assert.equal(
+    promptOf(known, 'r1')?.map(({ ref }) => ref),
+    ['b:r1'],
+  )
+  assert.equal(
+    promptOf(known, 'r2')?.map(({ ref }) => ref),
+    ['b:r1', 'b:answer-r1', 'b:r2'],
+  )
   assert.is(promptOf(known, 'r3'), null)
 })
 
@@ -100,7 +128,10 @@ session('K1 a context holds no text longer than a fact', () => {
     return value
   })
   assert.ok(texts.length > 5)
-  assert.equal(texts.filter((text) => text.length > limits.contextTextCharsMax), [])
+  assert.equal(
+    texts.filter((text) => text.length > limits.contextTextCharsMax),
+    [],
+  )
 })
 
 session.run()

@@ -63,7 +63,9 @@ for (const kind of STREAM_KINDS) {
         let stored = stepper.initial
         for (const [index, event] of events.entries()) {
           live = stepper.step(live, event, index).snapshot
-          const saved = JSON.parse(JSON.stringify(saveSnapshot(stored))) as ReturnType<typeof saveSnapshot>
+          const saved = JSON.parse(JSON.stringify(saveSnapshot(stored))) as ReturnType<
+            typeof saveSnapshot
+          >
           stored = stepper.step(stepper.restore(saved), event, index).snapshot
           assert.is(hashSnapshot(stored), hashSnapshot(live))
         }
@@ -115,14 +117,20 @@ step('K5 effects of the transition into a final state are collected, in order', 
   const { effects, snapshot } = stepper.step(stepper.initial, { type: 'ended' }, 0)
 
   assert.is(snapshot.status, 'done')
-  assert.equal(effects.map((effect) => effect.name), ['toy.effect', 'toy.effect'])
+  assert.equal(
+    effects.map((effect) => effect.name),
+    ['toy.effect', 'toy.effect'],
+  )
 })
 
 step('K2 a machine that asks for the time while it steps is stopped, with its name', () => {
   installTrap()
   const stepper = createStepper(toy)
 
-  assert.throws(() => stepper.step(stepper.initial, { type: 'leaked' }, 0), /machine toy: asked for now/)
+  assert.throws(
+    () => stepper.step(stepper.initial, { type: 'leaked' }, 0),
+    /machine toy: asked for now/,
+  )
   assert.type(Date.now(), 'number')
 })
 

@@ -9,7 +9,12 @@ export interface Frame {
   readonly event?: string
   readonly seq?: number
   readonly payload: Readonly<Record<string, unknown>>
-  readonly error?: { code: string; message: string; details?: Record<string, unknown>; retryable?: boolean }
+  readonly error?: {
+    code: string
+    message: string
+    details?: Record<string, unknown>
+    retryable?: boolean
+  }
 }
 
 /** One open socket and every frame that came. */
@@ -36,7 +41,9 @@ export class TestClient {
   }
 
   get events(): Frame[] {
-    return this.frames.filter(({ type, event }) => type === 'event' && event !== 'connect.challenge')
+    return this.frames.filter(
+      ({ type, event }) => type === 'event' && event !== 'connect.challenge',
+    )
   }
 
   /** Sends any text as one frame. */
@@ -58,7 +65,10 @@ export class TestClient {
   }
 
   /** Waits for an event of a type, from the first on. */
-  event(name: string, matches: (payload: Frame['payload']) => boolean = () => true): Promise<Frame> {
+  event(
+    name: string,
+    matches: (payload: Frame['payload']) => boolean = () => true,
+  ): Promise<Frame> {
     return this.frame((frame) => frame.event === name && matches(frame.payload), `event ${name}`)
   }
 

@@ -6,7 +6,9 @@ import type { JournalEvent } from '../../protocol/record.ts'
 const runId = fc.constantFrom('run-1', 'run-2', 'run-3')
 const attempt = fc.integer({ min: 1, max: 4 })
 const ref = fc.constantFrom('b:01', 'b:02', 'b:03')
-const route = fc.option(fc.record({ channel: fc.constant('irc'), target: fc.constantFrom('ann', '#home') }))
+const route = fc.option(
+  fc.record({ channel: fc.constant('irc'), target: fc.constantFrom('ann', '#home') }),
+)
 
 const done = fc.record({
   type: fc.constant('effect.done'),
@@ -84,32 +86,75 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
     fc.constant({ type: 'gateway.stopped', reason: 'test' }),
-    fc.record({ type: fc.constant('connections.refused'), address: fc.constant('::1'), count: fc.nat(9), code: fc.constant('TIMEOUT') }),
-    fc.record({ type: fc.constant('stream.quarantined'), stream: fc.constantFrom('run:1', 'run:2'), code: fc.constant('INTERNAL') }),
+    fc.record({
+      type: fc.constant('connections.refused'),
+      address: fc.constant('::1'),
+      count: fc.nat(9),
+      code: fc.constant('TIMEOUT'),
+    }),
+    fc.record({
+      type: fc.constant('stream.quarantined'),
+      stream: fc.constantFrom('run:1', 'run:2'),
+      code: fc.constant('INTERNAL'),
+    }),
   ],
   connection: [
-    fc.record({ type: fc.constant('connection.opened'), deviceId: fc.constant('d'), role: fc.constant('client'), scopes: fc.constant(['operator.read']), subscribe, resumeFrom: fc.option(fc.nat(9)) }),
+    fc.record({
+      type: fc.constant('connection.opened'),
+      deviceId: fc.constant('d'),
+      role: fc.constant('client'),
+      scopes: fc.constant(['operator.read']),
+      subscribe,
+      resumeFrom: fc.option(fc.nat(9)),
+    }),
     fc.constant({ type: 'connection.readied' }),
     fc.record({ type: fc.constant('connection.subscribed'), subscribe }),
     fc.constant({ type: 'connection.closed', code: 1000, reason: '' }),
   ],
   pairing: [
-    fc.record({ type: fc.constant('device.approved'), deviceId: fc.constant('d'), role: fc.constantFrom('client', 'node'), scopes: fc.constant([]), tokenHash: fc.constantFrom('aa', 'bb'), rule: fc.constant('loopback.direct'), evidence: fc.constant({ address: '::1', origin: null, forwarded: false, secret: 'none' }) }),
+    fc.record({
+      type: fc.constant('device.approved'),
+      deviceId: fc.constant('d'),
+      role: fc.constantFrom('client', 'node'),
+      scopes: fc.constant([]),
+      tokenHash: fc.constantFrom('aa', 'bb'),
+      rule: fc.constant('loopback.direct'),
+      evidence: fc.constant({ address: '::1', origin: null, forwarded: false, secret: 'none' }),
+    }),
     fc.record({ type: fc.constant('device.seen'), hour: fc.nat(600_000) }),
     fc.constant({ type: 'device.revoked', by: 'owner' }),
   ],
   session: [
     accepted,
-    fc.record({ type: fc.constant('run.finished'), runId, status: fc.constantFrom('done', 'failed', 'aborted'), fault: fc.constantFrom('', 'rate'), ref, inputTokens: fc.nat(9), outputTokens: fc.nat(9) }),
+    fc.record({
+      type: fc.constant('run.finished'),
+      runId,
+      status: fc.constantFrom('done', 'failed', 'aborted'),
+      fault: fc.constantFrom('', 'rate'),
+      ref,
+      inputTokens: fc.nat(9),
+      outputTokens: fc.nat(9),
+    }),
   ],
   run: [
-    fc.record({ type: fc.constant('run.requested'), runId: fc.constant('run-1'), sessionKey: fc.constant('agent:main:main'), model: fc.constant('echo'), thinking }),
+    fc.record({
+      type: fc.constant('run.requested'),
+      runId: fc.constant('run-1'),
+      sessionKey: fc.constant('agent:main:main'),
+      model: fc.constant('echo'),
+      thinking,
+    }),
     done,
     failed,
     lost,
     retryDue,
     fc.constant({ type: 'run.aborted', by: 'owner' }),
-    fc.record({ type: fc.constant('effect.cancelled'), effect: fc.constant('1.e0'), name: fc.constant('model.call'), attempt }),
+    fc.record({
+      type: fc.constant('effect.cancelled'),
+      effect: fc.constant('1.e0'),
+      name: fc.constant('model.call'),
+      attempt,
+    }),
   ],
   channel: [
     fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
@@ -119,10 +164,21 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     failed,
     lost,
     retryDue,
-    fc.record({ type: fc.constant('link.dropped'), reason: fc.constant('reset'), random: fc.constantFrom(0, 0.5) }),
+    fc.record({
+      type: fc.constant('link.dropped'),
+      reason: fc.constant('reset'),
+      random: fc.constantFrom(0, 0.5),
+    }),
   ],
   delivery: [
-    fc.record({ type: fc.constant('delivery.requested'), deliveryId: fc.constant('d-1'), channel: fc.constant('irc'), target: fc.constant('ann'), ref, sessionKey: fc.constant(null) }),
+    fc.record({
+      type: fc.constant('delivery.requested'),
+      deliveryId: fc.constant('d-1'),
+      channel: fc.constant('irc'),
+      target: fc.constant('ann'),
+      ref,
+      sessionKey: fc.constant(null),
+    }),
     done,
     failed,
     lost,

@@ -26,12 +26,30 @@ interface Setup {
 }
 
 /** Starts a gateway; chance is real, so that two of them do not share ids. */
-export async function startTestGateway({ config = {}, store = openMemory(), services = {}, env = {} }: Setup = {}): Promise<TestGateway> {
+export async function startTestGateway({
+  config = {},
+  store = openMemory(),
+  services = {},
+  env = {},
+}: Setup = {}): Promise<TestGateway> {
   const stateDir = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
   const configPath = join(stateDir, 'openclaw.json')
   writeFileSync(configPath, JSON.stringify(config))
-  const own = { ...openTestServices(), clock: systemClock as TestServices['clock'], chance: systemChance, ...services } as TestServices
-  const gateway = await startGateway({ stateDir, configPath, port: 0, env, services: own, version: '0.0.0-test', store })
+  const own = {
+    ...openTestServices(),
+    clock: systemClock as TestServices['clock'],
+    chance: systemChance,
+    ...services,
+  } as TestServices
+  const gateway = await startGateway({
+    stateDir,
+    configPath,
+    port: 0,
+    env,
+    services: own,
+    version: '0.0.0-test',
+    store,
+  })
   const clients: TestClient[] = []
   return {
     gateway,

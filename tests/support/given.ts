@@ -14,7 +14,10 @@ export interface Outcome {
 }
 
 /** Folds events into a machine, one second apart from time 0 on; `when` is the one looked at. */
-export function given(kind: StreamKind, events: readonly JournalEvent[]): { when: (event: JournalEvent) => Outcome } {
+export function given(
+  kind: StreamKind,
+  events: readonly JournalEvent[],
+): { when: (event: JournalEvent) => Outcome } {
   return {
     when: (event) => {
       const { stepper, waits } = kinds[kind]

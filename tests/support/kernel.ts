@@ -38,7 +38,10 @@ export function openTestKernel(
 ): TestKernel {
   const given: Given[] = []
   const drivers = new Map<string, Driver>(
-    EFFECTS.map((name) => [name, { visible: VISIBLE.has(name), run: (effect, context) => take(given, { ...effect, context }) }]),
+    EFFECTS.map((name) => [
+      name,
+      { visible: VISIBLE.has(name), run: (effect, context) => take(given, { ...effect, context }) },
+    ]),
   )
   const kernel = openKernel(store, drivers, services, code)
   return {

@@ -24,7 +24,10 @@ export function countedChance(): Chance {
   let count = 0
   const hex = (bytes: number) => {
     count += 1
-    return count.toString(16).padStart(bytes * 2, '0').slice(-bytes * 2)
+    return count
+      .toString(16)
+      .padStart(bytes * 2, '0')
+      .slice(-bytes * 2)
   }
   return {
     hex,
