@@ -18,41 +18,6 @@ const code = (frame: Frame) => frame.error?.code
 const path = (frame: Frame) => frame.error?.details?.['path']
 
 wire(
-  'W1 connect is answered with identity, scopes, position and a device token',
-  async ({ house }) => {
-    const answer = await house.client().connect()
-
-    assert.is(answer.ok, true)
-    assert.is(answer.payload['deviceId'], 'device-1')
-    assert.ok((answer.payload['scopes'] as string[]).includes('operator.admin'))
-    assert.match(String(answer.payload['deviceToken']), /^[0-9a-f]{64}$/)
-    assert.type(answer.payload['position'], 'number')
-  },
-)
-
-wire('W2 connect.challenge comes first, without seq', async ({ house }) => {
-  const client = house.client()
-
-  const challenge = await client.event('connect.challenge')
-
-  assert.is(client.frames[0], challenge)
-  assert.is(challenge.seq, undefined)
-  assert.type(challenge.payload['nonce'], 'string')
-})
-
-wire(
-  'S08 a first frame that is not connect is answered, then closed with 1008',
-  async ({ house }) => {
-    const client = house.client()
-
-    const answer = await client.request('health')
-
-    assert.equal([answer.ok, code(answer)], [false, 'INVALID_REQUEST'])
-    assert.is((await client.closed).code, 1008)
-  },
-)
-
-wire(
   'S21 text that is no JSON before connect is refused and closed with 1008',
   async ({ house }) => {
     const client = house.client()
@@ -114,22 +79,6 @@ wire('S25 bad params name the path of the fault and leave no record', async ({ h
     assert.match(answer.error?.message ?? '', fault)
   }
   assert.is(house.store.head().position, before + 2) // The connection's own opening, before `agent`.
-})
-
-wire('S20 a binary frame closes the connection with 1003', async ({ house }) => {
-  const client = house.client()
-  await client.connect()
-
-  client.socket.send(Buffer.from('{"type":"req","id":"health"}'), { binary: true })
-
-  assert.is((await client.closed).code, 1003)
-})
-
-wire('S11 64 KiB and a byte before connect is closed with 1009', async ({ house }) => {
-  const client = house.client()
-  await client.send('x'.repeat(limits.preAuthFrameBytesMax + 1))
-
-  assert.is((await client.closed).code, 1009)
 })
 
 wire(
@@ -386,81 +335,6 @@ wire(
   },
 )
 
-wire(
-  'D-19 a known device without a key is let in on loopback, and its old token is replaced',
-  async ({ house }) => {
-    const first = await house.client().connect()
-    const second = await house.client().connect()
-    const old = await house
-      .client()
-      .connect({ auth: { deviceToken: first.payload['deviceToken'] } })
-    const fresh = await house.client().connect({ auth: { token: second.payload['deviceToken'] } })
-
-    assert.is(second.ok, true)
-    assert.is(code(old), 'UNAUTHORIZED')
-    assert.equal([fresh.ok, fresh.payload['deviceToken']], [true, undefined])
-  },
-)
-
-wire('S01 a web page’s Origin is refused at the upgrade', async ({ house }) => {
-  for (const origin of [
-    'https://evil.example',
-    'null',
-    'http://localhost.evil.example',
-    'http://127.0.0.1:1',
-  ]) {
-    const client = house.client({ origin })
-    const status = await new Promise((resolve) =>
-      client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)),
-    )
-    assert.is(status, 403, origin)
-  }
-})
-
-wire('S04 a foreign Host is refused at the upgrade', async ({ house }) => {
-  const client = house.client({ headers: { host: 'evil.example' } })
-
-  const status = await new Promise((resolve) =>
-    client.socket.on('unexpected-response', (_, response) => resolve(response.statusCode)),
-  )
-
-  assert.is(status, 403)
-})
-
-wire('S05 a forwarded connection is never loopback', async ({ house }) => {
-  const answer = await house.client({ headers: { 'x-forwarded-for': '127.0.0.1' } }).connect()
-
-  assert.is(code(answer), 'PAIRING_REQUIRED')
-})
-
-wire(
-  'S30 a node must declare its capabilities, and may not call a client’s methods',
-  async ({ house }) => {
-    const bare = await house.client().connect({ deviceId: 'n1', role: 'node' })
-    const node = house.client()
-    await node.connect({ deviceId: 'n2', role: 'node', capabilities: ['camera'] })
-    const refused = await node.request('agent', { message: 'hi' })
-
-    assert.equal([code(bare), path(bare)], ['INVALID_REQUEST', 'capabilities'])
-    assert.is(code(refused), 'FORBIDDEN')
-    assert.equal(refused.error?.details?.['requiredScopes'], ['operator.write'])
-  },
-)
-
-wire('W11 refusals are recorded once for an address, not once each', async ({ house }) => {
-  for (let n = 0; n < 5; n += 1) {
-    const client = house.client()
-    await client.request('health').catch(() => {})
-    await client.closed
-  }
-  await settle()
-
-  assert.is(
-    readRecords(house.store).filter(({ event }) => event.type === 'connections.refused').length,
-    1,
-  )
-})
-
 wire('W12 a graceful stop tells clients and closes with 1012', async ({ house }) => {
   const client = house.client()
   await client.connect()
@@ -474,42 +348,6 @@ wire('W12 a graceful stop tells clients and closes with 1012', async ({ house })
 wire.run()
 
 const alone = suite('wire alone')
-
-alone('S26 with a token configured only the right one opens', async () => {
-  const house = await startTestGateway({
-    config: { gateway: { auth: { mode: 'token', token: 'right' } } },
-  })
-  const attempts: [Record<string, unknown> | undefined, boolean][] = [
-    [undefined, false],
-    [{ token: 'wrong' }, false],
-    [{ password: 'right' }, false],
-    [{ deviceToken: 'right' }, false],
-    [{ token: 'right' }, true],
-  ]
-
-  for (const [auth, expected] of attempts) {
-    const client = house.client()
-    const answer = await client.connect(auth === undefined ? {} : { auth })
-    assert.is(answer.ok, expected, JSON.stringify(auth))
-    if (!expected) assert.equal([code(answer), (await client.closed).code], ['UNAUTHORIZED', 1008])
-  }
-  await house.stop()
-})
-
-alone('S09 a socket that never says connect is told so and closed after 10 s', async () => {
-  const clock = openFakeClock()
-  const house = await startTestGateway({ services: { clock } })
-  const client = house.client()
-  await client.event('connect.challenge')
-
-  await clock.advance(limits.connectDeadlineMs)
-
-  assert.is(code(await client.frame(({ type }) => type === 'res', 'an answer')), 'TIMEOUT')
-  assert.is((await client.closed).code, 1008)
-  const stopped = house.stop()
-  await clock.advance(5_000)
-  await stopped
-})
 
 alone('W13 tick comes every 30 s with the position', async () => {
   const clock = openFakeClock()
