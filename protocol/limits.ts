@@ -67,6 +67,9 @@ export const limits = {
   runBackoffMsMax: 60_000, // Also the most that a Retry-After may make us wait.
   modelIdleMs: 120_000, // Upstream's idle limit: no byte for so long is a cut stream.
   modelTextBytesMax: 1024 * 1024, // An answer is one body.
+  modelStreamBytesMax: 64 * 1024 * 1024, // On the wire: each few characters come in 250 bytes of JSON.
+  modelFaultCharsMax: 300, // What a server says of an error, kept for people.
+  echoPiecesMax: 256, // Deltas of one echo: enough to see it stream.
 
   // Deliveries and channels.
   deliveryAttemptsMax: 5, // Upstream's limit before a dead letter.

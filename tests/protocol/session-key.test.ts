@@ -34,6 +34,7 @@ key('SK1 every accepted spelling has one canonical form', () => {
     ['agent:main:cron:backup:run:7', 'agent:main:cron:backup:run:7'],
     ['cron:backup', 'agent:main:cron:backup'],
     ['agent:main:dm', 'agent:main:dm'],
+    ['agent:main:cron:a:b:dm:c', 'agent:main:cron:a:b:dm:c'],
   ]
 
   for (const [text, canonical] of spellings) assert.is(canonicalSessionKey(text), canonical, text)

@@ -1,5 +1,5 @@
 /**
- * An IRC adapter with a host that remembers what it was told, and time that passes when told to.
+ * An IRC adapter with a host that remembers what it was told.
  */
 import * as assert from 'uvu/assert'
 import { type ChannelAdapter, DeliveryFault } from '../../actors/channels/adapter.ts'
@@ -85,32 +85,4 @@ export async function refusalOf(attempt: Promise<unknown>): Promise<GatewayError
   )
   assert.instance(thrown, GatewayError)
   return thrown as GatewayError
-}
-
-/** Time that passes only when told to. */
-export function manualClock(): Clock & {
-  pass: (ms: number) => Promise<void>
-  due: () => number[]
-} {
-  let now = 0
-  let timers: { at: number; run: () => void }[] = []
-  return {
-    now: () => now,
-    monotonic: () => now,
-    after: (delayMs, run) => {
-      const timer = { at: now + delayMs, run }
-      timers.push(timer)
-      return () => {
-        timers = timers.filter((other) => other !== timer)
-      }
-    },
-    due: () => timers.map(({ at }) => at - now),
-    pass: async (ms) => {
-      now += ms
-      const ready = timers.filter(({ at }) => at <= now)
-      timers = timers.filter(({ at }) => at > now)
-      for (const { run } of ready) run()
-      await new Promise((resolve) => setImmediate(resolve))
-    },
-  }
 }

@@ -28,10 +28,12 @@ export async function startNgircd(options: { password?: string } = {}): Promise<
   const file = join(directory, 'ngircd.conf')
   await writeFile(file, configuration(port, options.password))
   const child = spawn('ngircd', ['-n', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const kill = (): boolean => child.kill('SIGKILL')
+  process.once('exit', kill) // A test that ends early leaves no server.
   try {
     await ready(child)
   } catch (cause) {
-    child.kill('SIGKILL')
+    kill()
     throw cause
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -40,9 +42,10 @@ export async function startNgircd(options: { password?: string } = {}): Promise<
     port,
     freeze: () => child.kill('SIGSTOP'),
     stop: async () => {
+      process.off('exit', kill)
       if (child.exitCode !== null || child.signalCode !== null) return
       const gone = once(child, 'exit')
-      child.kill('SIGKILL')
+      kill()
       await gone
     },
   }

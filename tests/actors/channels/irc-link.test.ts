@@ -8,7 +8,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ChannelAdapter } from '../../../actors/channels/adapter.ts'
 import { limits } from '../../../protocol/limits.ts'
-import { adapterOf, configOf, manualClock, never, refusalOf } from '../../support/irc-adapter.ts'
+import { adapterOf, configOf, never, refusalOf } from '../../support/irc-adapter.ts'
+import { manualClock } from '../../support/manual-clock.ts'
 
 const link = suite<{ server: Server; sockets: Socket[]; adapters: ChannelAdapter[] }>('irc link')
 
@@ -75,20 +76,23 @@ link('A22 a close while opening ends the opening', async (scene) => {
   assert.equal(heard.dropped, [])
 })
 
-link('A23 tags are asked for; msgid names the message, time dates it', async (scene) => {
+link('A23 tags are asked for once; msgid names the message, time dates it', async (scene) => {
   const { adapter, heard } = adapterOf(scene, configOf(portOf(scene.server), { rooms: [] }))
+  const said: string[] = []
+  const answers: Readonly<Record<string, string>> = {
+    'CAP LS 302': ':s CAP * LS * :batch server-time\r\n:s CAP * LS :message-tags sasl=PLAIN\r\n',
+    'CAP REQ :server-time message-tags': ':s CAP * ACK :server-time message-tags\r\n',
+    'CAP END':
+      ':s 001 heron :hi\r\n:s 422 heron :no motd\r\nPING :x\r\n\r\n:s\r\n' +
+      '@msgid=m-1;time=2026-01-02T03:04:05.000Z :bob!b@h PRIVMSG heron :hello\r\n',
+  }
   scene.server.on('connection', (socket) => {
     socket.setEncoding('utf8')
     socket.on('data', (text: string) => {
-      if (text.includes('CAP LS')) {
-        socket.write(':s CAP * LS * :batch server-time\r\n:s CAP * LS :message-tags sasl=PLAIN\r\n')
+      for (const line of text.trim().split('\r\n')) {
+        said.push(line)
+        socket.write(answers[line] ?? '')
       }
-      if (text.includes('CAP REQ :server-time message-tags')) {
-        socket.write(':s CAP * ACK :server-time message-tags\r\n')
-      }
-      if (!text.includes('CAP END')) return
-      socket.write(':s 001 heron :hi\r\n:s 422 heron :no motd\r\nPING :x\r\n\r\n:s\r\n')
-      socket.write('@msgid=m-1;time=2026-01-02T03:04:05.000Z :bob!b@h PRIVMSG heron :hello\r\n')
     })
   })
 
@@ -98,6 +102,10 @@ link('A23 tags are asked for; msgid names the message, time dates it', async (sc
   const [message] = heard.messages
   assert.is(message?.messageId, 'm-1')
   assert.is(message?.sentAt, Date.UTC(2026, 0, 2, 3, 4, 5))
+  assert.equal(
+    said.filter((line) => line.startsWith('CAP')),
+    Object.keys(answers),
+  )
 })
 
 link('A24 a server without TLS is no TLS server', async (scene) => {

@@ -5,14 +5,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ChannelAdapter } from '../../../actors/channels/adapter.ts'
 import { limits } from '../../../protocol/limits.ts'
-import {
-  adapterOf,
-  configOf,
-  faultOf,
-  manualClock,
-  never,
-  refusalOf,
-} from '../../support/irc-adapter.ts'
+import { adapterOf, configOf, faultOf, never, refusalOf } from '../../support/irc-adapter.ts'
+import { manualClock } from '../../support/manual-clock.ts'
 import { connectIrcUser, type IrcUser, type Ngircd, startNgircd } from '../../support/ngircd.ts'
 
 interface Scene {
@@ -103,6 +97,7 @@ irc('A4 notices, questions by CTCP and our own words are not heard; actions are'
 
   bob.send('NOTICE #home :heron: a notice')
   bob.send('PRIVMSG heron :\u0001VERSION\u0001')
+  bob.send('PRIVMSG heron :\u0001PING 123\u0001')
   await adapter.deliver({ target: '#home', text: 'heron: my own words', deliveryId: 'd' })
   await adapter.deliver({ target: 'heron', text: 'to myself', deliveryId: 'd' })
   bob.send('PRIVMSG #home :\u0001ACTION waves\u0001')

@@ -1,0 +1,62 @@
+/**
+ * The models of a configuration: full names -> who answers under them.
+ */
+import type { ResolvedConfig, ResolvedProvider } from '../../protocol/config/defaults.ts'
+import { ECHO_MODEL, readModelName } from '../../protocol/config/model.ts'
+import type { Services } from '../services.ts'
+import { openEcho } from './echo.ts'
+import { openOpenAi } from './openai.ts'
+import { ModelFault, type ModelProvider } from './provider.ts'
+
+/** One model, ready to be called. */
+export interface OpenModel {
+  readonly provider: ModelProvider
+  readonly model: string // what goes into `ModelCall.model`
+  readonly maxOutputTokens: number | null // what goes into `ModelCall.maxOutputTokens`
+}
+
+export interface Models {
+  /** The provider of a name (`home`, `echo`), or null. */
+  readonly provider: (name: string) => ModelProvider | null
+  /** The model of a full name (`home/llama3.2`, `echo`), or null. */
+  readonly find: (name: string) => OpenModel | null
+}
+
+/**
+ * Opens every configured provider; nothing is dialled or imported before a call. A provider whose
+ * key is missing from the environment is there and answers with an `auth` fault.
+ */
+export function openModels(
+  config: ResolvedConfig,
+  services: Services,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Models {
+  const providers = new Map<string, ModelProvider>([[ECHO_MODEL, openEcho()]])
+  for (const [name, entry] of Object.entries(config.providers)) {
+    providers.set(name, openProvider(name, entry, services, env))
+  }
+  return {
+    provider: (name) => providers.get(name) ?? null,
+    find: (name) => {
+      const parsed = readModelName(name)
+      const provider = parsed === null ? undefined : providers.get(parsed.provider)
+      if (parsed === null || provider === undefined) return null
+      const models = new Map(Object.entries(config.providers[parsed.provider]?.models ?? {}))
+      const maxOutputTokens = models.get(parsed.model)?.maxTokens ?? null
+      return { provider, model: parsed.model, maxOutputTokens }
+    },
+  }
+}
+
+function openProvider(
+  name: string,
+  { baseUrl, apiKey, apiKeyVariable }: ResolvedProvider,
+  services: Services,
+  env: Readonly<Record<string, string | undefined>>,
+): ModelProvider {
+  if (apiKeyVariable === null) return openOpenAi({ baseUrl, apiKey }, services)
+  const found = env[apiKeyVariable]
+  if (found !== undefined && found !== '') return openOpenAi({ baseUrl, apiKey: found }, services)
+  const fault = `${name}: the environment variable ${apiKeyVariable} is not set`
+  return { call: () => Promise.reject(new ModelFault(fault, 'auth')) }
+}
