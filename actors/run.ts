@@ -37,7 +37,8 @@ export interface ModelSettings {
 
 export interface FoundModel {
   readonly provider: ModelProvider
-  readonly id: string // the provider's own name of the model
+  readonly model: string // as the provider names it
+  readonly maxOutputTokens: number | null
 }
 
 interface House {
@@ -101,16 +102,16 @@ export class ModelDriver {
 
   async #stream(
     params: CallParams,
-    { provider, id }: FoundModel,
+    { provider, model, maxOutputTokens }: FoundModel,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { runId, sessionKey, attempt } = params
     const call = {
-      model: id,
+      model,
       system: this.#settings.systemPrompt,
       messages: this.#prompt(params),
       thinking: params.thinking as ThinkingLevel,
-      maxOutputTokens: null,
+      maxOutputTokens,
     }
     let index = 0
     const onDelta = (text: string) => {

@@ -8,9 +8,8 @@ import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import { settle } from '../support/clock.ts'
-import { accepted, approved, requested } from '../support/facts.ts'
+import { accepted, approved } from '../support/facts.ts'
 import { openTestKernel } from '../support/kernel.ts'
-import { openTestServices } from '../support/services.ts'
 
 const SESSION: StreamId = 'session:agent:main:main'
 const unexpected = () => assert.unreachable('expected a refusal')
