@@ -143,7 +143,11 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
     const event = {
       type: 'message.received',
       channel: setup.name,
-      ...{ messageId, peer, senderId, roomId, mentioned },
+      messageId,
+      peer,
+      senderId,
+      roomId,
+      mentioned,
       target: replyTarget,
       ref: body.ref,
       bytes: body.bytes.length,

@@ -9,7 +9,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { type Command, parseCommand } from '../protocol/command.ts'
+import { parseCommand } from '../protocol/command.ts'
 import { formatFault, formatResult, parseSeedRequest } from '../protocol/dialect/seed.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import {
@@ -219,7 +219,11 @@ export class Connection implements Subscriber {
     const { deviceId, role, scopes } = admission
     const { version, epoch, hub } = this.#house
     return {
-      ...{ connectionId: this.id, deviceId, role, scopes, position: hub.position },
+      connectionId: this.id,
+      deviceId,
+      role,
+      scopes,
+      position: hub.position,
       ...(deviceToken === null ? {} : { deviceToken }),
       server: { name: 'openclaw-gateway', version, epoch },
       subscribe: this.#caller?.subscription ?? null,
@@ -228,10 +232,7 @@ export class Connection implements Subscriber {
   }
 
   #serve(frame: RequestFrame): void {
-    const command: Command = parseSeedRequest(frame)
-    if (command.method === 'connect') {
-      throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
-    }
+    const command = parseSeedRequest(frame)
     const caller = this.#caller
     if (caller === null || this.#outstanding >= limits.outstandingRequestsMax) {
       const text = `${this.#outstanding} requests are outstanding on this connection, wait for answers`

@@ -38,7 +38,7 @@ export interface ConnectionHouse {
   ) => Promise<{ admission: Admission; deviceToken: string | null }>
   readonly refused: (address: string, code: string) => void
   readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
-  readonly handle: (command: Command, origin: Origin) => Promise<unknown>
+  readonly handle: (command: Command, origin: Origin) => unknown
 }
 
 export interface ConnectionsSetup {

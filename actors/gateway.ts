@@ -120,14 +120,23 @@ function assemble(
   const channels = openChannels(setups, defaults, { registry, store, work, services })
   for (const [name, driver] of [...models.drivers(), ...channels.drivers]) drivers.set(name, driver)
   const methodHouse: MethodHouse = {
-    ...{ registry, store, work, channels, services, config, configFile: file },
+    registry,
+    store,
+    work,
+    channels,
+    services,
+    config,
+    configFile: file,
     idempotency: new Idempotency(store, work),
     startedAt: services.clock.monotonic(),
     activeRuns: () => models.active,
     quarantined: supervisor.quarantined,
   }
   const connections = new Connections({
-    ...{ registry, hub, services, version },
+    registry,
+    hub,
+    services,
+    version,
     epoch: store.epoch(),
     auth: authSettings(config),
     handle: (command, origin) => handleCommand(methodHouse, command, origin),

@@ -74,7 +74,12 @@ export function openKernel(
   void store.failed.then((error) => log.error('store failed', { error: error.message }))
   const parts = { projector, registry, router, outbox, timers }
   return {
-    ...{ registry, hub, outbox, supervisor, store, work: projector.work },
+    registry,
+    hub,
+    outbox,
+    supervisor,
+    store,
+    work: projector.work,
     recover: (cause) => recover(parts, cause, services),
     stop: async () => {
       timers.stop()

@@ -1,4 +1,5 @@
 /** Leads each command to its handler; a method without one does not compile. Step 4 of 8. */
+import { GatewayError } from '../protocol/errors.ts'
 import type { Command } from '../protocol/command.ts'
 import type { Origin } from './caller.ts'
 import { agent, agentAbort } from './methods/agent.ts'
@@ -7,11 +8,7 @@ import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
-export async function handleCommand(
-  house: MethodHouse,
-  command: Command,
-  origin: Origin,
-): Promise<unknown> {
+export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
   switch (command.method) {
     case 'health':
       return health(house, command.params, origin)
@@ -28,6 +25,6 @@ export async function handleCommand(
     case 'config.get':
       return configGet(house, command.params, origin)
     case 'connect':
-      return undefined // Judged by the connection itself.
+      throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
   }
 }

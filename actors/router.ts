@@ -4,7 +4,7 @@
  * A send is open work until a record cites it, so what cannot be delivered now (the disk is nearly
  * full, the stream is set aside) is tried again here and, after a restart, at boot.
  */
-import { GatewayError, isRetryable, toGatewayError } from '../protocol/errors.ts'
+import { type GatewayError, isRetryable, toGatewayError } from '../protocol/errors.ts'
 import { outputAddress, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord, Send } from '../protocol/record.ts'
@@ -24,11 +24,11 @@ export interface Router {
 
 /** Opens the router over a registry. */
 export function openRouter(registry: Registry, { clock, log }: Services): Router {
-  let stopped = false
+  const state = { stopped: false }
 
   async function insist(stream: StreamId, message: Message): Promise<JournalRecord | null> {
     let backoffMs: number = limits.actorBackoffMs
-    while (!stopped) {
+    while (!state.stopped) {
       try {
         return await registry.deliver(stream, message)
       } catch (thrown) {
@@ -62,7 +62,7 @@ export function openRouter(registry: Registry, { clock, log }: Services): Router
       }
     },
     stop: () => {
-      stopped = true
+      state.stopped = true
     },
   }
 }

@@ -65,4 +65,5 @@ export interface ChannelOpenParams {
 }
 
 /** The implementation of every effect action: none. The step collects them, nothing runs here. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it types each use
 export function collected<Params>(_args: unknown, _params: Params): void {}

@@ -15,7 +15,7 @@ export function parseCommand(method: string, params: unknown): Command {
   if (!isMethod(method)) {
     throw new GatewayError('UNKNOWN_METHOD', `method: ${quote(method)} is not a method`, { method })
   }
-  const [error, value] = validate(params, methods[method].params as unknown as Struct<unknown>)
+  const [error, value] = validate(params, methods[method].params as unknown as Struct)
   if (error === undefined) return { method, params: value } as Command
   const [failure = error] = error.failures()
   const path = failure.path.map(String).join('.')

@@ -71,7 +71,7 @@ function doneNotice(record: JournalRecord): readonly Notice[] {
   if (status === 'done') return [notice('agent.done', record, payload, ref)]
   const error = {
     code: 'UNAVAILABLE',
-    message: `the model gave no answer (${String(fault || status)})`,
+    message: `the model gave no answer (${nameOf(fault) || nameOf(status)})`,
   }
   return [notice('agent.done', record, { ...payload, text: '', error })]
 }
@@ -89,9 +89,13 @@ function deliveryNotice(record: JournalRecord): readonly Notice[] {
   if (status === undefined) return NONE
   const { class: fault, messageId = null } = record.event
   const error =
-    fault === undefined ? {} : { error: { code: 'UNAVAILABLE', message: String(fault) } }
+    fault === undefined ? {} : { error: { code: 'UNAVAILABLE', message: nameOf(fault) } }
   const deliveryId = streamName(record.stream)
   return [notice('delivery', record, { deliveryId, status, messageId, ...error })]
+}
+
+function nameOf(fact: unknown): string {
+  return typeof fact === 'string' ? fact : ''
 }
 
 function notice(

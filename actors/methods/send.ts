@@ -24,7 +24,11 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
     const deliveryId = services.chance.id()
     const event = {
       type: 'delivery.requested',
-      ...{ deliveryId, channel, target, ref: body.ref, sessionKey },
+      deliveryId,
+      channel,
+      target,
+      ref: body.ref,
+      sessionKey,
       ...(mark === null ? {} : { idempotency: mark }),
     } satisfies Omit<DeliveryRequested, 'at'>
     const message = { event, cause, correlationId, bodies: [body] }

@@ -25,7 +25,7 @@ for (const kind of STREAM_KINDS) {
           const stepped = stepper.step(snapshot, event, at)
 
           assert.equal(saveSnapshot(stepped.snapshot), saveSnapshot(expected))
-          const collected = [...stepped.effects.map((effect) => effect.name)]
+          const collected = stepped.effects.map((effect) => effect.name)
           const sent = stepped.sends.map(() => 'stream.send')
           assert.equal([...collected, ...sent].sort(), actions.map((action) => action.type).sort())
           reference = expected

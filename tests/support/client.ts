@@ -27,8 +27,8 @@ export class TestClient {
 
   constructor(url: string, options: ClientOptions = {}) {
     this.socket = new WebSocket(url, options)
-    this.socket.on('message', (data) => {
-      this.frames.push(JSON.parse(String(data)) as Frame)
+    this.socket.on('message', (data: Buffer) => {
+      this.frames.push(JSON.parse(data.toString('utf8')) as Frame)
       this.#wake()
     })
     this.closed = new Promise((resolve) => {

@@ -28,14 +28,15 @@ export interface TestKernel {
 export const VISIBLE: ReadonlySet<string> = new Set(['message.deliver'])
 const EFFECTS = ['model.call', 'model.cancel', 'message.deliver', 'channel.open', 'channel.close']
 
-/** Opens a kernel; `code` is the identity its records carry. */
-export function openTestKernel(
-  { store = openMemory(), services = openTestServices(), code = 'test' } = {} as {
-    store?: Store
-    services?: TestServices
-    code?: string
-  },
-): TestKernel {
+interface Setup {
+  readonly store?: Store
+  readonly services?: TestServices
+  readonly code?: string // the identity that its records carry
+}
+
+/** Opens a kernel whose effects wait in `given` for their answers. */
+export function openTestKernel(setup: Setup = {}): TestKernel {
+  const { store = openMemory(), services = openTestServices(), code = 'test' } = setup
   const given: Given[] = []
   const drivers = new Map<string, Driver>(
     EFFECTS.map((name) => [
