@@ -161,31 +161,32 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
     services.log.info('message received', { channel: setup.name, stream, position, correlationId })
   }
 
-  function dropped(reason: string): void {
-    services.log.warn('channel link dropped', { channel: setup.name, stream, reason })
-    const random = services.chance.fraction()
-    const event = {
-      type: 'link.dropped',
-      reason: reason.slice(0, limits.contextTextCharsMax),
-      random,
-    }
-    const correlationId = services.chance.hex(limits.correlationIdBytes)
-    registry
-      .deliver(stream, { event, cause: `ext:${setup.name}:link`, correlationId })
-      .catch((error: unknown) =>
-        services.log.error('link drop not recorded', { stream, error: String(error) }),
-      )
-  }
-
   return {
     setup,
-    adapter: setup.open({ received, dropped }),
+    adapter: setup.open({ received, dropped: (reason) => tellDropped(setup.name, reason, house) }),
     state: () => {
       const { value } = registry.snapshot(stream)
       if (value === 'online') return 'connected'
       return value === 'stopped' ? 'disconnected' : 'connecting'
     },
   }
+}
+
+function tellDropped(name: string, reason: string, { registry, services }: House): void {
+  const { log, chance } = services
+  const stream = streamId('channel', name)
+  log.warn('channel link dropped', { channel: name, stream, reason })
+  const event = {
+    type: 'link.dropped',
+    reason: reason.slice(0, limits.contextTextCharsMax),
+    random: chance.fraction(),
+  }
+  const correlationId = chance.hex(limits.correlationIdBytes)
+  registry
+    .deliver(stream, { event, cause: `ext:${name}:link`, correlationId })
+    .catch((error: unknown) =>
+      log.error('link drop not recorded', { stream, error: String(error) }),
+    )
 }
 
 type Find = (name: string) => Channel | null
