@@ -3,12 +3,12 @@
  *
  * Each backend's test file hands in how it opens an empty store; the cases know nothing else.
  */
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bodyRef } from '../../protocol/codec.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import type { Test } from 'uvu'
+import { cases } from './cases.ts'
+import type { Cases } from './cases.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { AppendDraft, BodyDraft, Store } from '../../store/contract.ts'
 
@@ -40,8 +40,8 @@ export async function refusal(
 }
 
 /** Builds the suite for a backend; `open` gives an empty store that the case closes. */
-export function storeContract(name: string, open: () => Promise<Store>): Test {
-  const test = suite(name)
+export function storeContract(name: string, open: () => Promise<Store>): Cases {
+  const test = cases(name)
   const promise = (title: string, run: (store: Store) => Promise<void>): void => {
     test(title, async () => {
       const store = await open()

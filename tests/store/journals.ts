@@ -22,10 +22,7 @@ export function temporaryDirectory(): string {
 }
 
 /** Opens a journal without the verifying child. */
-export function openJournal(
-  directory: string,
-  options: Partial<OpenOptions> = {},
-): Promise<Store> {
+export function openJournal(directory: string, options: Partial<OpenOptions> = {}): Promise<Store> {
   return openLmdb({ directory, verify: false, ...options })
 }
 

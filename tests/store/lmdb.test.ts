@@ -1,20 +1,20 @@
 /** The contract on LMDB, and what only a journal on disk promises when all goes well. */
 import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
-import { suite } from 'uvu'
+import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { limits } from '../../protocol/limits.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
 import { verifyJournal } from '../../store/lmdb/verify.ts'
+import { cases } from './cases.ts'
 import { body, draft, refusal, storeContract } from './contract.ts'
 import { fill, openJournal, temporaryDirectory } from './journals.ts'
 import type { StoreReader } from '../../store/contract.ts'
 
 storeContract('store on lmdb', () => openJournal(temporaryDirectory())).run()
 
-const journal = suite('journal')
+const journal = cases('journal')
 
 /** What a reader says of all streams: version and positions of each. */
 function indexOf(store: StoreReader, streams: readonly string[]): unknown {
@@ -178,35 +178,38 @@ journal('S2 the index survives any interleaving of streams, flushes and reopenin
     reopen: fc.boolean(),
     times: fc.integer({ min: 1, max: 40 }),
   })
-  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
-    const directory = temporaryDirectory()
-    const model = new Map<string, number[]>()
-    let position = 0
-    let store = await openJournal(directory)
-    for (const { picks, reopen, times } of steps) {
-      const appends: Promise<unknown>[] = []
-      for (let i = 0; i < picks.length * times; i += 1) {
-        const name = `run:${picks[i % picks.length]}`
-        const positions = model.get(name) ?? []
-        appends.push(store.append(draft(name, positions.length)))
-        position += 1
-        model.set(name, [...positions, position])
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 1, maxLength: 5 }),
+    async (steps) => {
+      const directory = temporaryDirectory()
+      const model = new Map<string, number[]>()
+      let position = 0
+      let store = await openJournal(directory)
+      for (const { picks, reopen, times } of steps) {
+        const appends: Promise<unknown>[] = []
+        for (let i = 0; i < picks.length * times; i += 1) {
+          const name = `run:${picks[i % picks.length]}`
+          const positions = model.get(name) ?? []
+          appends.push(store.append(draft(name, positions.length)))
+          position += 1
+          model.set(name, [...positions, position])
+        }
+        await Promise.all(appends)
+        if (!reopen) continue
+        await store.close()
+        store = await openJournal(directory)
       }
-      await Promise.all(appends)
-      if (!reopen) continue
+      for (const [name, positions] of model) {
+        assert.is(store.version(name), positions.length)
+        assert.equal(
+          positions.map((_, i) => store.positionOf(name, i + 1)),
+          positions,
+        )
+      }
       await store.close()
-      store = await openJournal(directory)
-    }
-    for (const [name, positions] of model) {
-      assert.is(store.version(name), positions.length)
-      assert.equal(
-        positions.map((_, i) => store.positionOf(name, i + 1)),
-        positions,
-      )
-    }
-    await store.close()
-    assert.equal((await verifyJournal(directory, { deep: true })).faults, [])
-  })
+      assert.equal((await verifyJournal(directory, { deep: true })).faults, [])
+    },
+  )
   await fc.assert(property, { numRuns: 12, seed: 1842 })
 })
 
