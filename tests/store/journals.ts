@@ -35,3 +35,12 @@ export async function fill(store: Store, records: number, streams = 3): Promise<
   }
   await Promise.all(appends)
 }
+
+/** Fills a new journal, closes it and returns its directory. */
+export async function closedJournal(use: (store: Store) => Promise<void>): Promise<string> {
+  const directory = temporaryDirectory()
+  const store = await openJournal(directory)
+  await use(store)
+  await store.close()
+  return directory
+}
