@@ -1,6 +1,7 @@
 /** What becomes of a journal whose bytes are damaged or put back. */
 import {
   copyFileSync,
+  existsSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,10 +13,10 @@ import * as assert from 'uvu/assert'
 import { pack } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
-import { openEnvironment } from '../../store/lmdb/environment.ts'
+import { openEnvironment, readRecord } from '../../store/lmdb/environment.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
 import { verifyJournal } from '../../store/lmdb/verify.ts'
-import { seal } from '../../store/seal.ts'
+import { packRecordBody, seal, sealRecord } from '../../store/seal.ts'
 import { cases } from './cases.ts'
 import { body, draft, refusal } from './contract.ts'
 import { closedJournal, fill, openJournal, temporaryDirectory } from './journals.ts'
@@ -203,6 +204,40 @@ damage('S6 a record that is not what the index says is not served', async () => 
   assert.is((await verifyJournal(directory, { deep: true })).ok, false)
 })
 
+damage('S2 whole records that do not belong together are told apart by verification', async () => {
+  const other = new Uint8Array(32).fill(1)
+  const forged: [Uint8Array, string][] = [
+    [sealRecord(5, other, packRecordBody(2, 2, [])).value, 'does not follow'],
+    [Buffer.alloc(0), 'missing'],
+  ]
+  for (const [value, reason] of forged) {
+    const directory = await closedJournal((store) => fill(store, 9))
+    const { tables, close } = openEnvironment(directory, 'write')
+    if (value.length > 0) await tables.records.put(5, value)
+    else await tables.records.remove(5)
+    await close()
+
+    const report = await verifyJournal(directory)
+    assert.is(report.firstFault?.position, 5)
+    assert.match(report.firstFault?.reason ?? '', reason)
+    assert.is((await verifyJournal(directory, { from: 7 })).ok, true)
+  }
+})
+
+damage('S2 a gap in the versions of a stream is told by verification and by opening', async () => {
+  const directory = await closedJournal((store) => fill(store, 9))
+  const { tables, close } = openEnvironment(directory, 'write')
+  const { hash } = readRecord(tables, 9)!
+  const { value } = sealRecord(10, hash, packRecordBody(1, 5, []))
+  await tables.records.put(10, value)
+  await close()
+
+  const report = await verifyJournal(directory)
+  assert.is(report.firstFault?.position, 10)
+  assert.match(report.firstFault?.reason ?? '', 'expected version 4, got 5')
+  await refusal(() => openJournal(directory), 'STORE_CORRUPT')
+})
+
 damage('a flush that was cut short before its last chunk changes nothing', async () => {
   const directory = await closedJournal((store) => fill(store, limits.indexTailRecordsMax + 100))
   const { tables, close } = openEnvironment(directory, 'write')
@@ -256,6 +291,7 @@ rollback('a journal that is gone is never replaced by an empty one', async () =>
   await refusal(() => openLmdb({ directory }), 'STORE_ROLLBACK')
   await refusal(() => openLmdbReader(directory), 'STORE_ROLLBACK')
   await refusal(() => verifyInChild(directory), 'STORE_ROLLBACK')
+  assert.not.ok(existsSync(join(directory, 'journal.mdb')))
 })
 
 rollback('an anchor that is no anchor is refused with STORE_CORRUPT', async () => {

@@ -55,17 +55,19 @@ journal('S1 a journal that does not exist is not made by reading it', async () =
 })
 
 journal('D-R11 only the owner can read the files, whatever the umask', async () => {
-  const directory = temporaryDirectory()
-  chmodSync(directory, 0o755)
-  const umask = process.umask(0o000)
-  const store = await openJournal(directory)
-  await fill(store, 3)
-  await store.close()
-  process.umask(umask)
+  for (const umask of [0o000, 0o277]) {
+    const directory = temporaryDirectory()
+    chmodSync(directory, 0o755)
+    const before = process.umask(umask)
+    const store = await openJournal(directory)
+    await fill(store, 3)
+    await store.close()
+    process.umask(before)
 
-  assert.is(statSync(directory).mode & 0o777, 0o700)
-  for (const name of ['journal.mdb', 'journal.mdb-lock', 'anchor.json']) {
-    assert.is(statSync(join(directory, name)).mode & 0o777, 0o600, name)
+    assert.is(statSync(directory).mode & 0o777, 0o700)
+    for (const name of ['journal.mdb', 'journal.mdb-lock', 'anchor.json']) {
+      assert.is(statSync(join(directory, name)).mode & 0o777, 0o600, name)
+    }
   }
 })
 
