@@ -27,9 +27,13 @@ interface Writer {
 function startWriter(directory: string, stream: string, shell?: string): Writer {
   const command = shell ?? 'exec'
   const args = ['-c', `${command} "$0" "$@"`, process.execPath, WRITER, directory, stream]
-  const child = spawn('bash', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn('bash', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const acknowledged: [number, number][] = []
   let lastWord = ''
+  let complaint = ''
+  child.stderr.on('data', (text: Buffer) => {
+    complaint = `${complaint}${text.toString()}`.slice(-2_000)
+  })
   let wake = (): void => {}
   createInterface(child.stdout).on('line', (line) => {
     const [word, first, second] = line.split(' ')
@@ -46,7 +50,7 @@ function startWriter(directory: string, stream: string, shell?: string): Writer 
         if (acknowledged.length >= count) resolve()
       }
       wake()
-      void ended.then((end) => reject(new Error(`the writer ended with ${end}`)))
+      void ended.then((end) => reject(new Error(`the writer ended with ${end}\n${complaint}`)))
     })
   return { acknowledged, reached, ended, kill: () => child.kill('SIGKILL') }
 }

@@ -11,6 +11,7 @@ const queues = cases('commit queue')
 interface Desk {
   readonly queue: CommitQueue
   readonly puts: { key: unknown; answer: (result: unknown) => void; fail: (error: Error) => void }[]
+  readonly removed: unknown[]
   readonly fence: { fault: Error | null }
   readonly submit: (key: number, operations?: number) => Promise<string>
 }
@@ -18,6 +19,7 @@ interface Desk {
 /** A queue over a table whose puts are answered by the test. */
 function desk(): Desk {
   const puts: Desk['puts'] = []
+  const removed: unknown[] = []
   const fence: Desk['fence'] = { fault: null }
   const table: Table = {
     getBinaryFast: () => undefined,
@@ -26,7 +28,10 @@ function desk(): Desk {
       new Promise((answer, fail) => {
         puts.push({ key, answer, fail })
       }),
-    remove: () => Promise.resolve(true),
+    remove: (key) => {
+      removed.push(key)
+      return Promise.resolve(true)
+    },
     resetReadTxn: () => {},
     getStats: () => ({}),
   }
@@ -44,7 +49,7 @@ function desk(): Desk {
         settle: (fault) => resolve(fault instanceof GatewayError ? fault.code : String(fault)),
       })
     })
-  return { queue, puts, fence, submit }
+  return { queue, puts, removed, fence, submit }
 }
 
 function turn(): Promise<void> {
@@ -97,14 +102,30 @@ queues('S5 a failed commit refuses everything, once, and the table is left alone
   await queue.idle()
 })
 
-queues('S5 one refused put fails its neighbours too, though they were written', async () => {
-  const { queue, puts, submit } = desk()
-  const ends = [submit(1), submit(2)]
+queues('S5 a refused put takes its neighbours back and fails them', async () => {
+  const { queue, puts, removed, submit } = desk()
+  const ends = [submit(1), submit(2), submit(3)]
+  await turn()
+  ends.push(submit(4))
+  puts[0]!.answer(false)
+  puts[1]!.answer(true)
+  puts[2]!.answer(true)
+
+  assert.equal(await Promise.all(ends), Array(4).fill('EPOCH_FENCED'))
+  assert.equal(removed, [2, 3])
+  assert.is(puts.length, 3)
+  assert.is(queue.failure()?.message, 'fenced')
+})
+
+queues('S5 nothing is taken back after a failed commit', async () => {
+  const { puts, removed, submit } = desk()
+  const ends = [submit(1), submit(2), submit(3)]
   puts[0]!.answer(true)
   puts[1]!.answer(false)
+  puts[2]!.fail(new Error('Commit failed'))
 
-  assert.equal(await Promise.all(ends), ['EPOCH_FENCED', 'EPOCH_FENCED'])
-  assert.is(queue.failure()?.message, 'fenced')
+  assert.equal(await Promise.all(ends), Array(3).fill('STORE_FAILED'))
+  assert.equal(removed, [])
 })
 
 queues('S5 an answer that is neither true nor false is a failure', async () => {

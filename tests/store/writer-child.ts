@@ -4,9 +4,8 @@
  *   node writer-child.js <directory> <stream>
  *   stdout   `ack <position> <version>` after each append, `failed <code>` at the end
  *
- * A pipe takes what is written at once, so an acknowledgement that was printed was read.
+ * Writes to a pipe block until they are taken, so an acknowledgement that was printed is read.
  */
-import { writeSync } from 'node:fs'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { body, draft } from './contract.ts'
@@ -14,7 +13,7 @@ import { body, draft } from './contract.ts'
 const [, , directory = '.', stream = 'run:child'] = process.argv
 const store = await openLmdb({ directory, verify: false })
 void store.failed.then((reason) => {
-  writeSync(1, `failed ${toGatewayError(reason).code}\n`)
+  process.stdout.write(`failed ${toGatewayError(reason).code}\n`)
   process.exit(7)
 })
 
@@ -27,7 +26,7 @@ for (;;) {
     version += 1
     acknowledged.push(
       appended.then(
-        (at) => void writeSync(1, `ack ${at.position} ${at.version}\n`),
+        (at) => void process.stdout.write(`ack ${at.position} ${at.version}\n`),
         () => {},
       ),
     )
