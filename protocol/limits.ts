@@ -33,7 +33,6 @@ export const limits = {
   compactRecordsPerCommit: 400, // Leaves room for appends beside it in the same commit.
   streamNameBytesMax: 640, // A kind and a session key; LMDB keys end at 1,978 bytes.
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
-  indexWritesPerCommit: 100, // Runs are written beside appends, never instead of them.
   indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
   streamsCachedMax: 20_000, // Stream names and versions kept in memory: about 4 MB.
   snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.

@@ -58,6 +58,8 @@ export interface Environment {
   readonly close: () => Promise<void>
 }
 
+type Root = lmdb.RootDatabase<Buffer, TableKey>
+
 // Native flags, from LMDB's header and lmdb-js: what must never be set on a journal.
 const OVERLAPPING_SYNC = 0x1000
 const NO_SYNC = 0x10000
@@ -88,18 +90,24 @@ export function openEnvironment(directory: string, access: 'read' | 'write'): En
     throw new GatewayError('NOT_FOUND', `journal: none at ${path}`, { path })
   }
   const root = openRoot(path, access)
-  if (access === 'write') {
-    assertDurable(root)
-    // The umask cuts LMDB's mode short or, for the lock file, leaves it open to others (D-R11).
-    chmodSync(path, 0o600)
-    chmodSync(lockFile(directory), 0o600)
+  try {
+    if (access === 'write') {
+      assertDurable(root)
+      // The umask may cut LMDB's mode short (D-R11).
+      chmodSync(path, 0o600)
+      chmodSync(lockFile(directory), 0o600)
+    }
+    return { tables: mapTables((name) => openTable(root, name)), close: () => root.close() }
+  } catch (error) {
+    void root.close()
+    throw error
   }
-  const openTable = (name: TableName): Table => {
-    const table = root.openDB<Buffer, TableKey>({ name, encoding: 'binary' })
-    if (table) return table
-    throw new GatewayError('STORE_CORRUPT', `journal: no table ${name}`, { database: name })
-  }
-  return { tables: mapTables(openTable), close: () => root.close() }
+}
+
+function openTable(root: Root, name: TableName): Table {
+  const table = root.openDB<Buffer, TableKey>({ name, encoding: 'binary' })
+  if (table) return table
+  throw new GatewayError('STORE_CORRUPT', `journal: no table ${name}`, { database: name })
 }
 
 function mapTables(openTable: (name: TableName) => Table): Tables {
@@ -114,7 +122,7 @@ function mapTables(openTable: (name: TableName) => Table): Tables {
   }
 }
 
-function openRoot(path: string, access: 'read' | 'write'): lmdb.RootDatabase<Buffer, TableKey> {
+function openRoot(path: string, access: 'read' | 'write'): Root {
   const options = {
     noSubdir: true,
     encoding: 'binary' as const,

@@ -210,14 +210,14 @@ export class Journal {
     return { table, key, value: seal(key, bytes), once: false }
   }
 
-  #commit(writes: readonly Write[]): Promise<void> {
+  #commit(writes: readonly Write[], urgent = false): Promise<void> {
     const fault = this.fault()
     if (fault !== null) return Promise.reject(fault)
     let bytes = 0
     for (const { value } of writes) bytes += value?.length ?? 0
     return new Promise((resolve, reject) => {
       const settle: Settle = (fault) => (fault === null ? resolve() : reject(fault))
-      this.queue.submit({ writes, bytes, settle })
+      this.queue.submit({ writes, bytes, settle }, urgent)
     })
   }
 
@@ -231,19 +231,22 @@ export class Journal {
     })
   }
 
-  /** Moves the tails into runs. `indexedThrough` comes last: a crash before it changes nothing. */
+  /**
+   * Moves the tails into runs. `indexedThrough` comes last: a crash before it changes nothing.
+   * Takes every second commit while it lasts, so that tails cannot grow faster than they shrink.
+   */
   async #flushIndex(): Promise<void> {
     const { index } = this.#parts
     const through = this.#committed.position
     let chunk: Write[] = []
     for (const write of index.flushWrites(through)) {
       chunk.push(write)
-      if (chunk.length < limits.indexWritesPerCommit) continue
-      await this.#commit(chunk)
+      if (chunk.length < limits.commitOperationsMax) continue
+      await this.#commit(chunk, true)
       chunk = []
     }
     chunk.push(this.#sealed('meta', 'indexedThrough', pack(through)))
-    await this.#commit(chunk)
+    await this.#commit(chunk, true)
     index.settleFlush(through)
     this.#flush = null
   }

@@ -89,10 +89,13 @@ async function startStore(
   epoch: number,
 ): Promise<Store> {
   const { directory } = options
+  await writeAnchor(directory, { ...readHead(tables), epoch })
+  // An older writer may have passed its check just before our claim. Its last commit has landed by
+  // now, or it will be met before our first one (journal.ts) and end this store unharmed.
+  tables.records.resetReadTxn()
   const index = new StreamIndex(tables)
   index.refresh()
   const head = readHead(tables)
-  await writeAnchor(directory, { ...head, epoch })
   const guard = (): void => {
     const fault = journal.fault()
     if (fault !== null) throw fault

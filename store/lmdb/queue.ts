@@ -6,9 +6,11 @@
  *
  * What is submitted in one turn shares a commit: lmdb-js makes one transaction of all puts of a
  * turn, so while the queue is open a unit's writes go straight to it. Units are never split (S4)
- * and never overtake one another (S7). A refused put does not undo its neighbours and a failed
- * commit says nothing about the disk, so after either the environment is not touched again and
- * every unit is refused (S5, D-R3). Step 6 of 8.
+ * and appends never overtake one another (S7).
+ *
+ * After a failed commit nobody knows what is on the disk: the environment is not touched again and
+ * every unit is refused (S5, D-R3). The same after a refused put; but that put does not undo its
+ * neighbours, so they are taken back first. Step 6 of 8.
  */
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -50,6 +52,8 @@ export class CommitQueue {
   #open = false
   #outstanding = 0 // promises of the batch not yet settled
   #shared: Promise<unknown> | null = null // lmdb-js gives all unconditional puts one promise
+  #claims: { write: Write; result: Promise<unknown> }[] = [] // of the batch: puts that may be refused
+  #retreating = false
   #startedAt = 0
   #commits = 0
   #idleWaiters: (() => void)[] = []
@@ -66,8 +70,11 @@ export class CommitQueue {
     return this.#failure
   }
 
-  /** Adds a unit; its `settle` is called exactly once, never within this call unless failed. */
-  submit(unit: CommitUnit): void {
+  /**
+   * Adds a unit; its `settle` is called exactly once, never within this call unless failed.
+   * What is `urgent` goes into the next commit, past what waits.
+   */
+  submit(unit: CommitUnit, urgent = false): void {
     if (this.#failure !== null) {
       unit.settle(this.#failure)
       return
@@ -76,7 +83,8 @@ export class CommitQueue {
       this.#write(unit)
       return
     }
-    this.#waiting.push(unit)
+    if (urgent) this.#waiting.unshift(unit)
+    else this.#waiting.push(unit)
     if (this.#batch.length === 0) this.#start()
   }
 
@@ -148,11 +156,13 @@ export class CommitQueue {
     }
   }
 
-  #put({ table, key, value, once }: Write): void {
+  #put(write: Write): void {
+    const { table, key, value, once } = write
     let result: Promise<unknown>
     if (value === null) result = table.remove(key)
     else if (once) result = table.put(key, value, NO_OVERWRITE)
     else result = table.put(key, value)
+    if (once) this.#claims.push({ write, result })
     if (result === this.#shared) return
     if (!once) this.#shared = result
     this.#outstanding += 1
@@ -160,13 +170,29 @@ export class CommitQueue {
   }
 
   readonly #onResult = (result: unknown): void => {
-    if (this.#failure !== null) return
+    if (this.#failure !== null || this.#retreating) return
     if (result !== true) {
-      this.fail(this.#owner.refused())
+      this.#retreating = true
+      void this.#retreat()
       return
     }
     this.#outstanding -= 1
     if (this.#outstanding === 0) this.#finish()
+  }
+
+  /**
+   * Takes back what a commit wrote beside a refused put, then fails. Another writer is here, and
+   * records that do not follow its own would leave the journal broken. Nobody was told of them.
+   */
+  async #retreat(): Promise<void> {
+    try {
+      const results = await Promise.all(this.#claims.map(({ result }) => result))
+      const written = this.#claims.filter((_, i) => results[i] === true)
+      await Promise.all(written.map(({ write }) => write.table.remove(write.key)))
+      this.fail(this.#owner.refused())
+    } catch (cause) {
+      this.#onFault(cause)
+    }
   }
 
   readonly #onFault = (cause: unknown): void => {
@@ -181,6 +207,7 @@ export class CommitQueue {
     this.#batch = []
     this.#open = false
     this.#shared = null
+    this.#claims = []
     this.#times[this.#commits % TIMES_KEPT] = performance.now() - this.#startedAt
     this.#commits += 1
     for (const unit of units) unit.settle(null)

@@ -206,19 +206,11 @@ export class StreamIndex {
   #runWrites(state: StreamState, positions: number[]): Write[] {
     const writes: Write[] = []
     const last = this.#run(state.number, HIGHEST)
-    let first = state.tailFirst
-    let pending = positions
-    if (last !== null) {
-      const known = last.first + last.positions.length - state.tailFirst
-      assert(known >= 0, 'the runs of a stream reach up to its tail')
-      pending = pending.slice(known) // An unfinished flush already wrote these.
-      first = last.first + last.positions.length
-      const room = limits.indexRunPositionsMax - last.positions.length
-      if (room > 0 && pending.length > 0) {
-        first = last.first
-        pending = [...last.positions, ...pending]
-      }
-    }
+    const reached = last === null ? 0 : last.first + last.positions.length - 1
+    assert.equal(reached, state.tailFirst - 1, 'the runs of a stream reach up to its tail')
+    const isFull = last === null || last.positions.length >= limits.indexRunPositionsMax
+    const first = isFull ? state.tailFirst : last.first
+    const pending = isFull ? positions : [...last.positions, ...positions]
     for (let at = 0; at < pending.length; at += limits.indexRunPositionsMax) {
       const key = [state.number, first + at]
       const value = formatRun(pending.slice(at, at + limits.indexRunPositionsMax))
