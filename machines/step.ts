@@ -85,7 +85,7 @@ export function createStepper(machine: AnyStateMachine): Stepper {
 
 function createScope(machine: AnyStateMachine, collected: CollectedAction[]): StepScope {
   const self = createActor(machine)
-  return {
+  const scope: unknown = {
     self,
     system: self.system,
     id: '',
@@ -97,7 +97,8 @@ function createScope(machine: AnyStateMachine, collected: CollectedAction[]): St
     actionExecutor: (action: CollectedAction) => {
       collected.push({ type: action.type, params: action.params })
     },
-  } as unknown as StepScope
+  }
+  return scope as StepScope
 }
 
 function sortOutputs(collected: readonly CollectedAction[]): { effects: Effect[]; sends: Send[] } {
