@@ -3,7 +3,7 @@
  *
  * Deltas go straight to the hub and are not journalled (decisions.md 12); the answer is one body.
  */
-import type { ModelCallParams } from '../machines/effects.ts'
+import type { Asked, ModelCallParams } from '../machines/effects.ts'
 import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import type { Effect } from '../protocol/record.ts'
@@ -108,10 +108,13 @@ export class ModelDriver {
     const { runId, sessionKey, attempt } = params
     const call = {
       model,
-      system: this.#settings.systemPrompt,
+      system: formatSystem(this.#settings.systemPrompt, params.asked),
       messages: this.#prompt(params),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
+    }
+    if (call.messages.length === 0) {
+      throw new ModelFault(`run ${runId} has no message in its session's history`, 'request')
     }
     let index = 0
     const onDelta = (text: string) => {
@@ -139,6 +142,16 @@ export class ModelDriver {
     this.#house.services.log.warn('model call failed', fields)
     return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs }
   }
+}
+
+/** Writes the system message: the configured one, then the facts of the asking (decisions.md 26). */
+export function formatSystem(prompt: string, { channel, room, sender, at }: Asked): string {
+  const from = room === null ? `${sender}, directly,` : `${sender} in ${room}`
+  const facts = [
+    `The time is ${new Date(at).toISOString()}.`,
+    ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
+  ]
+  return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
 }
 
 type CallParams = Effect['params'] & ModelCallParams

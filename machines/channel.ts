@@ -148,6 +148,7 @@ const machine = setup({
         ref,
         channel,
         peer: event.peer === 'direct' ? event.senderId : event.roomId,
+        sender: event.senderId,
         route: { channel, target: event.target },
         model,
         thinking,

@@ -40,9 +40,18 @@ export interface SendParams {
   event: JournalEvent
 }
 
+/** Who asked what a run answers: facts for the system message (decisions.md 26). */
+export interface Asked {
+  channel: string | null // null: a client of the gateway
+  room: string | null // null: a direct message
+  sender: string | null // stable id; null for a client
+  at: number // ms since epoch
+}
+
 /** What a model call asks for: the prompt is the session's history up to this run (a recipe). */
 export interface ModelCallParams {
   runId: string
+  asked: Asked
   sessionKey: string
   model: string
   thinking: string

@@ -14,6 +14,7 @@ import { assign, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import {
+  type Asked,
   collected,
   type EffectCancelled,
   type EffectDone,
@@ -31,6 +32,7 @@ export type RunRequested = {
   sessionKey: string
   model: string
   thinking: string
+  asked: Asked
   at: number
 }
 
@@ -50,6 +52,7 @@ export interface RunContext {
   sessionKey: string
   model: string
   thinking: string
+  asked: Asked
   attempt: number // of the call in hand, from 1
   retryAt: number // ms since epoch; 0 unless waiting
   fault: string // class of the last failure, or empty
@@ -73,6 +76,7 @@ const machine = setup({
             draft.sessionKey = event.sessionKey
             draft.model = event.model
             draft.thinking = event.thinking
+            draft.asked = event.asked
             draft.attempt = 1
           }),
     ),
@@ -140,6 +144,7 @@ export const runMachine = machine.createMachine({
     sessionKey: '',
     model: '',
     thinking: '',
+    asked: { channel: null, room: null, sender: null, at: 0 },
     attempt: 0,
     retryAt: 0,
     fault: '',
@@ -155,6 +160,7 @@ export const runMachine = machine.createMachine({
           sessionKey: context.sessionKey,
           model: context.model,
           thinking: context.thinking,
+          asked: context.asked,
           attempt: context.attempt,
         }),
       },

@@ -12,7 +12,7 @@ import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { collected, type SendParams } from './effects.ts'
+import { type Asked, collected, type SendParams } from './effects.ts'
 
 /** Where an answer goes: pinned when the message is taken in. */
 export interface Route {
@@ -35,6 +35,7 @@ export type MessageAccepted = {
   ref: string
   channel: string | null
   peer: string | null
+  sender: string | null // stable id; null for a client
   route: Route | null
   model: string
   thinking: string
@@ -64,6 +65,7 @@ export interface HistoryEntry {
 
 interface PlannedRun {
   runId: string
+  asked: Asked
   ref: string
   route: Route | null
   model: string
@@ -91,7 +93,7 @@ const machine = setup({
             draft.messages += 1
             draft.messagesMax = event.messagesMax
             const { runId, ref, route, model, thinking } = event
-            draft.queue.push({ runId, ref, route, model, thinking })
+            draft.queue.push({ runId, asked: askedBy(event), ref, route, model, thinking })
           }),
     ),
     'answer.keep': assign(({ context, event }) =>
@@ -116,8 +118,15 @@ const machine = setup({
     ),
     'run.request': enqueueActions(({ context, enqueue }) => {
       if (context.current === null) return
-      const { runId, model, thinking } = context.current
-      const event = { type: 'run.requested', runId, sessionKey: context.key, model, thinking }
+      const { runId, model, thinking, asked } = context.current
+      const event = {
+        type: 'run.requested',
+        runId,
+        sessionKey: context.key,
+        model,
+        thinking,
+        asked,
+      }
       enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
     }),
     'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
@@ -144,6 +153,10 @@ const machine = setup({
     'run.current': ({ context, event }) => isCurrent(context, event),
   },
 })
+
+function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {
+  return { channel, room: peer === sender ? null : peer, sender, at }
+}
 
 function isCurrent(context: SessionContext, event: SessionEvent): boolean {
   return event.type === 'run.finished' && event.runId === context.current?.runId

@@ -35,6 +35,7 @@ export const agent: Handler<'agent'> = async (house, params, { caller, cause, co
       ref: body.ref,
       channel: null,
       peer: null,
+      sender: null,
       route: null,
       model: config.agent.model.primary,
       thinking: params.thinking ?? 'off',

@@ -73,6 +73,7 @@ kernels('K3 no effect starts and no snapshot shows before the record is on disk'
     sessionKey: 'k',
     model: 'echo',
     thinking: 'off',
+    asked: { channel: null, room: null, sender: null, at: 0 },
   })
   await settle()
   assert.equal([shown, given.length, kernel.registry.snapshot('run:r1').value], [[], 0, 'new'])

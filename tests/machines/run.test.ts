@@ -14,6 +14,7 @@ const request: JournalEvent = {
   sessionKey: 'agent:main:main',
   model: 'echo',
   thinking: 'off',
+  asked: { channel: null, room: null, sender: null, at: 0 },
 }
 const failed = (attempt: number, changes: Record<string, unknown> = {}): JournalEvent => ({
   type: 'effect.failed',

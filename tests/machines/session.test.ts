@@ -65,6 +65,26 @@ session('N4 an answer goes where its own message came from', () => {
   assert.equal(none.sends, [])
 })
 
+session('N4 a run is told who asked, where and when, for the system message', () => {
+  const direct = given('session', []).when(accepted('r1', { ...ann, sender: 'ann' }))
+  const room = given('session', []).when(
+    accepted('r1', { channel: 'irc', peer: '#home', sender: 'ann' }),
+  )
+
+  assert.equal(direct.sends[0]?.event['asked'], {
+    channel: 'irc',
+    room: null,
+    sender: 'ann',
+    at: 0,
+  })
+  assert.equal(room.sends[0]?.event['asked'], {
+    channel: 'irc',
+    room: '#home',
+    sender: 'ann',
+    at: 0,
+  })
+})
+
 session('N5 a failed run is not answered and does not stop the next one', () => {
   const events = [accepted('r1', ann), accepted('r2', ann)]
   const { sends, context } = given('session', events).when(

@@ -49,6 +49,7 @@ const accepted = fc.record({
   ref,
   channel: fc.option(fc.constant('irc')),
   peer: fc.option(fc.constant('ann')),
+  sender: fc.option(fc.constant('ann')),
   route,
   model: fc.constant('echo'),
   thinking,
@@ -139,6 +140,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   run: [
     fc.record({
       type: fc.constant('run.requested'),
+      asked: fc.constant({ channel: null, room: null, sender: null, at: 1 }),
       runId: fc.constant('run-1'),
       sessionKey: fc.constant('agent:main:main'),
       model: fc.constant('echo'),

@@ -11,6 +11,7 @@ export function accepted(runId: string, changes: Record<string, unknown> = {}): 
     ref: `b:${runId}`,
     channel: null,
     peer: null,
+    sender: null,
     route: null,
     model: 'echo',
     thinking: 'off',
