@@ -16,6 +16,7 @@ import { loadOpenWork, openProjector, type Projector } from './projector.ts'
 import { Registry } from './registry.ts'
 import { openRouter, type Router } from './router.ts'
 import type { Services } from './services.ts'
+import { formatSnapshot } from './stream.ts'
 import { openSupervisor, type Supervisor } from './supervisor.ts'
 import { openTimers, type Timers } from './timers.ts'
 import { isTrapped } from './trap.ts'
@@ -36,6 +37,8 @@ export interface Kernel {
   readonly store: Store
   /** Takes up what an earlier process left open. Drivers must be in place. */
   readonly recover: (cause: string) => Promise<Recovered>
+  /** Shortens a stream behind a snapshot of now; only ever asked for (history is kept). */
+  readonly compact: (stream: StreamId) => Promise<{ removed: number }>
   /** Stops timers and outbox, writes the checkpoint; what is unfinished stays open work. */
   readonly stop: () => Promise<void>
 }
@@ -80,6 +83,7 @@ export function openKernel(
     supervisor,
     store,
     work: projector.work,
+    compact: (stream) => compact(parts, store, code, stream),
     recover: (cause) => recover(parts, cause, services),
     stop: async () => {
       timers.stop()
@@ -92,6 +96,19 @@ export function openKernel(
 }
 
 const GATEWAY: StreamId = streamId('gateway', 'main')
+
+/** Checkpoint first, then the snapshot, then the removal: each makes the next one safe. */
+async function compact(
+  { projector, registry }: Parts,
+  store: Store,
+  code: string,
+  stream: StreamId,
+): Promise<{ removed: number }> {
+  await projector.checkpoint()
+  const { snapshot, version } = registry.actor(stream)
+  await store.putSnapshot(stream, version, formatSnapshot(snapshot, code))
+  return store.compact(stream, version)
+}
 
 interface Parts {
   readonly projector: Projector

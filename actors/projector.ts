@@ -13,6 +13,7 @@ import {
   saveOpenWork,
 } from '../machines/projections/open-work.ts'
 import { pack, unpack } from '../protocol/codec.ts'
+import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { type JournalRecord, parseRecord } from '../protocol/record.ts'
 import type { Store, StoreReader } from '../store/contract.ts'
@@ -37,10 +38,20 @@ export function loadOpenWork(store: StoreReader): OpenWork {
   const restored = stored === null ? null : restoreOpenWork(unpack(stored.bytes))
   const usable = restored !== null && restored.position <= store.head().position
   const work = usable ? restored : emptyOpenWork()
-  for (const record of store.range(work.position + 1)) {
-    foldOpenWork(work, parseRecord(record, record.fields))
+  for (const stored of store.range(work.position + 1)) {
+    assertNext(work.position, stored.position)
+    foldOpenWork(work, parseRecord(stored, stored.fields))
   }
+  assertNext(work.position, store.head().position + 1)
   return work
+}
+
+// What was compacted away is behind a checkpoint; without that checkpoint it cannot be known what
+// is unfinished, and guessing would lose or repeat work.
+function assertNext(folded: number, next: number): void {
+  if (next === folded + 1) return
+  const text = `open work: #${folded + 1} was compacted away and its checkpoint is unreadable`
+  throw new GatewayError('STORE_CORRUPT', text, { position: folded + 1 })
 }
 
 /** Opens a projector behind the open work that was loaded. */

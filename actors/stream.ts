@@ -46,7 +46,7 @@ export function replayStream(
   upToVersion = Number.MAX_SAFE_INTEGER,
 ): Replayed {
   const { stepper } = kinds[streamKind(stream)]
-  const base = readSnapshot(store, stream, { code, upToVersion, stepper })
+  const base = readBase(store, stream, { code, upToVersion, stepper })
   let snapshot = base?.snapshot ?? stepper.initial
   let version = base?.version ?? 0
   let last: JournalRecord | null = null
@@ -71,19 +71,38 @@ export function replayStream(
   }
 }
 
-// A snapshot of other code, or one that does not hash to what it says, is no base to build on.
-function readSnapshot(
-  store: StoreReader,
-  stream: StreamId,
-  { code, upToVersion, stepper }: { code: string; upToVersion: number; stepper: Stepper },
-): { snapshot: AnyMachineSnapshot; version: number } | null {
-  const stored = store.snapshot(stream, upToVersion)
+interface Base {
+  readonly snapshot: AnyMachineSnapshot
+  readonly version: number
+}
+
+interface Wanted {
+  readonly code: string
+  readonly upToVersion: number
+  readonly stepper: Stepper
+}
+
+// A snapshot of other code is no base while the records behind it are there; where they were
+// compacted away it is the only one.
+function readBase(store: StoreReader, stream: StreamId, wanted: Wanted): Base | null {
+  const stored = store.snapshot(stream, wanted.upToVersion)
   if (stored === null) return null
   const document = unpack(stored.bytes) as SnapshotDocument
-  if (document.format !== 1 || document.code !== code) return null
+  if (document.format !== 1) return null
+  const first = store.positionOf(stream, 1)
+  const isWhole = first !== null && store.read(first) !== null
+  if (document.code !== wanted.code && isWhole) return null
+  return restoreBase(document, stored.version, wanted)
+}
+
+// One that does not hash to what it says is none.
+function restoreBase(
+  document: SnapshotDocument,
+  version: number,
+  { stepper }: Wanted,
+): Base | null {
   const snapshot = stepper.restore(document)
-  if (hashSnapshot(snapshot) !== document.hash) return null
-  return { snapshot, version: stored.version }
+  return hashSnapshot(snapshot) === document.hash ? { snapshot, version } : null
 }
 
 function gap(stream: string, expected: number, found: JournalRecord): GatewayError {
