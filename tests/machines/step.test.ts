@@ -6,6 +6,7 @@ import { assign, initialTransition, setup, transition } from 'xstate'
 import { installTrap } from '../../actors/trap.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { createStepper, formatValue, hashSnapshot, saveSnapshot } from '../../machines/step.ts'
+import { limits } from '../../protocol/limits.ts'
 import { STREAM_KINDS } from '../../protocol/ids.ts'
 import { anyEventOf } from '../support/events.ts'
 
@@ -74,6 +75,22 @@ for (const kind of STREAM_KINDS) {
     )
   })
 }
+
+step('K1 no fuzzed event leaves a text longer than a fact in any context', () => {
+  const isName = (key: string) => ['sessionKey', 'key', 'tokenHash'].includes(key)
+  for (const kind of STREAM_KINDS) {
+    const { stepper } = kinds[kind]
+    const sample = fc.sample(anyEventOf(kind), { numRuns: 200, seed: 1 })
+    let snapshot = stepper.initial
+    for (const [at, event] of sample.entries())
+      snapshot = stepper.step(snapshot, event, at).snapshot
+    JSON.stringify(snapshot.context, (key, value: unknown) => {
+      const isLong = typeof value === 'string' && value.length > limits.contextTextCharsMax
+      assert.not.ok(isLong && !isName(key), `${kind}: ${key} holds a text`)
+      return value
+    })
+  }
+})
 
 const toy = setup({
   types: { context: {} as { n: number; now: number }, events: {} as { type: string } },

@@ -1,0 +1,59 @@
+import '../../actors/trap.ts'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { loadOpenWork } from '../../actors/projector.ts'
+import { replayStream } from '../../actors/stream.ts'
+import type { JournalRecord } from '../../protocol/record.ts'
+import { verifyInChild } from '../../store/lmdb/check.ts'
+import { openLmdbReader } from '../../store/lmdb/open.ts'
+import { readRecords } from '../support/kernel.ts'
+
+const golden = suite('golden')
+const GOLDEN = fileURLToPath(new URL('../../../tests/golden', import.meta.url))
+const formats = readdirSync(GOLDEN).filter((name) => name.startsWith('format-'))
+
+for (const format of formats) {
+  golden(
+    `I30 a journal of ${format} is whole, readable, and replays to its recorded hashes`,
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
+      cpSync(join(GOLDEN, format, 'journal'), directory, { recursive: true })
+      const known = JSON.parse(
+        readFileSync(join(GOLDEN, format, 'records.json'), 'utf8'),
+      ) as JournalRecord[]
+
+      await verifyInChild(directory, { deep: true })
+      const store = await openLmdbReader(directory)
+      const records = readRecords(store)
+      const work = loadOpenWork(store)
+      const replayed = [...new Set(known.map(({ stream }) => stream))].map((stream) => ({
+        stream,
+        ...replayStream(store, stream, known[0]?.code ?? ''),
+      }))
+      const body = store.body(
+        String(known.find(({ cause }) => cause === 'ext:irc:m1')?.event['ref']),
+      )
+      await store.close()
+      rmSync(directory, { recursive: true })
+
+      assert.equal(JSON.parse(JSON.stringify(records)), known)
+      assert.equal(
+        replayed.filter(({ hash, recordedHash }) => hash !== recordedHash),
+        [],
+      )
+      assert.ok(replayed.length >= 5)
+      assert.is(Buffer.from(body ?? []).toString(), 'hello old friend')
+      assert.equal([work.effects.size, work.keys.size, work.sessions.size], [1, 1, 1])
+    },
+  )
+}
+
+golden('I30 there is a golden journal of every format so far', () => {
+  assert.equal(formats, ['format-1'])
+})
+
+golden.run()
