@@ -1,11 +1,13 @@
 /**
- * The trap: while a machine steps, the clock and the random sources throw (K2).
+ * The trap: while a machine steps, the clock and the random sources throw (K2), and a context that
+ * takes in a text instead of a ref is refused (K1).
  *
  * On in tests and development (`OPENCLAW_TRAP=1`), off in production (decisions.md 5). A machine
  * that asks for the time would replay to another state; better to hear of it at once.
  */
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
+import { limits } from '../protocol/limits.ts'
 import { stepTrap } from '../machines/step.ts'
 
 /** Tells whether this process is to trap. */
@@ -32,9 +34,22 @@ export function installTrap(): void {
   stepTrap.leave = () => {
     stepping = null
   }
+  stepTrap.inspect = findTexts
 }
 
 let installed = false
+
+// Session keys are facts in a grammar of their own and may be longer (decisions.md 7).
+const KEYS: ReadonlySet<string> = new Set(['key', 'sessionKey'])
+
+function findTexts(machine: string, value: unknown, name = 'context'): void {
+  if (typeof value === 'string') {
+    if (value.length <= limits.contextTextCharsMax || KEYS.has(name)) return
+    throw new Error(`machine ${machine}: ${name} holds a text of ${value.length} characters (K1)`)
+  }
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, member] of Object.entries(value)) findTexts(machine, member, key)
+}
 
 function guard(owner: object, name: string): void {
   const original: unknown = Reflect.get(owner, name)

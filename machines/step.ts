@@ -46,7 +46,12 @@ export interface Stepper {
  * Called around every step. Tests and development put functions here that make the clock and the
  * random sources throw in between (K2); production leaves them empty.
  */
-export const stepTrap = { enter: (_machine: string): void => {}, leave: (): void => {} }
+export const stepTrap = {
+  enter: (_machine: string): void => {},
+  leave: (): void => {},
+  /** Looks at each new context (K1). */
+  inspect: (_machine: string, _context: unknown): void => {},
+}
 
 interface CollectedAction {
   readonly type: string
@@ -69,6 +74,7 @@ export function createStepper(machine: AnyStateMachine): Stepper {
       stepTrap.enter(machine.id)
       try {
         const next = machine.transition(snapshot, { ...event, at }, scope) as AnyMachineSnapshot
+        if (next !== snapshot) stepTrap.inspect(machine.id, next.context)
         const unchanged = next === snapshot && collected.length === 0
         const ignored = unchanged ? whyIgnored(machine, snapshot, event) : null
         return { snapshot: next, ...sortOutputs(collected), ignored }
