@@ -39,8 +39,15 @@ export function installTrap(): void {
 
 let installed = false
 
-// Session keys are facts in a grammar of their own and may be longer (decisions.md 7).
-const KEYS: ReadonlySet<string> = new Set(['key', 'sessionKey'])
+// Session keys and ids are facts in grammars of their own and may be longer (decisions.md 7).
+const KEYS: ReadonlySet<string> = new Set([
+  'key',
+  'sessionKey',
+  'deviceId',
+  'sender',
+  'room',
+  'target',
+])
 
 function findTexts(machine: string, value: unknown, name = 'context'): void {
   if (typeof value === 'string') {
