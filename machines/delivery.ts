@@ -13,7 +13,8 @@
  * person (K6).
  */
 import { produce } from 'immer'
-import { assign, setup } from 'xstate'
+import { assign, enqueueActions, setup } from 'xstate'
+import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import {
   collected,
@@ -21,6 +22,7 @@ import {
   type EffectFailed,
   type EffectLost,
   type MessageDeliverParams,
+  type SendParams,
 } from './effects.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import type { IdempotencyMark } from './session.ts'
@@ -32,7 +34,7 @@ export type DeliveryRequested = {
   channel: string
   target: string
   ref: string
-  sessionKey: string | null
+  fileIn: string | null // session key: once sent, the message joins that session's history
   idempotency?: IdempotencyMark
   at: number
 }
@@ -46,6 +48,7 @@ export type DeliveryEvent =
 
 export interface DeliveryContext {
   deliveryId: string
+  sessionKey: string | null // where to file it once sent
   channel: string
   target: string
   ref: string
@@ -69,6 +72,7 @@ const machine = setup({
         ? context
         : produce(context, (draft) => {
             draft.deliveryId = event.deliveryId
+            draft.sessionKey = event.fileIn
             draft.channel = event.channel
             draft.target = event.target
             draft.ref = event.ref
@@ -94,7 +98,13 @@ const machine = setup({
       attempt: context.attempt + 1,
       retryAt: 0,
     })),
+    'message.file': enqueueActions(({ context: { sessionKey, deliveryId, ref }, enqueue }) => {
+      if (sessionKey === null) return
+      const event = { type: 'message.filed', sessionKey, deliveryId, ref }
+      enqueue({ type: 'stream.send', params: { to: streamId('session', sessionKey), event } })
+    }),
     'message.deliver': collected<MessageDeliverParams>,
+    'stream.send': collected<SendParams>,
   },
   guards: {
     'attempt.current': ({ context, event }) =>
@@ -116,6 +126,7 @@ export const deliveryMachine = machine.createMachine({
   id: 'delivery',
   context: {
     deliveryId: '',
+    sessionKey: null,
     channel: '',
     target: '',
     ref: '',
@@ -138,7 +149,7 @@ export const deliveryMachine = machine.createMachine({
         }),
       },
       on: {
-        'effect.done': { guard: 'attempt.current', target: 'sent' },
+        'effect.done': { guard: 'attempt.current', target: 'sent', actions: 'message.file' },
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
           { guard: 'attempt.refused', target: 'failed', actions: 'fault.keep' },

@@ -5,6 +5,8 @@
  *                               │  ▲ └──run.finished, more queued──┐
  *                               └──┴── message.accepted (queued) ──┘
  *
+ * `message.filed` (a message sent through `send`) joins the history in either state.
+ *
  * The history holds refs, never text (K1); it is the recipe of the next prompt. A message joins it
  * when its run begins, so that each answer follows its question.
  */
@@ -55,7 +57,16 @@ export type RunFinished = {
   at: number
 }
 
-export type SessionEvent = MessageAccepted | RunFinished
+/** A message that was sent elsewhere and belongs into this conversation. */
+export type MessageFiled = {
+  type: 'message.filed'
+  sessionKey: string
+  deliveryId: string
+  ref: string
+  at: number
+}
+
+export type SessionEvent = MessageAccepted | RunFinished | MessageFiled
 
 export interface HistoryEntry {
   role: 'user' | 'assistant'
@@ -106,6 +117,16 @@ const machine = setup({
             draft.history.push({ role: 'assistant', ref: event.ref, runId: event.runId })
           }),
     ),
+    'filing.keep': assign(({ context, event }) =>
+      event.type !== 'message.filed'
+        ? context
+        : produce(context, (draft) => {
+            draft.key = event.sessionKey
+            draft.messages += 1
+            draft.history.push({ role: 'assistant', ref: event.ref, runId: event.deliveryId })
+            draft.history.splice(0, Math.max(0, draft.history.length - draft.messagesMax))
+          }),
+    ),
     'run.take': assign(({ context }) =>
       produce(context, (draft) => {
         const next = draft.queue.shift() ?? null
@@ -138,7 +159,7 @@ const machine = setup({
         deliveryId,
         ...route,
         ref: event.ref,
-        sessionKey: context.key,
+        fileIn: null, // It is in the history as the run's answer.
       }
       enqueue({
         type: 'stream.send',
@@ -174,6 +195,7 @@ export const sessionMachine = machine.createMachine({
     current: null,
   },
   initial: 'idle',
+  on: { 'message.filed': { actions: 'filing.keep' } },
   states: {
     idle: {
       on: {

@@ -15,7 +15,7 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
   const { channels, idempotency, registry, services } = house
   const { channel, target, idempotencyKey } = params
   channels.assertTarget(channel, target)
-  const sessionKey = params.sessionKey === undefined ? null : canonicalSessionKey(params.sessionKey)
+  const fileIn = params.sessionKey === undefined ? null : canonicalSessionKey(params.sessionKey)
   const owner = caller.admission.deviceId
   const mark =
     idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'send', params)
@@ -28,7 +28,7 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
       channel,
       target,
       ref: body.ref,
-      sessionKey,
+      fileIn,
       ...(mark === null ? {} : { idempotency: mark }),
     } satisfies Omit<DeliveryRequested, 'at'>
     const message = { event, cause, correlationId, bodies: [body] }

@@ -148,6 +148,9 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
     case 'run.finished':
       foldFinished(work, streamName(stream), event['status'] === 'done', at)
       break
+    case 'message.filed':
+      foldFiled(work, event['sessionKey'] as string, at)
+      break
     case 'message.received':
       keepInbound(work, event as unknown as MessageReceived)
       break
@@ -178,7 +181,7 @@ function foldAccepted(
   { position, at }: JournalRecord,
 ): void {
   keepKey(work, event.idempotency, position, at)
-  const row = work.sessions.get(event.sessionKey) ?? newRow(event, at)
+  const row = work.sessions.get(event.sessionKey) ?? newRow(event.sessionKey, at)
   work.sessions.set(
     event.sessionKey,
     produce(row, (draft) => {
@@ -192,9 +195,14 @@ function foldAccepted(
   )
 }
 
-function newRow(event: MessageAccepted, at: number): SessionRow {
+function foldFiled(work: OpenWork, key: string, at: number): void {
+  const row = work.sessions.get(key) ?? newRow(key, at)
+  work.sessions.set(key, { ...row, messages: row.messages + 1, lastMessageAt: at })
+}
+
+function newRow(key: string, at: number): SessionRow {
   return {
-    key: event.sessionKey,
+    key,
     channel: null,
     peer: null,
     model: null,

@@ -75,6 +75,22 @@ delivery('V3 a platform’s final no ends it at once', () => {
   assert.is(given('delivery', [request]).when(failed(1, { retryable: false })).value, 'failed')
 })
 
+delivery('D-27 a message with a session is filed there once it is sent, and not before', () => {
+  const filed = requested('d1', { fileIn: 'agent:main:main' })
+  const sent: JournalEvent = {
+    type: 'effect.done',
+    effect: '1.e0',
+    name: 'message.deliver',
+    attempt: 1,
+    messageId: null,
+  }
+
+  assert.equal(given('delivery', []).when(filed).sends, [])
+  const { sends } = given('delivery', [filed]).when(sent)
+  assert.equal([sends[0]?.to, sends[0]?.event.type], ['session:agent:main:main', 'message.filed'])
+  assert.equal(given('delivery', [request]).when(sent).sends, [])
+})
+
 delivery('V4 attempts end', () => {
   const tries = [1, 2, 3, 4].flatMap((n) => [failed(n, {}), { type: 'retry.due' }])
 

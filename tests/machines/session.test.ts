@@ -139,6 +139,21 @@ session('N9 a prompt ends with its own message, also when more is known', () => 
   assert.is(promptOf(known, 'r3'), null)
 })
 
+session('D-27 a filed message joins the history and begins no run', () => {
+  const filing = {
+    type: 'message.filed',
+    sessionKey: 'agent:main:main',
+    deliveryId: 'd1',
+    ref: 'b:filed',
+  }
+  const { context, value, sends } = given('session', []).when(filing)
+
+  assert.equal((context as unknown as SessionContext).history, [
+    { role: 'assistant', ref: 'b:filed', runId: 'd1' },
+  ])
+  assert.equal([value, sends, context['messages']], ['idle', [], 1])
+})
+
 session('K1 a context holds no text longer than a fact', () => {
   const { context } = given('session', [accepted('r1', ann)]).when(accepted('r2', ann))
 

@@ -128,6 +128,12 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   session: [
     accepted,
     fc.record({
+      type: fc.constant('message.filed'),
+      sessionKey: fc.constant('agent:main:main'),
+      deliveryId: fc.constant('d-1'),
+      ref,
+    }),
+    fc.record({
       type: fc.constant('run.finished'),
       runId,
       status: fc.constantFrom('done', 'failed', 'aborted'),
@@ -179,7 +185,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
       channel: fc.constant('irc'),
       target: fc.constant('ann'),
       ref,
-      sessionKey: fc.constant(null),
+      fileIn: fc.option(fc.constant('agent:main:main')),
     }),
     done,
     failed,

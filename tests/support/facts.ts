@@ -28,7 +28,7 @@ export function requested(deliveryId: string, changes: Record<string, unknown> =
     channel: 'irc',
     target: 'ann',
     ref: 'b:text',
-    sessionKey: null,
+    fileIn: null,
     ...changes,
   }
 }
