@@ -99,6 +99,17 @@ export const limits = {
   shutdownMs: 1_000, // decisions.md 16.
   crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).
   daemonReadyMs: 30_000, // The parent of --daemon waits this long for its child.
+  lockAnswerMs: 1_000, // Who holds the lock answers from memory; a stalled one is told apart.
+  lockRetryMs: 20, // Between two tries at a holder that hung up without a word.
+  lockClientsMax: 64, // Askers at a time; the rest are let go at once.
+  signalRepeatMs: 300, // A terminal and npm both pass on one Ctrl-C; a person's second comes later.
+  stopWaitMs: 5_000, // `gateway stop`: the graceful second, the crash grace, and room.
+  stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
+  verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
+  verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
+  verbProbeMs: 3_000, // `doctor` and `status` give each door this long.
+  logFollowMs: 250, // How often `logs --follow` looks: reads as live to a person.
+  logTailDefault: 200, // Upstream's.
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,
   logLineCharsMax: 4_096,

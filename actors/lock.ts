@@ -1,0 +1,207 @@
+/**
+ * One gateway per state directory (K9, D-R7).
+ *
+ * On Linux the lock is an abstract unix socket named by the directory's real path: the kernel frees
+ * it when its holder dies, however it dies. Elsewhere it is a socket file in the directory; one
+ * that nobody answers behind is left over and is replaced. Whoever connects is told in one JSON
+ * line who holds the lock. Two containers that share a directory but not a network do not see one
+ * another here: the journal's own lock and epoch stand behind this one.
+ */
+import { createHash } from 'node:crypto'
+import { link, realpath, rename, unlink } from 'node:fs/promises'
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
+
+/** What the holder of a lock says of itself. */
+export interface LockInfo {
+  readonly pid: number
+  readonly port: number | null // null until it listens
+  readonly startedAt: number // ms since epoch
+  readonly version: string
+  readonly ready: boolean
+}
+
+/** A lock that this process holds. */
+export interface HeldLock {
+  /** Changes what is told from now on. */
+  readonly update: (info: LockInfo) => void
+  /** Frees the lock; calling it twice is harmless. */
+  readonly release: () => void
+}
+
+/** abstract: Linux, freed by the kernel. file: anywhere. */
+export type LockKind = 'abstract' | 'file'
+
+const DEFAULT_KIND: LockKind = process.platform === 'linux' ? 'abstract' : 'file'
+const SOCKET_PATH_BYTES_MAX = 100 // The kernel's limit is 104 to 108 with the final zero.
+const ANSWER_CHARS_MAX = 4_096
+
+/**
+ * Takes the lock of a state directory, which must exist.
+ * @throws {GatewayError} ALREADY_RUNNING: another process holds it; details.pid, null where the
+ * holder did not answer.
+ */
+export async function takeLock(
+  stateDir: string,
+  info: LockInfo,
+  kind: LockKind = DEFAULT_KIND,
+): Promise<HeldLock> {
+  const path = await lockPath(stateDir, kind)
+  const held = { info }
+  const server = createServer((socket) => answer(socket, held.info))
+  server.maxConnections = limits.lockClientsMax
+  server.unref() // The lock is held by a living process; it keeps none alive.
+  if (!(await listen(server, path))) {
+    if (kind === 'file') await removeStale(path)
+    if (kind === 'abstract' || !(await listen(server, path))) throw await alreadyRunning(path)
+  }
+  // A fault of the listening socket later on concerns who asks, not who holds.
+  server.on('error', () => {})
+  return {
+    update: (next) => {
+      held.info = next
+    },
+    release: () => {
+      server.close() // The name is free at once; clients that still read are not waited for.
+    },
+  }
+}
+
+/**
+ * Asks who holds the lock of a state directory; null where nobody does.
+ * @throws {GatewayError} TIMEOUT: somebody holds it and does not answer.
+ */
+export async function askLock(
+  stateDir: string,
+  kind: LockKind = DEFAULT_KIND,
+): Promise<LockInfo | null> {
+  let path: string
+  try {
+    path = await lockPath(stateDir, kind)
+  } catch {
+    return null // Without a directory there is no lock.
+  }
+  return ask(path)
+}
+
+async function lockPath(stateDir: string, kind: LockKind): Promise<string> {
+  const real = await realpath(stateDir)
+  // Not through protocol/codec.ts: verbs ask here too, and would load msgpackr for one digest.
+  const name = createHash('sha256').update(real).digest('hex').slice(0, 32)
+  if (kind === 'abstract') return `\0openclaw-${name}`
+  const inside = join(real, 'gateway.sock')
+  return Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX
+    ? inside
+    : join(tmpdir(), `openclaw-${name}.sock`)
+}
+
+/** Resolves false where the name is taken. */
+function listen(server: Server, path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    }
+    server.once('error', failed)
+    server.listen(path, () => {
+      server.off('error', failed)
+      resolve(true)
+    })
+  })
+}
+
+/** Tells one client and lets go of it, whatever it does. */
+function answer(socket: Socket, info: LockInfo): void {
+  socket.on('error', () => {})
+  socket.setTimeout(limits.lockAnswerMs, () => socket.destroy())
+  socket.resume()
+  socket.end(`${JSON.stringify(info)}\n`)
+}
+
+/**
+ * Removes a socket file that nobody listens behind. It is renamed first, so that of several
+ * processes only one removes it, and one that turns out to be alive is put back.
+ */
+async function removeStale(path: string): Promise<void> {
+  const aside = `${path}.${process.pid}`
+  if (await isHeld(path)) return
+  try {
+    await rename(path, aside)
+  } catch {
+    return // Another process was faster.
+  }
+  if (await isHeld(aside)) await link(aside, path).catch(() => {})
+  await unlink(aside)
+}
+
+async function isHeld(path: string): Promise<boolean> {
+  try {
+    return (await ask(path)) !== null
+  } catch {
+    return true
+  }
+}
+
+async function alreadyRunning(path: string): Promise<GatewayError> {
+  const holder = await ask(path).catch(() => null)
+  const pid = holder?.pid ?? null
+  const who = pid === null ? 'by a process that does not answer' : `as process ${pid}`
+  const details = { pid, port: holder?.port ?? null }
+  return new GatewayError('ALREADY_RUNNING', `a gateway is already running here, ${who}`, details)
+}
+
+/** Asks until there is an answer, nobody to give one, or limits.lockAnswerMs are over. */
+async function ask(path: string): Promise<LockInfo | null> {
+  const deadline = performance.now() + limits.lockAnswerMs
+  while (performance.now() < deadline) {
+    const answered = await askOnce(path, deadline - performance.now())
+    if (answered !== 'dropped') return answered
+    // It hung up without a word, as one does that is being killed or has many askers: once more.
+    await sleep(limits.lockRetryMs)
+  }
+  const text = `a gateway holds the lock but does not answer within ${limits.lockAnswerMs} ms`
+  throw new GatewayError('TIMEOUT', text)
+}
+
+function askOnce(path: string, timeoutMs: number): Promise<LockInfo | null | 'dropped'> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path)
+    let text = ''
+    socket.setEncoding('utf8')
+    socket.setTimeout(timeoutMs, () => socket.destroy())
+    socket.on('data', (chunk: string) => {
+      text = (text + chunk).slice(0, ANSWER_CHARS_MAX)
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(null)
+    })
+    socket.on('close', () => resolve(parseInfo(text) ?? 'dropped'))
+  })
+}
+
+function parseInfo(text: string): LockInfo | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (!isObject(value)) return null
+  const { pid, port, startedAt, version, ready } = value
+  if (!isCount(pid) || !isCount(startedAt)) return null
+  if (port !== null && !isCount(port)) return null
+  if (typeof version !== 'string' || typeof ready !== 'boolean') return null
+  return { pid, port, startedAt, version, ready }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+}

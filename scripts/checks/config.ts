@@ -1,0 +1,112 @@
+/**
+ * Checks of the configuration, and of the models that it names.
+ */
+import { readFile, stat } from 'node:fs/promises'
+import {
+  type ResolvedConfig,
+  resolveConfig,
+  unsupportedPaths,
+} from '../../protocol/config/defaults.ts'
+import { ECHO_MODEL, parseModelName } from '../../protocol/config/model.ts'
+import { parseConfig } from '../../protocol/config/parse.ts'
+import type { GatewayConfig } from '../../protocol/config/schema.ts'
+import { toGatewayError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { fail, type Finding, ok, warn } from './finding.ts'
+
+const NAME = 'configuration'
+const MEND = 'mend the file; every key is in the README'
+
+/** What the configuration says, where it is one. */
+export interface CheckedConfig {
+  readonly findings: readonly Finding[]
+  readonly config: ResolvedConfig | null
+}
+
+/** Reads the configuration as the gateway would and names all that is wrong with it. */
+export async function checkConfig(path: string, env: NodeJS.ProcessEnv): Promise<CheckedConfig> {
+  try {
+    const text = await readConfig(path)
+    if (text === null) {
+      const findings = [ok(NAME, `no file at ${path}: defaults, and the offline model echo`)]
+      return { findings, config: resolveConfig({}) }
+    }
+    const { config, issues } = parseConfig(text, { file: path, env })
+    if (issues.length > 0) {
+      const findings = issues.map(({ message }) => fail(NAME, `${path}: ${message}`, MEND))
+      return { findings, config: null }
+    }
+    return judge(config, path)
+  } catch (thrown) {
+    return { findings: [fail(NAME, toGatewayError(thrown).message, MEND)], config: null }
+  }
+}
+
+async function readConfig(path: string): Promise<string | null> {
+  if ((await stat(path).catch(() => null)) === null) return null
+  return readFile(path, 'utf8')
+}
+
+function judge(config: GatewayConfig, path: string): CheckedConfig {
+  const resolved = resolveConfig(config)
+  const findings: Finding[] = unsupportedPaths(config).map((key) =>
+    warn(NAME, `${key} is accepted, but this version does not act on it`, `remove it from ${path}`),
+  )
+  if (!resolved.gateway.loopback) {
+    const says = `${resolved.gateway.bind} can be reached from outside, without encryption`
+    findings.push(warn(NAME, says, 'put a TLS proxy or a VPN before it, or bind to loopback'))
+  }
+  if (findings.length === 0) findings.push(ok(NAME, path))
+  return { findings, config: resolved }
+}
+
+/** Asks every provider of a configured model whether it is there. */
+export async function checkModels(
+  config: ResolvedConfig,
+  env: NodeJS.ProcessEnv,
+): Promise<Finding[]> {
+  const { primary, fallbacks } = config.agent.model
+  return Promise.all([primary, ...fallbacks].map((model) => checkModel(model, config, env)))
+}
+
+async function checkModel(
+  model: string,
+  { providers }: ResolvedConfig,
+  env: NodeJS.ProcessEnv,
+): Promise<Finding> {
+  const name = `model ${model}`
+  if (model === ECHO_MODEL) return ok(name, 'built in, answers offline')
+  const provider = providers[parseModelName(model).provider]
+  if (provider === undefined) {
+    return fail(name, 'nobody provides it', 'add its provider under models.providers')
+  }
+  const { baseUrl, apiKey, apiKeyVariable } = provider
+  const key = apiKey ?? (apiKeyVariable === null ? null : (env[apiKeyVariable] ?? null))
+  if (key === null && apiKeyVariable !== null) {
+    return fail(name, `${apiKeyVariable} is not set`, `set ${apiKeyVariable}`)
+  }
+  return knock(name, baseUrl, key)
+}
+
+async function knock(name: string, baseUrl: string, key: string | null): Promise<Finding> {
+  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
+  try {
+    const signal = AbortSignal.timeout(limits.verbProbeMs)
+    const response = await fetch(`${baseUrl}/models`, { headers, signal, redirect: 'manual' })
+    await response.body?.cancel()
+    const { status } = response
+    const says = `${baseUrl} answers (HTTP ${status})`
+    if (status === 401 || status === 403)
+      return fail(name, says, 'it refuses the key: check apiKey')
+    return status >= 500 ? warn(name, says, 'its server is in trouble: look there') : ok(name, says)
+  } catch (thrown) {
+    const says = `${baseUrl} does not answer: ${reasonOf(thrown)}`
+    return fail(name, says, 'start it, or check its baseUrl')
+  }
+}
+
+/** Node's fetch hides why it failed in the cause. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  return thrown.cause instanceof Error ? thrown.cause.message : thrown.message
+}

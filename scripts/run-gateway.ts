@@ -1,0 +1,210 @@
+/**
+ * A gateway's life as a process: lock, log, start, signals, and an end that loses nothing.
+ *
+ *   locked ──started──► ready ──SIGTERM──► stopping ──► exit 0
+ *      └── refused: reason, exit code        └── second signal, or too late ──► SIGKILL
+ *   an uncaught fault or a failed store, at any time: reason, at most limits.crashGraceMs, SIGKILL
+ *
+ * A store that may be in doubt is never left by `process.exit` (D-R3, D-R10): what was acknowledged
+ * is on disk, and SIGKILL is how we are sure that nothing more is.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { GatewayOptions, RunningGateway } from '../actors/gateway.ts'
+import { type HeldLock, takeLock } from '../actors/lock.ts'
+import { type GatewayLog, openLog } from '../actors/log.ts'
+import { systemChance, systemClock } from '../actors/services.ts'
+import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
+import { findPortHolder } from './port-holder.ts'
+import { isPortNamed, type Settings } from './settings.ts'
+import { readVersion } from './version.ts'
+
+/** What a gateway says when it is ready. */
+export interface ReadyReport {
+  readonly url: string
+  readonly pid: number
+  readonly stateDir: string
+  readonly log: string
+  readonly model: string
+  readonly version: string
+  readonly recovered: RunningGateway['recovered']
+}
+
+export interface RunOptions {
+  readonly settings: Settings
+  readonly verbose: boolean
+  readonly env: NodeJS.ProcessEnv
+  readonly start: (options: GatewayOptions) => Promise<RunningGateway>
+  /** Lines for people; null where nobody looks. */
+  readonly people: ((line: string) => void) | null
+  /** Told once, when clients can connect. */
+  readonly ready: (report: ReadyReport) => void
+  /** Told why the process will end although nobody asked it to. */
+  readonly failing: (error: GatewayError) => void
+}
+
+/**
+ * Runs a gateway until a signal stops it; resolves then with the exit code.
+ * @throws {GatewayError} ALREADY_RUNNING, PERMISSION, and what the start throws: CONFIG_INVALID,
+ * PORT_TAKEN, STORE_*. Nothing is left running.
+ */
+export async function runGateway(options: RunOptions): Promise<number> {
+  process.title = 'openclaw gateway' // decisions.md 30: found by pkill.
+  process.umask(0o077)
+  const { stateDir } = options.settings
+  const logDir = join(stateDir, 'logs')
+  await makeDirectory(logDir)
+  const version = readVersion()
+  const info = { pid: process.pid, port: null, startedAt: systemClock.now(), version, ready: false }
+  const lock = await takeLock(stateDir, info)
+  const log = openGatewayLog(options, logDir)
+  const life = new Life(options, lock, log)
+  try {
+    const gateway = await startGateway(options, log, version)
+    lock.update({ ...info, port: gateway.port, ready: true })
+    const { url, model, recovered } = gateway
+    log.info('process ready', { pid: process.pid, version, url })
+    log.flush() // Whoever is told of the log finds it there.
+    options.ready({ url, pid: process.pid, stateDir, log: log.path, model, version, recovered })
+    return await life.lead(gateway)
+  } catch (thrown) {
+    const error = await explain(toGatewayError(thrown))
+    log.error('gateway did not start', { code: error.code, reason: error.message })
+    life.over()
+    // Whatever the start left open must not keep the process: it has nothing more to do.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), limits.crashGraceMs).unref()
+    throw error
+  }
+}
+
+function openGatewayLog({ verbose, people }: RunOptions, directory: string): GatewayLog {
+  const level = verbose ? 'debug' : 'info'
+  return openLog({
+    directory,
+    clock: systemClock,
+    level,
+    ...(people === null ? {} : { people: { level: verbose ? 'debug' : 'warn', write: people } }),
+  })
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const message = `the state directory cannot be used: ${reason}`
+    throw new GatewayError('PERMISSION', message, { path }, cause)
+  }
+}
+
+function startGateway(
+  { settings, env, start }: RunOptions,
+  log: GatewayLog,
+  version: string,
+): Promise<RunningGateway> {
+  const { stateDir, configPath, port } = settings
+  const services = { clock: systemClock, chance: systemChance, log }
+  const named = isPortNamed(settings) ? { port } : {}
+  return start({ stateDir, configPath, ...named, env, services, version })
+}
+
+/** Adds to a taken port who has it. */
+async function explain(error: GatewayError): Promise<GatewayError> {
+  const { port } = error.details
+  if (error.code !== 'PORT_TAKEN' || typeof port !== 'number') return error
+  const holder = await findPortHolder(port)
+  if (holder === null) return error
+  const message = `port ${port} is taken by process ${holder.pid} (${holder.name})`
+  return new GatewayError('PORT_TAKEN', message, { ...error.details, pid: holder.pid }, error)
+}
+
+/** Signals and faults of the process, from its lock to its end. */
+class Life {
+  #options: RunOptions
+  #lock: HeldLock
+  #log: GatewayLog
+  #gateway: RunningGateway | null = null
+  #signal: NodeJS.Signals | null = null
+  #signalledAt = 0
+  #crashed = false
+  #ended: (code: number) => void = () => {}
+
+  constructor(options: RunOptions, lock: HeldLock, log: GatewayLog) {
+    this.#options = options
+    this.#lock = lock
+    this.#log = log
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(signal, () => this.#signalled(signal))
+    }
+    process.on('uncaughtException', (error) => this.#crash('uncaught exception', error))
+    process.on('unhandledRejection', (error) => this.#crash('unhandled rejection', error))
+  }
+
+  /** Waits for the end of a running gateway: a signal, or a failed store. */
+  lead(gateway: RunningGateway): Promise<number> {
+    this.#gateway = gateway
+    gateway.failed.then(
+      (error) => this.#crash('gateway failed', error),
+      (error: unknown) => this.#crash('gateway failed', error),
+    )
+    return new Promise((resolve) => {
+      this.#ended = resolve
+      if (this.#signal !== null) void this.#stop(gateway, this.#signal)
+    })
+  }
+
+  /** Lets go of the lock and the log. */
+  over(): void {
+    this.#lock.release()
+    this.#log.close()
+  }
+
+  #signalled(signal: NodeJS.Signals): void {
+    const now = systemClock.monotonic()
+    // Ctrl-C under npm comes twice, from the terminal and from npm: that is one signal.
+    if (this.#signal !== null && now - this.#signalledAt < limits.signalRepeatMs) return
+    if (this.#signal !== null) return this.#kill()
+    this.#signal = signal
+    this.#signalledAt = now
+    // One that comes while the gateway starts is obeyed as soon as it has started.
+    if (this.#gateway !== null) void this.#stop(this.#gateway, signal)
+  }
+
+  async #stop(gateway: RunningGateway, signal: NodeJS.Signals): Promise<void> {
+    this.#log.info('process stops', { signal })
+    const tooLong = limits.shutdownMs + limits.crashGraceMs
+    const timer = setTimeout(() => this.#crash('the stop took too long', signal), tooLong)
+    try {
+      await gateway.stop(signal)
+    } catch (error) {
+      return this.#crash('the stop failed', error)
+    }
+    clearTimeout(timer)
+    this.#log.info('process stopped', { signal })
+    this.over()
+    this.#ended(0)
+  }
+
+  #crash(reason: string, thrown: unknown): void {
+    if (this.#crashed) return
+    this.#crashed = true
+    setTimeout(() => this.#kill(), limits.crashGraceMs)
+    this.#log.error('process ends', { reason, error: thrown })
+    const error = toGatewayError(thrown)
+    this.#options.failing(
+      new GatewayError(error.code, `${reason}: ${error.message}`, error.details),
+    )
+    const gateway = this.#gateway
+    const stopped = gateway === null ? Promise.resolve() : gateway.stop(reason)
+    stopped.then(
+      () => this.#kill(),
+      () => this.#kill(),
+    )
+  }
+
+  #kill(): void {
+    this.#log.flush()
+    process.kill(process.pid, 'SIGKILL')
+  }
+}

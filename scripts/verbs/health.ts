@@ -1,0 +1,59 @@
+/**
+ * `openclaw health`: what the gateway says of itself; with `--probe` it looks before it answers.
+ */
+import { reachArgs } from '../arguments.ts'
+import { connectGateway, type Payload } from '../client.ts'
+import { columns, formatSpan, show, showJson } from '../output.ts'
+import { readSettings } from '../settings.ts'
+import { defineVerb } from '../verb.ts'
+
+/** Exit code 0: healthy, and every probe passed. */
+export const health = defineVerb({
+  name: 'health',
+  description: 'Ask the gateway how it is',
+  args: {
+    ...reachArgs,
+    probe: { type: 'boolean', description: 'look at journal, channels and models first' },
+  },
+  async run(args) {
+    const client = await connectGateway(await readSettings(args), { subscribe: [] })
+    try {
+      const report = await client.request('health', args.probe ? { probe: true } : {})
+      if (args.json) showJson(report)
+      else for (const line of healthLines(report)) show(line)
+      return isWell(report) ? 0 : 1
+    } finally {
+      client.close()
+    }
+  },
+})
+
+/** Tells whether a health report has nothing to complain of. */
+export function isWell({ status, probes }: Payload): boolean {
+  return status === 'healthy' && membersOf(probes).every(([, probe]) => of(probe, 'ok') === true)
+}
+
+function healthLines({ status, uptime, sessions, agents, channels, probes }: Payload): string[] {
+  const rows = [
+    ['status', String(status)],
+    ['uptime', typeof uptime === 'number' ? formatSpan(uptime) : 'unknown'],
+    ['sessions', String(sessions)],
+    ['agents', String(agents)],
+  ]
+  for (const [name, state] of membersOf(channels)) rows.push([`channel ${name}`, String(state)])
+  for (const [name, probe] of membersOf(probes)) {
+    const detail = of(probe, 'detail')
+    const verdict = of(probe, 'ok') === true ? 'ok' : 'FAILED'
+    const words = [verdict, `${String(of(probe, 'ms'))} ms`, detail ?? '']
+    rows.push([`probe ${name}`, words.map(String).join('  ')])
+  }
+  return columns(rows)
+}
+
+function membersOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : []
+}
+
+function of(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}

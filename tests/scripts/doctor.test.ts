@@ -1,0 +1,171 @@
+/**
+ * `openclaw doctor`: no findings on a fresh machine, and a name for each thing that can be wrong.
+ */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Finding } from '../../scripts/checks/finding.ts'
+import { checkNode } from '../../scripts/checks/house.ts'
+import { cli, startStandInGateway } from '../support/cli.ts'
+import { withDirectory } from '../support/directory.ts'
+
+const doctor = suite('doctor')
+
+interface Report {
+  readonly ok: boolean
+  readonly checks: readonly Finding[]
+}
+
+async function examine(
+  stateDir: string,
+  port: number,
+  env = {},
+): Promise<{ code: number | null; report: Report }> {
+  const { code, stdout } = await cli(stateDir, ['doctor', '--json', '--port', String(port)], env)
+  return { code, report: JSON.parse(stdout) as Report }
+}
+
+/** What is not well, as `name: says`. */
+function findings({ checks }: Report): string[] {
+  return checks.filter(({ state }) => state !== 'ok').map(({ name, says }) => `${name}: ${says}`)
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+doctor('H1 a fresh machine has no findings', async () => {
+  await withDirectory(async (directory) => {
+    const { code, report } = await examine(join(directory, 'state'), 0)
+
+    assert.is(code, 0)
+    assert.is(report.ok, true)
+    assert.equal(
+      report.checks.map(({ name }) => name),
+      [
+        'node',
+        'state directory',
+        'configuration',
+        'disk',
+        'port',
+        'gateway',
+        'journal',
+        'model echo',
+      ],
+    )
+  })
+})
+
+doctor('H2 a syntax error is named with file, line and column', async () => {
+  await withDirectory(async (stateDir) => {
+    const path = join(stateDir, 'openclaw.json')
+    writeFileSync(path, '{\n  gateway: { port: ] }\n}', { mode: 0o600 })
+
+    const { code, report } = await examine(stateDir, 0)
+
+    assert.is(code, 1)
+    assert.is(findings(report).length, 1)
+    assert.match(findings(report)[0]!, `configuration: ${path}:2:20`)
+  })
+})
+
+doctor('H3 every wrong key, every key without effect, every open file is a finding', async () => {
+  await withDirectory(async (stateDir) => {
+    const path = join(stateDir, 'openclaw.json')
+    writeFileSync(path, '{ gateway: { prot: 1, port: "x" } }', { mode: 0o644 })
+    const wrong = findings((await examine(stateDir, 0)).report)
+    writeFileSync(path, '{ tools: {} }')
+    chmodSync(path, 0o600)
+    const unsupported = findings((await examine(stateDir, 0)).report)
+
+    assert.match(wrong.join('\n'), `state directory: open to other users: ${path}`)
+    assert.match(wrong.join('\n'), /gateway\.prot/)
+    assert.match(wrong.join('\n'), /gateway\.port/)
+    assert.equal(unsupported, [
+      'configuration: tools is accepted, but this version does not act on it',
+    ])
+  })
+})
+
+doctor('H4 a taken port names who has it', async () => {
+  const server = createServer()
+  const port = await listen(server)
+  await withDirectory(async (stateDir) => {
+    const { code, report } = await examine(stateDir, port)
+
+    assert.is(code, 1)
+    assert.match(findings(report).join(), `port: ${port} is taken by process ${process.pid} (`)
+  })
+  server.close()
+})
+
+doctor('H5 a provider that is silent, refuses the key, or is well', async () => {
+  let status = 200
+  const server = createServer((_request, response) => {
+    response.writeHead(status).end('{}')
+  })
+  const port = await listen(server)
+  await withDirectory(async (stateDir) => {
+    const config = {
+      models: { providers: { home: { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'k' } } },
+      agents: { defaults: { model: { primary: 'home/llama', fallbacks: ['openai/gpt-5'] } } },
+    }
+    writeFileSync(join(stateDir, 'openclaw.json'), JSON.stringify(config), { mode: 0o600 })
+
+    const well = findings((await examine(stateDir, 0)).report)
+    status = 401
+    const refused = findings((await examine(stateDir, 0)).report)
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+    const silent = findings((await examine(stateDir, 0)).report)
+
+    const noKey = 'model openai/gpt-5: OPENAI_API_KEY is not set'
+    assert.equal(well, [noKey])
+    assert.match(refused[0]!, /^model home\/llama: .* answers \(HTTP 401\)$/)
+    assert.match(silent[0]!, /^model home\/llama: .* does not answer: .*ECONNREFUSED/)
+  })
+})
+
+doctor('H6 a running gateway is ours, its channels are looked at', async () => {
+  await withDirectory(async (stateDir) => {
+    const gateway = startStandInGateway(stateDir, ['--port', '0'])
+    await gateway.says(/ready at/)
+    const { code, stdout } = await cli(stateDir, ['doctor'])
+
+    assert.is(code, 0, stdout)
+    assert.match(stdout, `is ours (process ${gateway.pid})`)
+    assert.match(stdout, /ok {4}gateway: running and ready/)
+    assert.match(stdout, /ok {4}channel irc: connected/)
+    assert.match(stdout, /\nno findings\n$/)
+    gateway.child.kill('SIGKILL')
+    await gateway.ended
+  })
+})
+
+doctor('H7 a journal that cannot be verified is a finding', async () => {
+  await withDirectory(async (stateDir) => {
+    mkdirSync(join(stateDir, 'journal'), { mode: 0o700 })
+    writeFileSync(join(stateDir, 'journal', 'journal.mdb'), 'no journal', { mode: 0o600 })
+
+    const { code, report } = await examine(stateDir, 0)
+
+    assert.is(code, 1)
+    assert.match(findings(report).join(), /^journal: /)
+  })
+})
+
+doctor('H8 a Node that is too old is refused, the oldest that works is not', () => {
+  assert.is(checkNode('20.18.9').state, 'fail')
+  assert.is(checkNode('18.20.0').state, 'fail')
+  assert.is(checkNode('20.19.0').state, 'ok')
+  assert.is(checkNode('24.0.0').state, 'ok')
+})
+
+doctor.run()

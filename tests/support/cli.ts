@@ -1,0 +1,33 @@
+/**
+ * The `openclaw` command under test: a real process of the compiled bin, in a directory of its own.
+ */
+import { compiled, type Ended, type Running, start } from './process.ts'
+
+/** Starts a verb; the environment is the state directory and what is given. */
+export function startCli(
+  stateDir: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Running {
+  const places = { OPENCLAW_STATE_DIR: stateDir, HOME: stateDir, NO_COLOR: '1' }
+  return start([compiled('scripts/openclaw.js'), ...args], { ...places, ...env })
+}
+
+/** Runs a verb to its end. */
+export function cli(
+  stateDir: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  return startCli(stateDir, args, env).ended
+}
+
+/** Starts `openclaw gateway` with the stand-in behind it; `fault` as in stand-in-gateway.ts. */
+export function startStandInGateway(
+  stateDir: string,
+  args: readonly string[],
+  fault = '',
+): Running {
+  const env = { OPENCLAW_STATE_DIR: stateDir, HOME: stateDir, NO_COLOR: '1', STAND_IN_FAULT: fault }
+  return start([compiled('tests/support/stand-in-gateway.js'), 'gateway', ...args], env)
+}
