@@ -1,3 +1,4 @@
+/** Admission: who gets in, and how a refusal looks from outside. Over a real socket. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** Compaction: a stream shortened behind a snapshot is the same stream. */
 import '../../actors/trap.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,3 +1,4 @@
+/** The kernel on a memory store: records, order, faults, waking. Rules K1-K10, D-R14, D-R15. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** What clients are told: order, subscriptions, resuming, the stream of a connection. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** Recovery: what a process leaves open and the next one takes up. Rules K4, K6, K7, D-4. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** The driver of model calls: what it adds to the prompt. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

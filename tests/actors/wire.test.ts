@@ -1,3 +1,4 @@
+/** The specification's dialect over a real socket: frames, methods, errors, idempotency. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** One messaging account: its link and its policy. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** One delivery: sent, tried again, or uncertain. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

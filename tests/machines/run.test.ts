@@ -1,3 +1,4 @@
+/** One run: calls, retries, aborts. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

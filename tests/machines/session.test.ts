@@ -1,3 +1,4 @@
+/** One session: queue, history, answers. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+/** The step: equal to XState's own on fuzzed events, deterministic, trapped. */
 import '../../actors/trap.ts'
 import fc from 'fast-check'
 import { suite } from 'uvu'

@@ -1,3 +1,4 @@
+/** Golden journals: what an earlier version wrote is read for ever. */
 import '../../actors/trap.ts'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -5,8 +6,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readCodeIdentity } from '../../actors/code.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
 import { replayStream } from '../../actors/stream.ts'
+import { formatValue } from '../../machines/step.ts'
+import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
@@ -14,11 +18,12 @@ import { readRecords } from '../support/kernel.ts'
 
 const golden = suite('golden')
 const GOLDEN = fileURLToPath(new URL('../../../tests/golden', import.meta.url))
+const code = readCodeIdentity()
 const formats = readdirSync(GOLDEN).filter((name) => name.startsWith('format-'))
 
 for (const format of formats) {
   golden(
-    `I30 a journal of ${format} is whole, readable, and replays to its recorded hashes`,
+    `I30 a journal of ${format} is whole, readable, and replays to its recorded values`,
     async () => {
       const directory = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
       cpSync(join(GOLDEN, format, 'journal'), directory, { recursive: true })
@@ -30,10 +35,9 @@ for (const format of formats) {
       const store = await openLmdbReader(directory)
       const records = readRecords(store)
       const work = loadOpenWork(store)
-      const replayed = [...new Set(known.map(({ stream }) => stream))].map((stream) => ({
-        stream,
-        ...replayStream(store, stream, known[0]?.code ?? ''),
-      }))
+      const replayed = [...lastValues(known).keys()].map(
+        (stream) => [stream, formatValue(replayStream(store, stream, code).snapshot)] as const,
+      )
       const body = store.body(
         String(known.find(({ cause }) => cause === 'ext:irc:m1')?.event['ref']),
       )
@@ -41,15 +45,17 @@ for (const format of formats) {
       rmSync(directory, { recursive: true })
 
       assert.equal(JSON.parse(JSON.stringify(records)), known)
-      assert.equal(
-        replayed.filter(({ hash, recordedHash }) => hash !== recordedHash),
-        [],
-      )
-      assert.ok(replayed.length >= 5)
+      // Machines may change; the states that people know by name must be reached all the same.
+      assert.equal(new Map(replayed), lastValues(known))
       assert.is(Buffer.from(body ?? []).toString(), 'hello old friend')
       assert.equal([work.effects.size, work.keys.size, work.sessions.size], [1, 1, 1])
     },
   )
+}
+
+/** The value of each stream after its newest record. */
+function lastValues(records: readonly JournalRecord[]): Map<StreamId, string> {
+  return new Map(records.map(({ stream, value }) => [stream, value]))
 }
 
 golden('I30 there is a golden journal of every format so far', () => {
