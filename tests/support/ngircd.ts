@@ -17,14 +17,18 @@ export interface Ngircd {
   readonly port: number
   /** Stops the process without ending it: a server that has fallen silent. */
   readonly freeze: () => void
+  /** Lets a frozen one go on: it reads what was sent to it meanwhile. */
+  readonly thaw: () => void
   /** Kills it, frozen or not, and waits until it is gone. */
   readonly stop: () => Promise<void>
 }
 
-/** Starts ngIRCd on a free loopback port and waits until it listens. */
-export async function startNgircd(options: { password?: string } = {}): Promise<Ngircd> {
+/** Starts ngIRCd on a loopback port, a free one where none is told, and waits until it listens. */
+export async function startNgircd(
+  options: { password?: string; port?: number } = {},
+): Promise<Ngircd> {
   const directory = await mkdtemp(join(tmpdir(), 'ngircd-'))
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   const file = join(directory, 'ngircd.conf')
   await writeFile(file, configuration(port, options.password))
   const child = spawn('ngircd', ['-n', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -41,6 +45,7 @@ export async function startNgircd(options: { password?: string } = {}): Promise<
   return {
     port,
     freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
     stop: async () => {
       process.off('exit', kill)
       if (child.exitCode !== null || child.signalCode !== null) return
@@ -98,13 +103,15 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-/** A person on IRC: a raw socket that keeps every line it was sent. */
+/** A person on IRC: a raw socket that keeps every line it was sent, and answers pings. */
 export interface IrcUser {
   readonly send: (line: string) => void
   /** Resolves with the next line, from the first not yet taken, that fits. */
   readonly next: (pattern: RegExp) => Promise<string>
   /** Lists the lines that came and were not taken. */
   readonly rest: () => readonly string[]
+  /** Lists the messages that ever came, taken or not, as `target text`. */
+  readonly heard: () => readonly string[]
   readonly close: () => void
 }
 
@@ -129,6 +136,7 @@ export async function connectIrcUser(
 
 function readLines(socket: Socket): IrcUser {
   const lines: string[] = []
+  const all: string[] = []
   let partial = ''
   let wake = (): void => {}
   socket.setEncoding('utf8')
@@ -137,6 +145,9 @@ function readLines(socket: Socket): IrcUser {
     const parts = (partial + chunk).split('\r\n')
     partial = parts.pop() ?? ''
     lines.push(...parts)
+    all.push(...parts)
+    for (const line of parts)
+      if (line.startsWith('PING ')) socket.write(`PONG ${line.slice(5)}\r\n`)
     wake()
   })
   return {
@@ -151,6 +162,7 @@ function readLines(socket: Socket): IrcUser {
       }
     },
     rest: () => lines,
+    heard: () => all.flatMap((line) => / PRIVMSG (.+)$/.exec(line)?.[1]?.replace(' :', ' ') ?? []),
     close: () => socket.destroy(),
   }
 }
