@@ -26,6 +26,8 @@ export class Registry {
   #services: Services
   #actors = new Map<StreamId, DurableActor>()
   #nextSweep: Cancel = () => {}
+  #freeBytes = Number.POSITIVE_INFINITY
+  #spaceAt = Number.NEGATIVE_INFINITY
 
   constructor(house: Omit<ActorHouse, 'rested'>, supervisor: Supervisor, services: Services) {
     this.#house = { ...house, rested: (actor) => this.#rested(actor) }
@@ -68,8 +70,13 @@ export class Registry {
     return this.actor(stream).deliver(message)
   }
 
-  /** Delivers from outside. @throws {GatewayError} UNAVAILABLE: the mailbox is full. */
+  /**
+   * Delivers from outside.
+   * @throws {GatewayError} UNAVAILABLE: the mailbox is full; STORE_LOW_SPACE: no new work while
+   * the disk is nearly full. What is under way may still end: the store has a lower floor (D-R4).
+   */
   async offer(stream: StreamId, message: Message): Promise<JournalRecord> {
+    this.#assertSpace()
     const waiting = this.#actors.get(stream)?.waiting ?? 0
     if (waiting < limits.mailboxMax) return this.deliver(stream, message)
     const text = `${stream}: ${waiting} messages are waiting already, try again later`
@@ -87,6 +94,17 @@ export class Registry {
 
   close(): void {
     this.#nextSweep()
+  }
+
+  #assertSpace(): void {
+    const now = this.#services.clock.monotonic()
+    if (now - this.#spaceAt >= limits.spaceCheckIntervalMs) {
+      this.#freeBytes = this.#house.store.stats().freeBytes
+      this.#spaceAt = now
+    }
+    if (this.#freeBytes >= limits.spaceRefuseBytes) return
+    const text = `the disk is nearly full: ${this.#freeBytes} bytes are free, ${limits.spaceRefuseBytes} are needed`
+    throw new GatewayError('STORE_LOW_SPACE', text, { freeBytes: this.#freeBytes })
   }
 
   #wake(stream: StreamId): Replayed {

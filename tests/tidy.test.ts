@@ -8,6 +8,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ERROR_CODES } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { type Lock, missingEntries } from '../scripts/complete-lock.ts'
 
 const tidy = suite('tidy')
 
@@ -263,6 +264,12 @@ tidy('TI10 time and chance stand in one file', () => {
   )
 
   assert.equal(linesWith(rest, /\bDate\.now\(|\bMath\.random\(/), [])
+})
+
+tidy('TI12 the lock file has every optional dependency, also those of other platforms', () => {
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock
+
+  assert.equal(Object.keys(missingEntries(lock)), [])
 })
 
 tidy.run()

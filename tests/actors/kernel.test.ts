@@ -235,6 +235,27 @@ kernels('I2 an actor that slept wakes to the same state, from snapshot and tail'
   assert.is(fromZero.hash, replayed.hash)
 })
 
+kernels(
+  'F08 on a nearly full disk new work is refused, and what is under way may end',
+  async () => {
+    const memory = openMemory()
+    const store: Store = {
+      ...memory,
+      stats: () => ({ ...memory.stats(), freeBytes: limits.spaceRefuseBytes - 1 }),
+    }
+    const { kernel, tell } = openTestKernel({ store })
+    const message = { event: accepted('r1'), cause: 'ext:test', correlationId: '00' }
+
+    const refused = kernel.registry.offer(SESSION, message).then(
+      () => 'taken',
+      (error: { code: string }) => error.code,
+    )
+
+    assert.is(await refused, 'STORE_LOW_SPACE')
+    assert.is((await tell(SESSION, accepted('r1'))).position, 1)
+  },
+)
+
 kernels('I32 an actor whose machine has ended is put to sleep at once', async () => {
   const { tell, kernel } = openTestKernel()
   await tell('connection:c', {
