@@ -11,6 +11,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, statSync, statfsSync } from 'node:fs'
 import { pack } from '../../protocol/codec.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { seal } from '../seal.ts'
 import { AnchorKeeper, checkAnchor, readAnchor, rollback, writeAnchor } from './anchor.ts'
@@ -24,7 +25,7 @@ import {
   openEnvironment,
 } from './environment.ts'
 import { Journal } from './journal.ts'
-import { storeFailed } from './queue.ts'
+import { commitFault, storeFailed } from './queue.ts'
 import { createReads, readEpoch, readHead } from './reader.ts'
 import { StreamIndex } from './streams.ts'
 import { watchFiles } from './watch.ts'
@@ -67,20 +68,20 @@ export async function openLmdb(options: OpenOptions): Promise<Store> {
 
 /** Claims the next epoch on the medium. Two writers cannot claim the same one. */
 async function claimEpoch(tables: Tables): Promise<number> {
-  for (;;) {
-    const epoch = readEpoch(tables) + 1
-    const key = ['epoch', epoch]
-    const claimed = await tables.meta.put(key, seal(key, pack(epoch)), { noOverwrite: true })
-    if (claimed === true) {
-      await forgetEpochs(tables, epoch - limits.epochsKept)
+  try {
+    for (;;) {
+      const epoch = readEpoch(tables) + 1
+      const key = ['epoch', epoch]
+      const claimed = await tables.meta.put(key, seal(key, pack(epoch)), { noOverwrite: true })
+      if (claimed !== true) continue
+      const old = { start: ['epoch', 0], end: ['epoch', epoch - limits.epochsKept + 1] }
+      const forgotten = listKeys(tables, 'meta', { ...old, limit: limits.commitOperationsMax })
+      await Promise.all(forgotten.map((each) => tables.meta.remove(each)))
       return epoch
     }
+  } catch (cause) {
+    throw cause instanceof GatewayError ? cause : commitFault(cause)
   }
-}
-
-async function forgetEpochs(tables: Tables, through: number): Promise<void> {
-  const old = listKeys(tables, 'meta', { start: ['epoch', 0], end: ['epoch', through + 1] })
-  await Promise.all(old.slice(0, limits.commitOperationsMax).map((key) => tables.meta.remove(key)))
 }
 
 async function startStore(

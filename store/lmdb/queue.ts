@@ -196,10 +196,7 @@ export class CommitQueue {
   }
 
   readonly #onFault = (cause: unknown): void => {
-    // lmdb-js keeps the error number in a promise of its own, which nobody else would handle.
-    const inner: unknown = cause instanceof Error ? Reflect.get(cause, 'commitError') : null
-    if (inner instanceof Promise) inner.catch(() => {})
-    this.fail(storeFailed('commit failed', cause))
+    this.fail(commitFault(cause))
   }
 
   #finish(): void {
@@ -222,6 +219,14 @@ export class CommitQueue {
     this.#idleWaiters = []
     for (const wake of waiters) wake()
   }
+}
+
+/** Makes the fault of a commit that failed, from what its puts were rejected with. */
+export function commitFault(cause: unknown): GatewayError {
+  // lmdb-js keeps the error number in a promise of its own, which nobody else would handle.
+  const inner: unknown = cause instanceof Error ? Reflect.get(cause, 'commitError') : null
+  if (inner instanceof Promise) inner.catch(() => {})
+  return storeFailed('commit failed', cause)
 }
 
 /** Makes the fault that ends a store. */
