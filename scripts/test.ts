@@ -100,7 +100,7 @@ function runCompiled(path: string): Promise<Ended> {
     const child = spawn(process.execPath, ['--enable-source-maps', path], {
       cwd: ROOT,
       detached: true,
-      env: { ...process.env, NODE_ENV: 'test' },
+      env: { ...process.env, NODE_ENV: 'test', OPENCLAW_TRAP: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     running.add(child)
