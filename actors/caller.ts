@@ -8,7 +8,7 @@
 import type { PairingContext } from '../machines/pairing.ts'
 import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { type ConnectParams, methods } from '../protocol/methods.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
@@ -103,8 +103,7 @@ export class Caller {
     const cause = `ws:${this.#opening.connectionId}:close`
     if (this.#recorded === null) return this.#recordSeen(cause)
     await this.#recorded
-    const text = reason.slice(0, limits.contextTextCharsMax)
-    await this.#tell({ type: 'connection.closed', code, reason: text }, cause)
+    await this.#tell({ type: 'connection.closed', code, reason: cutText(reason) }, cause)
   }
 
   async #recordOpening(cause: string): Promise<void> {

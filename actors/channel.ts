@@ -8,7 +8,7 @@ import type { ChannelOpenParams, MessageDeliverParams } from '../machines/effect
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { streamId } from '../protocol/ids.ts'
+import { cutText, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { StoreReader } from '../store/contract.ts'
@@ -178,7 +178,7 @@ function tellDropped(name: string, reason: string, { registry, services }: House
   log.warn('channel link dropped', { channel: name, stream, reason })
   const event = {
     type: 'link.dropped',
-    reason: reason.slice(0, limits.contextTextCharsMax),
+    reason: cutText(reason),
     random: chance.fraction(),
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
@@ -199,11 +199,7 @@ async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promi
     return { type: 'effect.done' }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return {
-      type: 'effect.failed',
-      class: reason.slice(0, limits.contextTextCharsMax),
-      retryable: true,
-    }
+    return { type: 'effect.failed', class: cutText(reason), retryable: true }
   }
 }
 
@@ -228,8 +224,7 @@ async function deliver(
   } catch (error) {
     if (!(error instanceof DeliveryFault)) throw error
     const { sent, retryable, retryAfterMs, message } = error
-    const faultClass = message.slice(0, limits.contextTextCharsMax)
-    return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs, sent }
+    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent }
   }
 }
 
