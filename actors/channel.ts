@@ -7,13 +7,14 @@
 import type { ChannelOpenParams, MessageDeliverParams } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
-import { GatewayError } from '../protocol/errors.ts'
-import { cutText, streamId } from '../protocol/ids.ts'
+import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
+import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
@@ -91,12 +92,11 @@ export function openChannels(
     start: async (cause, correlationId) => {
       const gone = [...house.work.channels].filter((name) => !channels.has(name))
       for (const name of gone) {
-        const event = { type: 'channel.disabled' }
-        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+        await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
       }
       for (const { name, policy } of setups) {
         const event = { type: 'channel.enabled', channel: name, policy }
-        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+        await tell(house, name, { event, cause, correlationId })
       }
     },
     states: () =>
@@ -164,16 +164,33 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
   return {
     setup,
     adapter: setup.open({ received, dropped: (reason) => tellDropped(setup.name, reason, house) }),
-    state: () => {
-      const { value } = registry.snapshot(stream)
-      if (value === 'online') return 'connected'
-      return value === 'stopped' ? 'disconnected' : 'connecting'
-    },
+    state: () => readState(registry, stream),
   }
 }
 
-function tellDropped(name: string, reason: string, { registry, services }: House): void {
-  const { log, chance } = services
+// A channel that is set aside takes part in nothing; the house stands without it.
+function readState(registry: Registry, stream: StreamId): ChannelState {
+  try {
+    const { value } = registry.snapshot(stream)
+    if (value === 'online') return 'connected'
+    return value === 'stopped' ? 'disconnected' : 'connecting'
+  } catch {
+    return 'disconnected'
+  }
+}
+
+async function tell({ registry, services }: House, name: string, message: Message): Promise<void> {
+  const stream = streamId('channel', name)
+  try {
+    await registry.deliver(stream, message)
+  } catch (thrown) {
+    const { code, message: error } = toGatewayError(thrown)
+    services.log.error('channel not told', { stream, event: message.event.type, code, error })
+  }
+}
+
+function tellDropped(name: string, reason: string, house: House): void {
+  const { log, chance } = house.services
   const stream = streamId('channel', name)
   log.warn('channel link dropped', { channel: name, stream, reason })
   const event = {
@@ -182,11 +199,7 @@ function tellDropped(name: string, reason: string, { registry, services }: House
     random: chance.fraction(),
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
-  registry
-    .deliver(stream, { event, cause: `ext:${name}:link`, correlationId })
-    .catch((error: unknown) =>
-      log.error('link drop not recorded', { stream, error: String(error) }),
-    )
+  void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
 type Find = (name: string) => Channel | null
