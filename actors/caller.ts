@@ -10,10 +10,13 @@ import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { type ConnectParams, methods } from '../protocol/methods.ts'
+import { type ConnectParams, covers, type EventName, methods } from '../protocol/methods.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { ConnectionHouse } from './connections.ts'
+
+// Everything else tells of conversations and devices, and needs the scope that reading needs.
+const HEARD_BY_ALL: ReadonlySet<EventName> = new Set<EventName>(['tick', 'shutdown'])
 
 /** Where a command comes from, for its handler. */
 export interface Origin {
@@ -50,6 +53,12 @@ export class Caller {
   /** Whether the connection wants any event at all. */
   get subscribes(): boolean {
     return this.subscription === null || this.subscription.length > 0
+  }
+
+  /** Tells whether the connection wants an event and may see it. */
+  hears(event: EventName): boolean {
+    if (!covers(this.subscription, event)) return false
+    return HEARD_BY_ALL.has(event) || this.admission.scopes.includes('operator.read')
   }
 
   watches(runId: string): boolean {

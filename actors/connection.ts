@@ -19,7 +19,7 @@ import {
   type ResponseFrame,
 } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
-import { type ConnectParams, covers, type EventName } from '../protocol/methods.ts'
+import type { ConnectParams, EventName } from '../protocol/methods.ts'
 import type { Admission, Peer } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
@@ -71,7 +71,7 @@ export class Connection implements Subscriber {
   }
 
   wants(event: EventName): boolean {
-    return this.#caller !== null && covers(this.#caller.subscription, event)
+    return this.#caller?.hears(event) ?? false
   }
 
   watches(runId: string): boolean {
