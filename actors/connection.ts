@@ -84,6 +84,20 @@ export class Connection implements Subscriber {
     this.#write(`{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`)
   }
 
+  /** Half of what a reader may leave unread waits: no time to send it the past. */
+  get full(): boolean {
+    return this.#socket.bufferedAmount > limits.connectionBufferBytesMax / 2
+  }
+
+  /** Resolves when what was sent has left, or the socket is gone. */
+  async drained(): Promise<void> {
+    if (!this.full || this.#link.destroyed) return
+    await new Promise<void>((resolve) => {
+      this.#link.once('drain', resolve)
+      this.#link.once('close', resolve)
+    })
+  }
+
   /** Ends the socket from our side. */
   close(code: number, reason: string): void {
     this.#socket.close(code, reason)
