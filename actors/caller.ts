@@ -8,12 +8,15 @@
 import type { PairingContext } from '../machines/pairing.ts'
 import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { type ConnectParams, methods } from '../protocol/methods.ts'
+import { type ConnectParams, covers, type EventName, methods } from '../protocol/methods.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { ConnectionHouse } from './connections.ts'
+
+// Everything else tells of conversations and devices, and needs the scope that reading needs.
+const HEARD_BY_ALL: ReadonlySet<EventName> = new Set<EventName>(['tick', 'shutdown'])
 
 /** Where a command comes from, for its handler. */
 export interface Origin {
@@ -50,6 +53,12 @@ export class Caller {
   /** Whether the connection wants any event at all. */
   get subscribes(): boolean {
     return this.subscription === null || this.subscription.length > 0
+  }
+
+  /** Tells whether the connection wants an event and may see it. */
+  hears(event: EventName): boolean {
+    if (!covers(this.subscription, event)) return false
+    return HEARD_BY_ALL.has(event) || this.admission.scopes.includes('operator.read')
   }
 
   watches(runId: string): boolean {
@@ -103,8 +112,7 @@ export class Caller {
     const cause = `ws:${this.#opening.connectionId}:close`
     if (this.#recorded === null) return this.#recordSeen(cause)
     await this.#recorded
-    const text = reason.slice(0, limits.contextTextCharsMax)
-    await this.#tell({ type: 'connection.closed', code, reason: text }, cause)
+    await this.#tell({ type: 'connection.closed', code, reason: cutText(reason) }, cause)
   }
 
   async #recordOpening(cause: string): Promise<void> {

@@ -7,13 +7,14 @@
 import type { ChannelOpenParams, MessageDeliverParams } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
-import { GatewayError } from '../protocol/errors.ts'
-import { streamId } from '../protocol/ids.ts'
+import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
+import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
@@ -91,12 +92,11 @@ export function openChannels(
     start: async (cause, correlationId) => {
       const gone = [...house.work.channels].filter((name) => !channels.has(name))
       for (const name of gone) {
-        const event = { type: 'channel.disabled' }
-        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+        await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
       }
       for (const { name, policy } of setups) {
         const event = { type: 'channel.enabled', channel: name, policy }
-        await house.registry.deliver(streamId('channel', name), { event, cause, correlationId })
+        await tell(house, name, { event, cause, correlationId })
       }
     },
     states: () =>
@@ -164,29 +164,42 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
   return {
     setup,
     adapter: setup.open({ received, dropped: (reason) => tellDropped(setup.name, reason, house) }),
-    state: () => {
-      const { value } = registry.snapshot(stream)
-      if (value === 'online') return 'connected'
-      return value === 'stopped' ? 'disconnected' : 'connecting'
-    },
+    state: () => readState(registry, stream),
   }
 }
 
-function tellDropped(name: string, reason: string, { registry, services }: House): void {
-  const { log, chance } = services
+// A channel that is set aside takes part in nothing; the house stands without it.
+function readState(registry: Registry, stream: StreamId): ChannelState {
+  try {
+    const { value } = registry.snapshot(stream)
+    if (value === 'online') return 'connected'
+    return value === 'stopped' ? 'disconnected' : 'connecting'
+  } catch {
+    return 'disconnected'
+  }
+}
+
+async function tell({ registry, services }: House, name: string, message: Message): Promise<void> {
+  const stream = streamId('channel', name)
+  try {
+    await registry.deliver(stream, message)
+  } catch (thrown) {
+    const { code, message: error } = toGatewayError(thrown)
+    services.log.error('channel not told', { stream, event: message.event.type, code, error })
+  }
+}
+
+function tellDropped(name: string, reason: string, house: House): void {
+  const { log, chance } = house.services
   const stream = streamId('channel', name)
   log.warn('channel link dropped', { channel: name, stream, reason })
   const event = {
     type: 'link.dropped',
-    reason: reason.slice(0, limits.contextTextCharsMax),
+    reason: cutText(reason),
     random: chance.fraction(),
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
-  registry
-    .deliver(stream, { event, cause: `ext:${name}:link`, correlationId })
-    .catch((error: unknown) =>
-      log.error('link drop not recorded', { stream, error: String(error) }),
-    )
+  void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
 type Find = (name: string) => Channel | null
@@ -199,11 +212,7 @@ async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promi
     return { type: 'effect.done' }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return {
-      type: 'effect.failed',
-      class: reason.slice(0, limits.contextTextCharsMax),
-      retryable: true,
-    }
+    return { type: 'effect.failed', class: cutText(reason), retryable: true }
   }
 }
 
@@ -228,8 +237,7 @@ async function deliver(
   } catch (error) {
     if (!(error instanceof DeliveryFault)) throw error
     const { sent, retryable, retryAfterMs, message } = error
-    const faultClass = message.slice(0, limits.contextTextCharsMax)
-    return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs, sent }
+    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent }
   }
 }
 

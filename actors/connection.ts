@@ -19,7 +19,7 @@ import {
   type ResponseFrame,
 } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
-import { type ConnectParams, covers, type EventName } from '../protocol/methods.ts'
+import type { ConnectParams, EventName } from '../protocol/methods.ts'
 import type { Admission, Peer } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
@@ -71,7 +71,7 @@ export class Connection implements Subscriber {
   }
 
   wants(event: EventName): boolean {
-    return this.#caller !== null && covers(this.#caller.subscription, event)
+    return this.#caller?.hears(event) ?? false
   }
 
   watches(runId: string): boolean {
@@ -82,6 +82,20 @@ export class Connection implements Subscriber {
     if (this.#phase !== 'open') return
     this.#seq += 1
     this.#write(`{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`)
+  }
+
+  /** Half of what a reader may leave unread waits: no time to send it the past. */
+  get full(): boolean {
+    return this.#socket.bufferedAmount > limits.connectionBufferBytesMax / 2
+  }
+
+  /** Resolves when what was sent has left, or the socket is gone. */
+  async drained(): Promise<void> {
+    if (!this.full || this.#link.destroyed) return
+    await new Promise<void>((resolve) => {
+      this.#link.once('drain', resolve)
+      this.#link.once('close', resolve)
+    })
   }
 
   /** Ends the socket from our side. */

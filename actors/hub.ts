@@ -2,8 +2,8 @@
  * The hub: tells clients what has happened, from committed records only. Step 8 of 8.
  *
  * A payload is written as JSON once, whoever gets it. A client that resumes is read to from the
- * journal first, while what happens meanwhile waits in line behind it, so nothing is missed and
- * nothing comes twice.
+ * journal, at the pace at which it reads, until it is where the hub is; in that turn it joins the
+ * others, so nothing is missed and nothing comes twice.
  */
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -18,6 +18,9 @@ import type { Delta } from './run.ts'
 export interface Subscriber {
   wants(event: EventName): boolean
   watches(runId: string): boolean // verbose runs: every phase
+  readonly full: boolean // what was sent waits to be read
+  /** Resolves when it is no longer full, or gone. */
+  drained(): Promise<void>
   send(event: EventName, payloadJson: string): void
 }
 
@@ -27,7 +30,7 @@ export class Hub {
   position: number
   #store: StoreReader
   #live = new Set<Subscriber>()
-  #behind = new Map<Subscriber, JournalRecord[]>()
+  #behind = new Set<Subscriber>()
 
   constructor(store: StoreReader, position: number) {
     this.#store = store
@@ -37,7 +40,6 @@ export class Hub {
   /** Tells of a committed record; called once for each, in order. */
   committed(record: JournalRecord): void {
     this.position = record.position
-    for (const queue of this.#behind.values()) queue.push(record)
     if (this.#live.size > 0) this.#tell(record, this.#live)
   }
 
@@ -74,25 +76,35 @@ export class Hub {
     throw new GatewayError('RESUME_TOO_OLD', text, { path: 'resumeFrom', head })
   }
 
-  /** Adds a subscriber that saw everything up to a position; resolves when it has caught up. */
+  /**
+   * Adds a subscriber that saw everything up to a position; resolves when it has caught up, or
+   * has gone away. What it cannot take yet stays in the journal.
+   */
   async resume(subscriber: Subscriber, from: number): Promise<void> {
-    const end = this.position
-    const queue: JournalRecord[] = []
-    this.#behind.set(subscriber, queue)
-    for (let next = from + 1; next <= end; next += limits.readTransactionRecordsMax) {
+    this.#behind.add(subscriber)
+    let next = from + 1
+    for (;;) {
       // The turn that ends here lets the answer to `connect` leave before the first notice.
       await new Promise<void>((turn) => {
         setImmediate(turn)
       })
+      await subscriber.drained()
       if (!this.#behind.has(subscriber)) return // It went away meanwhile.
-      const last = Math.min(end, next + limits.readTransactionRecordsMax - 1)
-      for (const stored of this.#store.range(next, last)) {
-        this.#tell(parseRecord(stored, stored.fields), [subscriber])
-      }
+      if (next > this.position) break
+      next = this.#tellRange(subscriber, next)
     }
-    for (const record of queue) this.#tell(record, [subscriber])
     this.#behind.delete(subscriber)
     this.#live.add(subscriber)
+  }
+
+  // Tells of records from a position on until the subscriber is full; returns the next position.
+  #tellRange(subscriber: Subscriber, from: number): number {
+    const last = Math.min(this.position, from + limits.readTransactionRecordsMax - 1)
+    for (const stored of this.#store.range(from, last)) {
+      this.#tell(parseRecord(stored, stored.fields), [subscriber])
+      if (subscriber.full) return stored.position + 1
+    }
+    return last + 1
   }
 
   #tell(record: JournalRecord, subscribers: Iterable<Subscriber>): void {

@@ -75,7 +75,7 @@ export function openKernel(
     hub.committed(record)
   })
   void store.failed.then((error) => log.error('store failed', { error: error.message }))
-  const parts = { projector, registry, router, outbox, timers }
+  const parts = { projector, router, outbox, timers }
   return {
     registry,
     hub,
@@ -112,14 +112,13 @@ async function compact(
 
 interface Parts {
   readonly projector: Projector
-  readonly registry: Registry
   readonly router: Router
   readonly outbox: Outbox
   readonly timers: Timers
 }
 
 async function recover(
-  { projector, registry, router, outbox, timers }: Parts,
+  { projector, router, outbox, timers }: Parts,
   cause: string,
   { chance }: Services,
 ): Promise<Recovered> {
@@ -132,9 +131,10 @@ async function recover(
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
   const event = { type: 'connection.closed', code: 1006, reason: 'the process ended' }
+  // A stream that is set aside meanwhile is not waited for: it must not keep the others down.
   await Promise.all(
     left.connections.map((stream) =>
-      registry.deliver(stream as StreamId, { event, cause, correlationId }),
+      router.insist(stream as StreamId, { event, cause, correlationId }),
     ),
   )
   for (const [address, effect] of left.effects) outbox.lose(address, effect)

@@ -3,6 +3,8 @@
  *
  * Checks what is common to both dialects: size is the socket's business, here it is syntax, depth,
  * number of keys, and the three fields that make a request. What the fields mean is the dialect's.
+ * Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is refused: it would be read
+ * back from the journal as another text than the one that was acted on.
  */
 import { GatewayError } from './errors.ts'
 import { quote } from './ids.ts'
@@ -38,7 +40,8 @@ export interface EventFrame {
 
 /**
  * Reads a request frame.
- * @throws {GatewayError} FRAME_INVALID: not JSON, not a request, too deep or too many keys.
+ * @throws {GatewayError} FRAME_INVALID: not JSON, not a request, too deep, too many keys, or a text
+ * with half a character.
  */
 export function parseRequest(text: string): RequestFrame {
   const value = parseJson(text)
@@ -52,6 +55,7 @@ export function parseRequest(text: string): RequestFrame {
     throw invalid(`frame.method: expected a string, got ${describe(method)}`)
   }
   if (!isObject(params)) throw invalid(`frame.params: expected an object, got ${describe(params)}`)
+  checkText(id)
   checkShape(params, 1, { keys: 0 })
   return method === undefined ? { type, id, params } : { type, id, method, params }
 }
@@ -71,11 +75,17 @@ function parseJson(text: string): unknown {
 
 function checkShape(value: object, depth: number, count: { keys: number }): void {
   if (depth > limits.frameDepthMax) throw invalid(`frame: deeper than ${limits.frameDepthMax}`)
-  for (const member of Object.values(value)) {
+  for (const [key, member] of Object.entries(value)) {
     count.keys += 1
     if (count.keys > limits.frameKeysMax) throw invalid(`frame: over ${limits.frameKeysMax} keys`)
-    if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, count)
+    checkText(key)
+    if (typeof member === 'string') checkText(member)
+    else if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, count)
   }
+}
+
+function checkText(text: string): void {
+  if (!text.isWellFormed()) throw invalid('frame: a text holds half a character')
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

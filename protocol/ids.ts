@@ -70,6 +70,11 @@ export function isId(text: string): boolean {
   return text.length > 0 && text.length <= limits.idCharsMax && /^[\x21-\x7e]+$/.test(text)
 }
 
+/** Cuts a text to what a context may hold (K1); never leaves half a character at its end. */
+export function cutText(text: string): string {
+  return text.slice(0, limits.contextTextCharsMax).toWellFormed()
+}
+
 /** Shows a value in an error message: JSON, cut to 64 characters. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)

@@ -129,6 +129,26 @@ admission(
   },
 )
 
+admission(
+  'I16 a connection without operator.read hears of no conversation and no device',
+  async ({ house }) => {
+    const node = house.client()
+    const client = house.client()
+    await node.connect({ deviceId: 'n', role: 'node', capabilities: ['camera'] })
+    await client.connect({ deviceId: 'c' })
+    await client.request('agent', { message: 'between us' })
+    await client.event('agent.done')
+
+    await house.gateway.stop('test')
+
+    await node.closed
+    assert.equal(
+      node.events.map(({ event }) => event),
+      ['shutdown'],
+    )
+  },
+)
+
 admission('W11 refusals are recorded once for an address, not once each', async ({ house }) => {
   for (let n = 0; n < 5; n += 1) {
     const client = house.client()

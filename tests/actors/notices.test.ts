@@ -102,6 +102,27 @@ notices(
   },
 )
 
+notices('W9 a client far behind is read to at its own pace, not cut off', async ({ house }) => {
+  const writer = house.client()
+  await writer.connect({ deviceId: 'a' })
+  const text = 'x'.repeat(700_000)
+  const count = Math.ceil(limits.connectionBufferBytesMax / text.length) + 2
+  for (let n = 0; n < count; n += 1) {
+    const { payload } = await writer.request('agent', { message: `${n} ${text}` })
+    await writer.event('agent.done', ({ runId }) => runId === payload['runId'])
+  }
+
+  const again = house.client()
+  await again.connect({ deviceId: 'b', subscribe: ['agent.done'], resumeFrom: 0 })
+  await writer.request('agent', { message: 'last' })
+  await again.event('agent.done', ({ text: answer }) => answer === 'echo: last')
+
+  assert.equal(
+    again.events.map(({ payload }) => Number.parseInt(String(payload['text']).slice(6), 10)),
+    [...Array.from({ length: count }, (_, n) => n), Number.NaN],
+  )
+})
+
 notices('W9 a position beyond the end is refused', async ({ house }) => {
   const answer = await house.client().connect({ resumeFrom: 1_000_000 })
 

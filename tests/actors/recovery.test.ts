@@ -2,14 +2,25 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
+import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import { settle } from '../support/clock.ts'
 import { accepted, requested } from '../support/facts.ts'
+import { startTestGateway } from '../support/gateway.ts'
 import { openTestKernel } from '../support/kernel.ts'
 import { openTestServices } from '../support/services.ts'
 
 const SESSION: StreamId = 'session:agent:main:main'
+const opened = {
+  type: 'connection.opened',
+  deviceId: 'd',
+  role: 'client',
+  scopes: [],
+  subscribe: null,
+  resumeFrom: null,
+}
 const recovery = suite('recovery')
 
 recovery(
@@ -164,6 +175,35 @@ recovery('D-4 open work folded from the checkpoint equals open work folded from 
 
   assert.ok((store.checkpoint('open-work')?.position ?? 0) > 0)
   assert.equal(fromCheckpoint, fromZero)
+})
+
+recovery('D-R14 a damaged stream is set aside at boot and keeps nobody else down', async () => {
+  const store = openMemory()
+  const before = openTestKernel({ store })
+  for (const stream of ['connection:c1', 'connection:c2'] as const)
+    await before.tell(stream, opened)
+  const damaged: Store = {
+    ...store,
+    stream: (name, from) => {
+      if (name === 'connection:c2' || name === 'channel:irc')
+        throw new GatewayError('STORE_CORRUPT', name)
+      return store.stream(name, from)
+    },
+  }
+  const house = await startTestGateway({
+    store: damaged,
+    config: { channels: { irc: { host: '127.0.0.1', port: 1, tls: false, nick: 'heron' } } },
+  })
+  const client = house.client()
+  await client.connect()
+
+  const { payload } = await client.request('health')
+
+  assert.equal(payload['status'], 'degraded')
+  assert.equal(payload['quarantined'], ['connection:c2', 'channel:irc'])
+  assert.equal(payload['channels'], { irc: 'disconnected' })
+  assert.is(store.version('connection:c1'), 2)
+  await house.stop()
 })
 
 recovery.run()

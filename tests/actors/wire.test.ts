@@ -45,6 +45,20 @@ wire('S21 a bad frame after connect is answered and the connection goes on', asy
   assert.is(client.frames.filter((frame) => code(frame) === 'FRAME_INVALID').length, 2)
 })
 
+wire('I1 a text with half a character is refused: it could not be read back', async ({ house }) => {
+  for (const params of [
+    '{"deviceId":"d","subscribe":["\\ud800"]}',
+    '{"deviceId":"d","\\udc00":1}',
+  ]) {
+    const client = house.client()
+    await client.send(`{"type":"req","id":"connect","params":${params}}`)
+
+    assert.is(code(await client.frame(({ type }) => type === 'res', 'refusal')), 'FRAME_INVALID')
+  }
+  const whole = await house.client().connect({ subscribe: ['\u{1f600}'] })
+  assert.is(whole.ok, true)
+})
+
 wire('S24 unknown methods are refused by name, also those of every object', async ({ house }) => {
   const client = house.client()
   await client.connect()
