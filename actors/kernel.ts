@@ -75,7 +75,7 @@ export function openKernel(
     hub.committed(record)
   })
   void store.failed.then((error) => log.error('store failed', { error: error.message }))
-  const parts = { projector, router, outbox, timers }
+  const parts = { projector, registry, router, outbox, timers }
   return {
     registry,
     hub,
@@ -112,6 +112,7 @@ async function compact(
 
 interface Parts {
   readonly projector: Projector
+  readonly registry: Registry
   readonly router: Router
   readonly outbox: Outbox
   readonly timers: Timers
