@@ -84,6 +84,7 @@ export function openChannels(
         'message.deliver',
         {
           visible: true,
+          ready: ({ params }) => find(String(params['channel']))?.online() ?? null,
           run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
         },
       ],
@@ -118,6 +119,8 @@ interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
   readonly state: () => ChannelState
+  /** Null where the link is up, else resolves when it is, or has not come up in time. */
+  readonly online: () => Promise<void> | null
 }
 
 function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
@@ -169,6 +172,7 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
       if (value === 'online') return 'connected'
       return value === 'stopped' ? 'disconnected' : 'connecting'
     },
+    online: () => untilOnline(setup.name, house),
   }
 }
 
@@ -187,6 +191,33 @@ function tellDropped(name: string, reason: string, { registry, services }: House
     .catch((error: unknown) =>
       log.error('link drop not recorded', { stream, error: String(error) }),
     )
+}
+
+// After a restart deliveries come up before any link does: without this each would spend an
+// attempt, and its long back-off, on that.
+function untilOnline(name: string, { registry, services }: House): Promise<void> | null {
+  const ref = attempt(() => registry.actor(streamId('channel', name)).ref)
+  if (ref === null || ref.getSnapshot().value === 'online') return null
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      cancel()
+      subscription.unsubscribe()
+      resolve()
+    }
+    const cancel = services.clock.after(limits.channelOpenMs, finish)
+    const subscription = ref.subscribe(({ value }) => {
+      if (value === 'online') finish()
+    })
+  })
+}
+
+// Null where the channel's own stream is set aside.
+function attempt<T>(look: () => T): T | null {
+  try {
+    return look()
+  } catch {
+    return null
+  }
 }
 
 type Find = (name: string) => Channel | null
