@@ -85,6 +85,7 @@ export function openChannels(
         'message.deliver',
         {
           visible: true,
+          ready: ({ params }) => find(String(params['channel']))?.online() ?? null,
           run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
         },
       ],
@@ -118,6 +119,8 @@ interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
   readonly state: () => ChannelState
+  /** Null where the link is up, else resolves when it is, or has not come up in time. */
+  readonly online: () => Promise<void> | null
 }
 
 function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
@@ -165,6 +168,7 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
     setup,
     adapter: setup.open({ received, dropped: (reason) => tellDropped(setup.name, reason, house) }),
     state: () => readState(registry, stream),
+    online: () => untilOnline(setup.name, house),
   }
 }
 
@@ -200,6 +204,33 @@ function tellDropped(name: string, reason: string, house: House): void {
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
   void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
+}
+
+// After a restart deliveries come up before any link does: without this each would spend an
+// attempt, and its long back-off, on that.
+function untilOnline(name: string, { registry, services }: House): Promise<void> | null {
+  const ref = attempt(() => registry.actor(streamId('channel', name)).ref)
+  if (ref === null || ref.getSnapshot().value === 'online') return null
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      cancel()
+      subscription.unsubscribe()
+      resolve()
+    }
+    const cancel = services.clock.after(limits.channelOpenMs, finish)
+    const subscription = ref.subscribe(({ value }) => {
+      if (value === 'online') finish()
+    })
+  })
+}
+
+// Null where the channel's own stream is set aside.
+function attempt<T>(look: () => T): T | null {
+  try {
+    return look()
+  } catch {
+    return null
+  }
 }
 
 type Find = (name: string) => Channel | null

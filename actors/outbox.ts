@@ -37,6 +37,8 @@ export interface EffectContext {
 /** Runs effects of one name. `run` may throw: that is a failure of class `internal`. */
 export interface Driver {
   readonly visible: boolean // seen from outside: marked before it starts
+  /** Null where the effect can be tried now, else resolves when it can. Must not reject. */
+  readonly ready?: (effect: Effect) => Promise<void> | null
   readonly run: (effect: Effect, context: EffectContext) => Promise<Outcome>
 }
 
@@ -85,7 +87,14 @@ export class Outbox {
     await Promise.all(this.#running.values())
   }
 
+  // What waits here is neither running nor marked: a process that ends now has not started it.
   #start(effect: Effect, context: EffectContext): void {
+    const ready = this.#drivers.get(effect.name)?.ready?.(effect) ?? null
+    if (ready === null) this.#launch(effect, context)
+    else void ready.then(() => this.#launch(effect, context))
+  }
+
+  #launch(effect: Effect, context: EffectContext): void {
     if (this.#stopped) return
     const { stream, address } = context
     const run = this.#attempt(effect, context)

@@ -1,3 +1,4 @@
+/** Names and addresses: what is a stream, an id, an output. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pack, unpack } from '../../protocol/codec.ts'

@@ -250,6 +250,40 @@ scenario(
 )
 
 scenario(
+  'F14 what is sent while the server is away goes out when it is back, also after a kill',
+  async (scene) => {
+    const client = await connectClient(scene)
+    const { port } = scene.irc
+    await scene.irc.stop()
+    await channelIs(client, 'connecting')
+
+    const params = { channel: 'irc', target: 'ann', message: 'while you were away' }
+    const { payload } = await client.request('send', params)
+    await scene.gateway.kill()
+    scene.irc = await startNgircd({ port })
+    const ann = await enter(scene, 'ann')
+    await startGatewayOf(scene)
+
+    await within(ann.next(/while you were away/), 'message', 3_000)
+    const after = await connectClient(scene, { resumeFrom: Number(payload['position']) })
+    await after.event('delivery', ({ status }) => status === 'sent')
+    const { deliveryId } = payload
+    const own = (await recordsOf(scene.state.journal)).filter(
+      ({ stream }) => stream === `delivery:${String(deliveryId)}`,
+    )
+    assert.equal(
+      own.map(({ kind, event: { type } }) => [kind, type]),
+      [
+        ['event', 'delivery.requested'],
+        ['event', 'effect.lost'],
+        ['started', 'effect.started'],
+        ['event', 'effect.done'],
+      ],
+    )
+  },
+)
+
+scenario(
   'I7 a message sent with a key arrives once, asked twice and again after a restart',
   async (scene) => {
     const ann = await enter(scene, 'ann')
