@@ -256,12 +256,17 @@ export class Connection implements Subscriber {
     caller
       .handle(command, `req:${this.id}:${frame.id}`)
       .then(
-        (payload) => this.#answer(formatResult(frame.id, payload)),
-        (error: unknown) => this.#fault(frame.id, toGatewayError(error)),
+        (payload) => {
+          this.#outstanding -= 1
+          this.#answer(formatResult(frame.id, payload))
+        },
+        (error: unknown) => {
+          this.#outstanding -= 1
+          this.#fault(frame.id, toGatewayError(error))
+        },
       )
-      .finally(() => {
-        this.#outstanding -= 1
-      })
+      // An answer that cannot be written is our own fault, and must not pass unseen.
+      .catch((error: unknown) => this.#fault(frame.id, toGatewayError(error)))
   }
 
   #failed(error: Error): void {

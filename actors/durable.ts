@@ -64,8 +64,11 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
+/** A record whose place is filled in when the store has given it one. */
+type Unplaced = Omit<JournalRecord, 'position' | 'version'> & { position: number; version: number }
+
 interface Stepped {
-  readonly draft: RecordDraft
+  readonly draft: Unplaced
   readonly next: AnyMachineSnapshot
 }
 
@@ -158,25 +161,29 @@ export class DurableActor {
     const batch: Decided[] = []
     let snapshot = this.#snapshot
     while (this.#mailbox.length > 0 && batch.length < limits.actorBatchMax) {
-      const [pending] = this.#mailbox
+      const pending = this.#mailbox[0]
       if (pending === undefined) break
       const stepped = this.#step(pending.message, snapshot)
       if ('error' in stepped) break
       this.#mailbox.shift()
       snapshot = stepped.next
-      batch.push({ ...stepped, pending, appended: this.#append(stepped, pending, batch.length) })
+      const { draft, next } = stepped
+      const appended = this.#append(draft, pending.message, batch.length)
+      batch.push({ draft, next, pending, appended })
     }
     if (batch.length === 0) return this.#takeFaulty()
     await this.#settle(batch)
   }
 
-  #append({ draft }: Stepped, { message }: Pending, offset: number): Promise<Appended> {
-    return this.#house.store.append({
-      stream: this.stream,
-      expectedVersion: this.#version + offset,
-      fields: formatRecord(draft),
-      ...(message.bodies === undefined ? {} : { bodies: message.bodies }),
-    })
+  #append(draft: RecordDraft, { bodies }: Message, offset: number): Promise<Appended> {
+    const expectedVersion = this.#version + offset
+    const fields = formatRecord(draft)
+    const { stream } = this
+    return this.#house.store.append(
+      bodies === undefined
+        ? { stream, expectedVersion, fields }
+        : { stream, expectedVersion, fields, bodies },
+    )
   }
 
   // A refused append leaves those behind it at a stale version: they were written nowhere and are
@@ -188,7 +195,9 @@ export class DurableActor {
     for (const [index, { draft, next, pending }] of batch.entries()) {
       const result = results[index]
       if (result?.status === 'fulfilled') {
-        pending.resolve(this.#publish({ ...draft, stream: this.stream, ...result.value }, next))
+        draft.position = result.value.position
+        draft.version = result.value.version
+        pending.resolve(this.#publish(draft, next))
       } else if (refused && isStale(result?.reason)) {
         again.push(pending)
       } else {
@@ -231,9 +240,12 @@ export class DurableActor {
   }
 
   // Written out field by field: this runs for every record, and spreads are slow.
-  #draft(message: Message, at: number, produced: Produced): RecordDraft {
+  #draft(message: Message, at: number, produced: Produced): Unplaced {
     const { snapshot, ignored, effects, sends, armed, cancelled } = produced
     return {
+      position: 0,
+      version: 0,
+      stream: this.stream,
       kind: message.kind ?? 'event',
       event: message.event,
       cause: message.cause,

@@ -109,6 +109,8 @@ export class Hub {
 
   #tell(record: JournalRecord, subscribers: Iterable<Subscriber>): void {
     const notices = noticesOf(record)
+    const isRun = record.stream.startsWith('run:')
+    if (notices.length === 0 && !isRun) return // Most records: nobody is told.
     const payloads = new Map<Notice, string>()
     for (const subscriber of subscribers) {
       for (const notice of notices) {
@@ -117,7 +119,7 @@ export class Hub {
         payloads.set(notice, json)
         subscriber.send(notice.event, json)
       }
-      if (record.stream.startsWith('run:')) tellPhase(record, subscriber)
+      if (isRun) tellPhase(record, subscriber)
     }
   }
 

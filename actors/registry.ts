@@ -66,8 +66,12 @@ export class Registry {
    * Delivers from inside (sends, outcomes, timers): takes any number.
    * @throws {GatewayError} STREAM_QUARANTINED, STORE_CORRUPT, or as DurableActor.deliver
    */
-  async deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
-    return this.actor(stream).deliver(message)
+  deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
+    try {
+      return this.actor(stream).deliver(message)
+    } catch (error) {
+      return Promise.reject(error as GatewayError)
+    }
   }
 
   /**

@@ -49,9 +49,13 @@ async function measure(): Promise<void> {
     const echoUrl = `ws://127.0.0.1:${(echo.address() as AddressInfo).port}`
     const client = fork(new URL(import.meta.url).pathname)
     await once(client, 'message')
+    const cpu = new Map<string, number[]>() // µs of this process for each answer
     const run = async (url: string): Promise<number> => {
       client.send({ url, ms: ROUND_MS } satisfies Task)
+      const before = process.cpuUsage()
       const [answers] = (await once(client, 'message')) as [number]
+      const { user, system } = process.cpuUsage(before)
+      cpu.set(url, [...(cpu.get(url) ?? []), (user + system) / answers])
       return answers / (ROUND_MS / 1_000)
     }
     await run(gateway.url) // Warms the machines up.
@@ -64,7 +68,9 @@ async function measure(): Promise<void> {
     const ours = median(rates['gateway'] ?? [])
     report({
       name: `durable request, ${CONNECTIONS} × ${IN_FLIGHT}`,
-      measured: `${Math.round(ours)}/s of ${Math.round(limit)}/s echoed`,
+      measured:
+        `${Math.round(ours)}/s of ${Math.round(limit)}/s echoed, CPU ` +
+        `${Math.round(median(cpu.get(gateway.url) ?? []))} of ${Math.round(median(cpu.get(echoUrl) ?? []))} µs`,
       ratio: ours / limit,
       target: '≥ 0.35',
       met: ours / limit >= 0.35,
