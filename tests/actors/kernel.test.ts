@@ -213,6 +213,27 @@ kernels(
   },
 )
 
+kernels('I5 what waits behind a message that throws is not taken without it', async () => {
+  const { tell, services, store } = openTestKernel()
+  const bad: StreamId = 'session:agent:main:bad'
+  const poison = {
+    ...accepted('r1'),
+    get runId(): string {
+      throw new Error('poison')
+    },
+  }
+
+  const told = Promise.allSettled([tell(bad, poison), tell(bad, accepted('r2'))])
+  await settle()
+  await services.clock.advance(limits.actorBackoffMs * 8)
+
+  assert.equal(
+    (await told).map((result) => result.status === 'rejected' && result.reason.code),
+    ['STREAM_QUARANTINED', 'STREAM_QUARANTINED'],
+  )
+  assert.is(store.version(bad), 0)
+})
+
 kernels('I2 an actor that slept wakes to the same state, from snapshot and tail', async () => {
   const { tell, kernel, store } = openTestKernel()
   const count = limits.snapshotEveryRecords + 44
