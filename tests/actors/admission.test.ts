@@ -1,4 +1,6 @@
 import '../../actors/trap.ts'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Connections } from '../../actors/connections.ts'
@@ -112,6 +114,28 @@ admission('S04 a foreign Host is refused at the upgrade', async ({ house }) => {
 
   assert.is(status, 403)
 })
+
+admission(
+  'I32 a refused socket is gone, also when its peer keeps its half open',
+  async ({ house }) => {
+    const socket = connect({ port: house.gateway.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => {}) // The reset that we wait for.
+    const ended = once(socket, 'end')
+    socket.resume()
+    socket.write(
+      'GET / HTTP/1.1\r\nhost: evil.example\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    )
+    await ended
+
+    for (let n = 0; n < 20 && !socket.destroyed; n += 1) {
+      socket.write('x')
+      await settle()
+    }
+
+    assert.ok(socket.destroyed)
+    socket.destroy()
+  },
+)
 
 admission('S05 a forwarded connection is never loopback', async ({ house }) => {
   const answer = await house.client({ headers: { 'x-forwarded-for': '127.0.0.1' } }).connect()
