@@ -6,7 +6,7 @@
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import { kinds } from '../machines/kinds.ts'
-import { hashSnapshot, saveSnapshot, type SavedState, type Stepper } from '../machines/step.ts'
+import { hashSnapshot, saveSnapshot, type SavedState } from '../machines/step.ts'
 import { pack, unpack } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { type StreamId, streamKind } from '../protocol/ids.ts'
@@ -36,7 +36,8 @@ export function formatSnapshot(snapshot: AnyMachineSnapshot, code: string): Uint
 }
 
 /**
- * Rebuilds an actor from its stream up to a version (default: the newest).
+ * Rebuilds an actor from its stream up to a version (default: the newest). Where records are pruned,
+ * a snapshot that other code made is the only base left, and is taken.
  * @throws {GatewayError} STORE_CORRUPT: a record is damaged or missing; NOT_FOUND: pruned.
  */
 export function replayStream(
@@ -45,10 +46,30 @@ export function replayStream(
   code: string,
   upToVersion = Number.MAX_SAFE_INTEGER,
 ): Replayed {
+  const base = readSnapshot(store, stream, upToVersion, (maker) => maker === code)
+  try {
+    return foldBehind(base, store, stream, { code, upToVersion })
+  } catch (error) {
+    const isPruned = error instanceof GatewayError && error.details['pruned'] === true
+    const other = isPruned ? readSnapshot(store, stream, upToVersion, () => true) : null
+    if (other === null) throw error
+    return foldBehind(other, store, stream, { code, upToVersion })
+  }
+}
+
+interface Base {
+  readonly snapshot: AnyMachineSnapshot
+  readonly version: number
+}
+
+function foldBehind(
+  base: Base | null,
+  store: StoreReader,
+  stream: StreamId,
+  { code, upToVersion }: { code: string; upToVersion: number },
+): Replayed {
   const { stepper } = kinds[streamKind(stream)]
-  const base = readSnapshot(store, stream, { code, upToVersion, stepper })
-  let snapshot = base?.snapshot ?? stepper.initial
-  let version = base?.version ?? 0
+  let { snapshot, version } = base ?? { snapshot: stepper.initial, version: 0 }
   let last: JournalRecord | null = null
   let folded = 0
   for (const stored of store.stream(stream, version + 1)) {
@@ -71,19 +92,30 @@ export function replayStream(
   }
 }
 
-// A snapshot of other code, or one that does not hash to what it says, is no base to build on.
+// The newest that is usable: made by code that will do, and in the state that its record says.
 function readSnapshot(
   store: StoreReader,
   stream: StreamId,
-  { code, upToVersion, stepper }: { code: string; upToVersion: number; stepper: Stepper },
-): { snapshot: AnyMachineSnapshot; version: number } | null {
-  const stored = store.snapshot(stream, upToVersion)
-  if (stored === null) return null
-  const document = unpack(stored.bytes) as SnapshotDocument
-  if (document.format !== 1 || document.code !== code) return null
-  const snapshot = stepper.restore(document)
-  if (hashSnapshot(snapshot) !== document.hash) return null
-  return { snapshot, version: stored.version }
+  upToVersion: number,
+  isUsable: (code: string) => boolean,
+): Base | null {
+  const { stepper } = kinds[streamKind(stream)]
+  let stored = store.snapshot(stream, upToVersion)
+  for (; stored !== null; stored = store.snapshot(stream, stored.version - 1)) {
+    const { version } = stored
+    const document = unpack(stored.bytes) as SnapshotDocument
+    if (document.format !== 1 || !isUsable(document.code)) continue
+    if (document.hash !== recordedHash(store, stream, version)) continue
+    const snapshot = stepper.restore(document)
+    if (hashSnapshot(snapshot) === document.hash) return { snapshot, version }
+  }
+  return null
+}
+
+function recordedHash(store: StoreReader, stream: StreamId, version: number): string | null {
+  const position = store.positionOf(stream, version)
+  const stored = position === null ? null : store.read(position)
+  return stored === null ? null : parseRecord(stored, stored.fields).stateHash
 }
 
 function gap(stream: string, expected: number, found: JournalRecord): GatewayError {

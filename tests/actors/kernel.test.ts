@@ -1,7 +1,8 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { replayStream } from '../../actors/stream.ts'
+import { formatSnapshot, replayStream } from '../../actors/stream.ts'
+import { kinds } from '../../machines/kinds.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -252,6 +253,33 @@ kernels('I2 an actor that slept wakes to the same state, from snapshot and tail'
   const fromZero = replayStream(store, 'pairing:d', 'other code')
   assert.is(fromZero.folded, count)
   assert.is(fromZero.hash, replayed.hash)
+})
+
+kernels('I28 a snapshot that its record contradicts is passed over', async () => {
+  const { tell, kernel, store } = openTestKernel()
+  await tell('pairing:d', approved('d'))
+  const { stepper } = kinds.pairing
+  const wrong = stepper.step(stepper.initial, approved('another'), 0).snapshot
+  await store.putSnapshot('pairing:d', 1, formatSnapshot(wrong, 'test'))
+  kernel.registry.sweep(0)
+
+  const { context } = kernel.registry.snapshot('pairing:d')
+
+  assert.is((context as { deviceId: string }).deviceId, 'd')
+})
+
+kernels('I2 a compacted stream wakes under new code too, from the old snapshot', async () => {
+  const { tell, kernel, store } = openTestKernel()
+  for (let n = 1; n <= limits.snapshotEveryRecords + 2; n += 1)
+    await tell('pairing:d', { ...approved('d'), tokenHash: `${n}` })
+  await settle()
+  const { removed } = await store.compact('pairing:d', limits.snapshotEveryRecords)
+  assert.is(removed, limits.snapshotEveryRecords - 1)
+
+  const after = openTestKernel({ store, code: 'new' })
+
+  const { context } = after.kernel.registry.snapshot('pairing:d')
+  assert.equal(context, kernel.registry.snapshot('pairing:d').context)
 })
 
 kernels('I32 an actor whose machine has ended is put to sleep at once', async () => {
