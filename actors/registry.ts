@@ -26,6 +26,8 @@ export class Registry {
   #services: Services
   #actors = new Map<StreamId, DurableActor>()
   #nextSweep: Cancel = () => {}
+  #freeBytes = 0
+  #freeReadAt = Number.NEGATIVE_INFINITY
 
   constructor(house: Omit<ActorHouse, 'rested'>, supervisor: Supervisor, services: Services) {
     this.#house = { ...house, rested: (actor) => this.#rested(actor) }
@@ -68,8 +70,13 @@ export class Registry {
     return this.actor(stream).deliver(message)
   }
 
-  /** Delivers from outside. @throws {GatewayError} UNAVAILABLE: the mailbox is full. */
+  /**
+   * Delivers from outside: new work.
+   * @throws {GatewayError} UNAVAILABLE: the mailbox is full; STORE_LOW_SPACE: what disk is left is
+   * kept for work in hand (D-R4); or as `deliver`.
+   */
   async offer(stream: StreamId, message: Message): Promise<JournalRecord> {
+    this.#assertRoom()
     const waiting = this.#actors.get(stream)?.waiting ?? 0
     if (waiting < limits.mailboxMax) return this.deliver(stream, message)
     const text = `${stream}: ${waiting} messages are waiting already, try again later`
@@ -87,6 +94,17 @@ export class Registry {
 
   close(): void {
     this.#nextSweep()
+  }
+
+  #assertRoom(): void {
+    const now = this.#services.clock.monotonic()
+    if (now - this.#freeReadAt >= limits.spaceCheckIntervalMs) {
+      this.#freeBytes = this.#house.store.stats().freeBytes
+      this.#freeReadAt = now
+    }
+    if (this.#freeBytes >= limits.spaceRefuseBytes) return
+    const text = `expected ${limits.spaceRefuseBytes} bytes of free disk, got ${this.#freeBytes}`
+    throw new GatewayError('STORE_LOW_SPACE', `store: ${text}`, { freeBytes: this.#freeBytes })
   }
 
   #wake(stream: StreamId): Replayed {

@@ -255,6 +255,22 @@ kernels('I2 an actor that slept wakes to the same state, from snapshot and tail'
   assert.is(fromZero.hash, replayed.hash)
 })
 
+kernels('D-R4 on a nearly full disk new work is refused, and work in hand goes on', async () => {
+  const memory = openMemory()
+  let freeBytes: number = limits.spaceRefuseBytes
+  const store: Store = { ...memory, stats: () => ({ ...memory.stats(), freeBytes }) }
+  const { kernel, services } = openTestKernel({ store })
+  const message = { event: accepted('r1'), cause: 'ext:test', correlationId: '00' }
+  await kernel.registry.offer(SESSION, message)
+
+  freeBytes -= 1
+  await services.clock.advance(limits.spaceCheckIntervalMs)
+  const refused = await kernel.registry.offer(SESSION, message).catch((error: unknown) => error)
+
+  assert.is(refused instanceof GatewayError && refused.code, 'STORE_LOW_SPACE')
+  assert.is((await kernel.registry.deliver(SESSION, message)).version, 2)
+})
+
 kernels('I28 a snapshot that its record contradicts is passed over', async () => {
   const { tell, kernel, store } = openTestKernel()
   await tell('pairing:d', approved('d'))
