@@ -192,6 +192,7 @@ async function stop(house: House, reason: string): Promise<void> {
       clock.after(ms, resolve)
     })
   listener?.stop()
+  kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
   // Without room for this record the next boot counts a crash; the stop goes on.
   const told = house

@@ -46,6 +46,7 @@ export class Outbox {
   #router: Router
   #services: Services
   #running = new Map<string, Promise<void>>()
+  #draining = false
   #stopped = false
 
   constructor(drivers: ReadonlyMap<string, Driver>, router: Router, services: Services) {
@@ -75,8 +76,14 @@ export class Outbox {
     void this.#router.insist(stream, { event, cause: address, correlationId })
   }
 
+  /** Starts nothing more, so that nothing is marked which is then not tried; what runs goes on. */
+  drain(): void {
+    this.#draining = true
+  }
+
   /** Starts nothing more and records no more outcomes: what runs stays open work. */
   stop(): void {
+    this.#draining = true
     this.#stopped = true
   }
 
@@ -86,7 +93,7 @@ export class Outbox {
   }
 
   #start(effect: Effect, context: EffectContext): void {
-    if (this.#stopped) return
+    if (this.#draining) return
     const { stream, address } = context
     const run = this.#attempt(effect, context)
       .catch((thrown: unknown) => {
