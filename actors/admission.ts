@@ -3,7 +3,8 @@
  *
  * Direct loopback means: the peer's address is loopback, no Origin, no forwarding header. Only
  * there is a new device approved by itself, and only with the shared secret where one is
- * configured (D-R19). A device token always counts, wherever it comes from. Secrets are compared
+ * configured (D-R19). A device token always counts, wherever it comes from, for what its device
+ * was granted. Secrets are compared
  * as digests of fixed length, in constant time.
  */
 import { timingSafeEqual } from 'node:crypto'
@@ -68,7 +69,9 @@ export function judgeConnect(
   if (device.known && provesDevice(params, device.context)) {
     if (device.context.role !== role)
       throw unauthorized(`this device is paired as ${device.context.role}`)
-    return admitted('device.token', 'none', false)
+    const granted = new Set(device.context.scopes)
+    const admission = admitted('device.token', 'none', false)
+    return { ...admission, scopes: admission.scopes.filter((scope) => granted.has(scope)) }
   }
   const direct = peer.loopback && peer.origin === null && !peer.forwarded
   const secret = provesSecret(params, settings)

@@ -9,6 +9,7 @@ import type { WebSocket } from 'ws'
 import type { PairingContext } from '../machines/pairing.ts'
 import { sha256Hex } from '../protocol/codec.ts'
 import type { Command } from '../protocol/command.ts'
+import { GatewayError } from '../protocol/errors.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { ConnectParams } from '../protocol/methods.ts'
@@ -141,7 +142,9 @@ async function admit(
   const evidence = { address, origin, forwarded, secret }
   const tokenHash = sha256Hex(deviceToken)
   const event = { type: 'device.approved', deviceId, role, scopes, tokenHash, rule, evidence }
-  await registry.offer(stream, { event, ...cited })
+  const { ignored } = await registry.offer(stream, { event, ...cited })
+  // Judged on what was on disk then; a revocation may have been on its way.
+  if (ignored !== null) throw new GatewayError('UNAUTHORIZED', 'connect: this device was revoked')
   return { admission, deviceToken }
 }
 

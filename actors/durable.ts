@@ -133,7 +133,7 @@ export class DurableActor {
   /**
    * Puts a message into the mailbox; resolves with its record once that is on disk.
    * @throws {GatewayError} whatever the store refuses with, then nothing has changed;
-   * STREAM_QUARANTINED: this message makes the machine throw.
+   * STREAM_QUARANTINED: this message, or one before it, makes the machine throw.
    */
   deliver(message: Message): Promise<JournalRecord> {
     return new Promise((resolve, reject) => {
@@ -208,14 +208,16 @@ export class DurableActor {
     this.#mailbox.unshift(...again)
   }
 
-  // The first message makes the machine throw: judged alone, so that no other pays for it.
+  // The first message makes the machine throw: judged alone. Where the stream is given up, what
+  // waits behind is refused with it: taken without it, it would make another history (I5).
   async #takeFaulty(): Promise<void> {
     const [pending] = this.#mailbox
     if (pending === undefined) return
     const stepped = this.#step(pending.message, this.#snapshot)
     if (!('error' in stepped) || (await this.#house.faulted(this.stream, stepped.error))) return
-    this.#mailbox.shift()
-    pending.reject(quarantined(this.stream, stepped.error))
+    for (const { reject } of this.#mailbox.splice(0)) {
+      reject(quarantined(this.stream, stepped.error))
+    }
   }
 
   #step(message: Message, before: AnyMachineSnapshot): Stepped | { error: unknown } {

@@ -66,7 +66,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const recovered = await boot(house, options)
     return running(house, recovered)
   } catch (error) {
-    await house.kernel.stop().catch(() => {})
+    await house.kernel.stop()
+    await house.channels.close()
     await store.close()
     throw error
   }
@@ -191,8 +192,15 @@ async function stop(house: House, reason: string): Promise<void> {
       clock.after(ms, resolve)
     })
   listener?.stop()
+  kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
-  await house.tell({ type: 'gateway.stopped', reason }, 'sys:stop')
+  // Without room for this record the next boot counts a crash; the stop goes on.
+  const told = house
+    .tell({ type: 'gateway.stopped', reason }, 'sys:stop')
+    .catch((error: unknown) => {
+      log.error('stop not recorded', { reason, error: String(error) })
+    })
+  await Promise.race([told, patience(limits.shutdownMs / 8)])
   await connections.close(limits.shutdownMs / 4)
   await kernel.stop()
   house.models.abortAll()

@@ -48,6 +48,7 @@ export class Outbox {
   #router: Router
   #services: Services
   #running = new Map<string, Promise<void>>()
+  #draining = false
   #stopped = false
 
   constructor(drivers: ReadonlyMap<string, Driver>, router: Router, services: Services) {
@@ -77,8 +78,14 @@ export class Outbox {
     void this.#router.insist(stream, { event, cause: address, correlationId })
   }
 
+  /** Starts nothing more, so that nothing is marked which is then not tried; what runs goes on. */
+  drain(): void {
+    this.#draining = true
+  }
+
   /** Starts nothing more and records no more outcomes: what runs stays open work. */
   stop(): void {
+    this.#draining = true
     this.#stopped = true
   }
 
@@ -95,7 +102,7 @@ export class Outbox {
   }
 
   #launch(effect: Effect, context: EffectContext): void {
-    if (this.#stopped) return
+    if (this.#draining) return
     const { stream, address } = context
     const run = this.#attempt(effect, context)
       .catch((thrown: unknown) => {

@@ -26,8 +26,8 @@ export class Registry {
   #services: Services
   #actors = new Map<StreamId, DurableActor>()
   #nextSweep: Cancel = () => {}
-  #freeBytes = Number.POSITIVE_INFINITY
-  #spaceAt = Number.NEGATIVE_INFINITY
+  #freeBytes = 0
+  #freeReadAt = Number.NEGATIVE_INFINITY
 
   constructor(house: Omit<ActorHouse, 'rested'>, supervisor: Supervisor, services: Services) {
     this.#house = { ...house, rested: (actor) => this.#rested(actor) }
@@ -66,21 +66,17 @@ export class Registry {
    * Delivers from inside (sends, outcomes, timers): takes any number.
    * @throws {GatewayError} STREAM_QUARANTINED, STORE_CORRUPT, or as DurableActor.deliver
    */
-  deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
-    try {
-      return this.actor(stream).deliver(message)
-    } catch (error) {
-      return Promise.reject(error as GatewayError)
-    }
+  async deliver(stream: StreamId, message: Message): Promise<JournalRecord> {
+    return this.actor(stream).deliver(message)
   }
 
   /**
-   * Delivers from outside.
-   * @throws {GatewayError} UNAVAILABLE: the mailbox is full; STORE_LOW_SPACE: no new work while
-   * the disk is nearly full. What is under way may still end: the store has a lower floor (D-R4).
+   * Delivers from outside: new work.
+   * @throws {GatewayError} UNAVAILABLE: the mailbox is full; STORE_LOW_SPACE: what disk is left is
+   * kept for work in hand (D-R4); or as `deliver`.
    */
   async offer(stream: StreamId, message: Message): Promise<JournalRecord> {
-    this.#assertSpace()
+    this.#assertRoom()
     const waiting = this.#actors.get(stream)?.waiting ?? 0
     if (waiting < limits.mailboxMax) return this.deliver(stream, message)
     const text = `${stream}: ${waiting} messages are waiting already, try again later`
@@ -100,15 +96,15 @@ export class Registry {
     this.#nextSweep()
   }
 
-  #assertSpace(): void {
+  #assertRoom(): void {
     const now = this.#services.clock.monotonic()
-    if (now - this.#spaceAt >= limits.spaceCheckIntervalMs) {
+    if (now - this.#freeReadAt >= limits.spaceCheckIntervalMs) {
       this.#freeBytes = this.#house.store.stats().freeBytes
-      this.#spaceAt = now
+      this.#freeReadAt = now
     }
     if (this.#freeBytes >= limits.spaceRefuseBytes) return
-    const text = `the disk is nearly full: ${this.#freeBytes} bytes are free, ${limits.spaceRefuseBytes} are needed`
-    throw new GatewayError('STORE_LOW_SPACE', text, { freeBytes: this.#freeBytes })
+    const text = `expected ${limits.spaceRefuseBytes} bytes of free disk, got ${this.#freeBytes}`
+    throw new GatewayError('STORE_LOW_SPACE', `store: ${text}`, { freeBytes: this.#freeBytes })
   }
 
   #wake(stream: StreamId): Replayed {

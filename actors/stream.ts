@@ -6,7 +6,7 @@
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import { kinds } from '../machines/kinds.ts'
-import { hashSnapshot, saveSnapshot, type SavedState, type Stepper } from '../machines/step.ts'
+import { hashSnapshot, saveSnapshot, type SavedState } from '../machines/step.ts'
 import { pack, unpack } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { type StreamId, streamKind } from '../protocol/ids.ts'
@@ -36,7 +36,8 @@ export function formatSnapshot(snapshot: AnyMachineSnapshot, code: string): Uint
 }
 
 /**
- * Rebuilds an actor from its stream up to a version (default: the newest).
+ * Rebuilds an actor from its stream up to a version (default: the newest). Where records are pruned,
+ * a snapshot that other code made is the only base left, and is taken.
  * @throws {GatewayError} STORE_CORRUPT: a record is damaged or missing; NOT_FOUND: pruned.
  */
 export function replayStream(
@@ -45,10 +46,30 @@ export function replayStream(
   code: string,
   upToVersion = Number.MAX_SAFE_INTEGER,
 ): Replayed {
+  const base = readSnapshot(store, stream, upToVersion, (maker) => maker === code)
+  try {
+    return foldBehind(base, store, stream, { code, upToVersion })
+  } catch (error) {
+    const isPruned = error instanceof GatewayError && error.details['pruned'] === true
+    const other = isPruned ? readSnapshot(store, stream, upToVersion, () => true) : null
+    if (other === null) throw error
+    return foldBehind(other, store, stream, { code, upToVersion })
+  }
+}
+
+interface Base {
+  readonly snapshot: AnyMachineSnapshot
+  readonly version: number
+}
+
+function foldBehind(
+  base: Base | null,
+  store: StoreReader,
+  stream: StreamId,
+  { code, upToVersion }: { code: string; upToVersion: number },
+): Replayed {
   const { stepper } = kinds[streamKind(stream)]
-  const base = readBase(store, stream, { code, upToVersion, stepper })
-  let snapshot = base?.snapshot ?? stepper.initial
-  let version = base?.version ?? 0
+  let { snapshot, version } = base ?? { snapshot: stepper.initial, version: 0 }
   let last: JournalRecord | null = null
   let folded = 0
   for (const stored of store.stream(stream, version + 1)) {
@@ -71,38 +92,30 @@ export function replayStream(
   }
 }
 
-interface Base {
-  readonly snapshot: AnyMachineSnapshot
-  readonly version: number
-}
-
-interface Wanted {
-  readonly code: string
-  readonly upToVersion: number
-  readonly stepper: Stepper
-}
-
-// A snapshot of other code is no base while the records behind it are there; where they were
-// compacted away it is the only one.
-function readBase(store: StoreReader, stream: StreamId, wanted: Wanted): Base | null {
-  const stored = store.snapshot(stream, wanted.upToVersion)
-  if (stored === null) return null
-  const document = unpack(stored.bytes) as SnapshotDocument
-  if (document.format !== 1) return null
-  const first = store.positionOf(stream, 1)
-  const isWhole = first !== null && store.read(first) !== null
-  if (document.code !== wanted.code && isWhole) return null
-  return restoreBase(document, stored.version, wanted)
-}
-
-// One that does not hash to what it says is none.
-function restoreBase(
-  document: SnapshotDocument,
-  version: number,
-  { stepper }: Wanted,
+// The newest that is usable: made by code that will do, and in the state that its record says.
+function readSnapshot(
+  store: StoreReader,
+  stream: StreamId,
+  upToVersion: number,
+  isUsable: (code: string) => boolean,
 ): Base | null {
-  const snapshot = stepper.restore(document)
-  return hashSnapshot(snapshot) === document.hash ? { snapshot, version } : null
+  const { stepper } = kinds[streamKind(stream)]
+  let stored = store.snapshot(stream, upToVersion)
+  for (; stored !== null; stored = store.snapshot(stream, stored.version - 1)) {
+    const { version } = stored
+    const document = unpack(stored.bytes) as SnapshotDocument
+    if (document.format !== 1 || !isUsable(document.code)) continue
+    if (document.hash !== recordedHash(store, stream, version)) continue
+    const snapshot = stepper.restore(document)
+    if (hashSnapshot(snapshot) === document.hash) return { snapshot, version }
+  }
+  return null
+}
+
+function recordedHash(store: StoreReader, stream: StreamId, version: number): string | null {
+  const position = store.positionOf(stream, version)
+  const stored = position === null ? null : store.read(position)
+  return stored === null ? null : parseRecord(stored, stored.fields).stateHash
 }
 
 function gap(stream: string, expected: number, found: JournalRecord): GatewayError {

@@ -58,7 +58,11 @@ export const agentAbort: Handler<'agent.abort'> = async (house, { runId }, origi
   }
   const { caller, cause, correlationId } = origin
   const event = { type: 'run.aborted', by: caller.admission.deviceId }
-  const { position, ignored } = await house.registry.offer(stream, { event, cause, correlationId })
+  const { position, ignored } = await house.registry.deliver(stream, {
+    event,
+    cause,
+    correlationId,
+  })
   return { runId, position, aborted: ignored === null }
 }
 

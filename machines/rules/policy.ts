@@ -44,7 +44,9 @@ function judgeDirect(policy: ChannelPolicy, { senderId }: PolicySubject): Verdic
 
 function judgeRoom(policy: ChannelPolicy, subject: PolicySubject): Verdict {
   if (policy.groupPolicy === 'disabled') return refuse('group.disabled')
-  const room = policy.rooms[subject.roomId] ?? policy.rooms['*']
+  const { rooms } = policy
+  // A room may be named like a member that every object has.
+  const room = Object.hasOwn(rooms, subject.roomId) ? rooms[subject.roomId] : rooms['*']
   if (room === undefined) {
     if (policy.groupPolicy === 'allowlist') return refuse('group.notListed')
     return subject.mentioned ? admit('group.open') : refuse('group.notMentioned')

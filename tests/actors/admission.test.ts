@@ -1,12 +1,19 @@
 /** Admission: who gets in, and how a refusal looks from outside. Over a real socket. */
 import '../../actors/trap.ts'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Connections } from '../../actors/connections.ts'
+import { openListener } from '../../actors/listener.ts'
+import { sha256Hex } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
+import { openMemory } from '../../store/memory.ts'
 import { openFakeClock, settle } from '../support/clock.ts'
-import type { Frame } from '../support/client.ts'
+import { type Frame, TestClient } from '../support/client.ts'
+import { approved } from '../support/facts.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
-import { readRecords } from '../support/kernel.ts'
+import { openTestKernel, readRecords } from '../support/kernel.ts'
 
 const admission = suite<{ house: TestGateway }>('admission')
 admission.before.each(async (context) => {
@@ -109,6 +116,28 @@ admission('S04 a foreign Host is refused at the upgrade', async ({ house }) => {
   assert.is(status, 403)
 })
 
+admission(
+  'I32 a refused socket is gone, also when its peer keeps its half open',
+  async ({ house }) => {
+    const socket = connect({ port: house.gateway.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => {}) // The reset that we wait for.
+    const ended = once(socket, 'end')
+    socket.resume()
+    socket.write(
+      'GET / HTTP/1.1\r\nhost: evil.example\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    )
+    await ended
+
+    for (let n = 0; n < 20 && !socket.destroyed; n += 1) {
+      socket.write('x')
+      await settle()
+    }
+
+    assert.ok(socket.destroyed)
+    socket.destroy()
+  },
+)
+
 admission('S05 a forwarded connection is never loopback', async ({ house }) => {
   const answer = await house.client({ headers: { 'x-forwarded-for': '127.0.0.1' } }).connect()
 
@@ -201,6 +230,57 @@ alone('S09 a socket that never says connect is told so and closed after 10 s', a
   const stopped = house.stop()
   await clock.advance(5_000)
   await stopped
+})
+
+alone(
+  'I18 a device token opens what its device was granted, and nothing once revoked',
+  async () => {
+    const store = openMemory()
+    const tokenHash = sha256Hex('secret')
+    const { tell } = openTestKernel({ store })
+    const granted = { ...approved('phone'), scopes: ['operator.read'], tokenHash }
+    await tell('pairing:phone', granted)
+    await tell('pairing:lost', { ...approved('lost'), tokenHash })
+    await tell('pairing:lost', { type: 'device.revoked', by: 'test' })
+    const house = await startTestGateway({ store })
+    const auth = { deviceToken: 'secret' }
+
+    const phone = await house.client().connect({ deviceId: 'phone', auth })
+    const lost = await house.client().connect({ deviceId: 'lost', auth })
+
+    assert.equal(phone.payload['scopes'], ['operator.read'])
+    assert.is(code(lost), 'UNAUTHORIZED')
+    await house.stop()
+  },
+)
+
+alone('I19 a revocation that comes first wins over a connect on its way', async () => {
+  const { kernel, tell, services } = openTestKernel()
+  await tell('pairing:device-1', approved('device-1'))
+  const connections = new Connections({
+    ...kernel,
+    services,
+    version: '0',
+    epoch: 1,
+    auth: { mode: 'none', secret: '' },
+    handle: () => null,
+  })
+  const { registry } = kernel
+  const offer = registry.offer.bind(registry)
+  registry.offer = async (stream, message) => {
+    await tell('pairing:device-1', { type: 'device.revoked', by: 'test' })
+    return offer(stream, message)
+  }
+  const door = { connections, log: services.log, isReady: () => true }
+  const listener = await openListener({ address: '127.0.0.1', port: 0 }, door)
+  const client = new TestClient(`ws://127.0.0.1:${listener.port}`)
+
+  const answer = await client.connect()
+
+  assert.is(code(answer), 'UNAUTHORIZED')
+  await client.close()
+  listener.stop()
+  listener.close()
 })
 
 alone.run()

@@ -1,8 +1,8 @@
-/** The kernel on a memory store: records, order, faults, waking. Rules K1-K10, D-R14, D-R15. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { replayStream } from '../../actors/stream.ts'
+import { formatSnapshot, replayStream } from '../../actors/stream.ts'
+import { kinds } from '../../machines/kinds.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -74,7 +74,6 @@ kernels('K3 no effect starts and no snapshot shows before the record is on disk'
     sessionKey: 'k',
     model: 'echo',
     thinking: 'off',
-    asked: { channel: null, room: null, sender: null, at: 0 },
   })
   await settle()
   assert.equal([shown, given.length, kernel.registry.snapshot('run:r1').value], [[], 0, 'new'])
@@ -215,6 +214,27 @@ kernels(
   },
 )
 
+kernels('I5 what waits behind a message that throws is not taken without it', async () => {
+  const { tell, services, store } = openTestKernel()
+  const bad: StreamId = 'session:agent:main:bad'
+  const poison = {
+    ...accepted('r1'),
+    get runId(): string {
+      throw new Error('poison')
+    },
+  }
+
+  const told = Promise.allSettled([tell(bad, poison), tell(bad, accepted('r2'))])
+  await settle()
+  await services.clock.advance(limits.actorBackoffMs * 8)
+
+  assert.equal(
+    (await told).map((result) => result.status === 'rejected' && result.reason.code),
+    ['STREAM_QUARANTINED', 'STREAM_QUARANTINED'],
+  )
+  assert.is(store.version(bad), 0)
+})
+
 kernels('I2 an actor that slept wakes to the same state, from snapshot and tail', async () => {
   const { tell, kernel, store } = openTestKernel()
   const count = limits.snapshotEveryRecords + 44
@@ -235,26 +255,48 @@ kernels('I2 an actor that slept wakes to the same state, from snapshot and tail'
   assert.is(fromZero.hash, replayed.hash)
 })
 
-kernels(
-  'F08 on a nearly full disk new work is refused, and what is under way may end',
-  async () => {
-    const memory = openMemory()
-    const store: Store = {
-      ...memory,
-      stats: () => ({ ...memory.stats(), freeBytes: limits.spaceRefuseBytes - 1 }),
-    }
-    const { kernel, tell } = openTestKernel({ store })
-    const message = { event: accepted('r1'), cause: 'ext:test', correlationId: '00' }
+kernels('D-R4 on a nearly full disk new work is refused, and work in hand goes on', async () => {
+  const memory = openMemory()
+  let freeBytes: number = limits.spaceRefuseBytes
+  const store: Store = { ...memory, stats: () => ({ ...memory.stats(), freeBytes }) }
+  const { kernel, services } = openTestKernel({ store })
+  const message = { event: accepted('r1'), cause: 'ext:test', correlationId: '00' }
+  await kernel.registry.offer(SESSION, message)
 
-    const refused = kernel.registry.offer(SESSION, message).then(
-      () => 'taken',
-      (error: { code: string }) => error.code,
-    )
+  freeBytes -= 1
+  await services.clock.advance(limits.spaceCheckIntervalMs)
+  const refused = await kernel.registry.offer(SESSION, message).catch((error: unknown) => error)
 
-    assert.is(await refused, 'STORE_LOW_SPACE')
-    assert.is((await tell(SESSION, accepted('r1'))).position, 1)
-  },
-)
+  assert.is(refused instanceof GatewayError && refused.code, 'STORE_LOW_SPACE')
+  assert.is((await kernel.registry.deliver(SESSION, message)).version, 2)
+})
+
+kernels('I28 a snapshot that its record contradicts is passed over', async () => {
+  const { tell, kernel, store } = openTestKernel()
+  await tell('pairing:d', approved('d'))
+  const { stepper } = kinds.pairing
+  const wrong = stepper.step(stepper.initial, approved('another'), 0).snapshot
+  await store.putSnapshot('pairing:d', 1, formatSnapshot(wrong, 'test'))
+  kernel.registry.sweep(0)
+
+  const { context } = kernel.registry.snapshot('pairing:d')
+
+  assert.is((context as { deviceId: string }).deviceId, 'd')
+})
+
+kernels('I2 a compacted stream wakes under new code too, from the old snapshot', async () => {
+  const { tell, kernel, store } = openTestKernel()
+  for (let n = 1; n <= limits.snapshotEveryRecords + 2; n += 1)
+    await tell('pairing:d', { ...approved('d'), tokenHash: `${n}` })
+  await settle()
+  const { removed } = await store.compact('pairing:d', limits.snapshotEveryRecords)
+  assert.is(removed, limits.snapshotEveryRecords - 1)
+
+  const after = openTestKernel({ store, code: 'new' })
+
+  const { context } = after.kernel.registry.snapshot('pairing:d')
+  assert.equal(context, kernel.registry.snapshot('pairing:d').context)
+})
 
 kernels('I32 an actor whose machine has ended is put to sleep at once', async () => {
   const { tell, kernel } = openTestKernel()

@@ -3,6 +3,9 @@ import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { limits } from '../../protocol/limits.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import type { Store } from '../../store/contract.ts'
+import { openMemory } from '../../store/memory.ts'
 import { openFakeClock, settle } from '../support/clock.ts'
 import type { Frame } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -212,6 +215,32 @@ alone('W13 tick comes every 30 s with the position', async () => {
   const stopped = house.stop()
   await clock.advance(5_000)
   await stopped
+})
+
+alone('L5 a stop comes to its end on a full disk too', async () => {
+  const memory = openMemory()
+  let isFull = false
+  let isClosed = false
+  const refuse = () => Promise.reject(new GatewayError('STORE_LOW_SPACE', 'no room'))
+  const store: Store = {
+    ...memory,
+    append: (draft) => (isFull ? refuse() : memory.append(draft)),
+    putCheckpoint: (...given) => (isFull ? refuse() : memory.putCheckpoint(...given)),
+    close: () => {
+      isClosed = true
+      return memory.close()
+    },
+  }
+  const house = await startTestGateway({ store })
+  const client = house.client()
+  await client.connect()
+
+  isFull = true
+  await house.gateway.stop('test')
+
+  assert.is((await client.closed).code, 1012)
+  assert.is(isClosed, true)
+  await house.stop()
 })
 
 alone.run()

@@ -78,6 +78,29 @@ recovery('K6 a delivery that was never started is sent after the restart', async
   )
 })
 
+recovery('K6 a stop lets what is marked be tried, and marks nothing more', async () => {
+  const store = openMemory()
+  const before = openTestKernel({ store })
+  await before.tell('delivery:d1', requested('d1'))
+  before.kernel.outbox.drain()
+  await before.tell('delivery:d2', requested('d2'))
+  await settle()
+  assert.equal(
+    before.given.map(({ params }) => params['deliveryId']),
+    ['d1'],
+  )
+  before.given[0]?.answer({ type: 'effect.done', facts: { messageId: null } })
+  await before.kernel.outbox.idle()
+  await before.kernel.stop()
+
+  const after = openTestKernel({ store })
+  await after.kernel.recover('boot:2')
+  await settle()
+
+  assert.is(after.kernel.registry.snapshot('delivery:d1').value, 'sent')
+  assert.is(after.given[0]?.params['deliveryId'], 'd2')
+})
+
 recovery('K4 a send without consumer is carried at the next boot, once', async () => {
   const store = openMemory()
   const before = openTestKernel({ store })

@@ -123,4 +123,12 @@ channel('C5 policy decides by stable id, room and mention, and names its rule', 
     assert.equal(judge(rules, subject), { admitted, rule })
 })
 
+channel('C9 a room named like a member of every object is judged as any other', () => {
+  for (const roomId of ['constructor', '__proto__', 'toString']) {
+    const subject = { peer: 'channel' as const, senderId: 'ann', roomId, mentioned: true }
+
+    assert.equal(judge(open, subject), { admitted: false, rule: 'group.notListed' })
+  }
+})
+
 channel.run()
