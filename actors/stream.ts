@@ -89,10 +89,13 @@ function readBase(store: StoreReader, stream: StreamId, wanted: Wanted): Base | 
   if (stored === null) return null
   const document = unpack(stored.bytes) as SnapshotDocument
   if (document.format !== 1) return null
-  const first = store.positionOf(stream, 1)
-  const isWhole = first !== null && store.read(first) !== null
-  if (document.code !== wanted.code && isWhole) return null
+  if (document.code !== wanted.code && hasFirst(store, stream)) return null
   return restoreBase(document, stored.version, wanted)
+}
+
+function hasFirst(store: StoreReader, stream: StreamId): boolean {
+  const first = store.positionOf(stream, 1)
+  return first !== null && store.read(first) !== null
 }
 
 // One that does not hash to what it says is none.
