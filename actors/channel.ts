@@ -85,7 +85,10 @@ export function openChannels(
         'message.deliver',
         {
           visible: true,
-          ready: ({ params }) => find(String(params['channel']))?.online() ?? null,
+          ready: ({ params }) => {
+            const channel = find(String(params['channel']))
+            return channel === null ? null : untilUp(channel.link, house.services)
+          },
           run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
         },
       ],
@@ -119,8 +122,7 @@ interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
   readonly state: () => ChannelState
-  /** Null where the link is up, else resolves when it is, or has not come up in time. */
-  readonly online: () => Promise<void> | null
+  readonly link: Link
 }
 
 function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
@@ -164,11 +166,17 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
     services.log.info('message received', { channel: setup.name, stream, position, correlationId })
   }
 
+  const link: Link = { isUp: false, waiting: new Set() }
+  function dropped(reason: string): void {
+    setLink(link, false)
+    tellDropped(setup.name, reason, house)
+  }
+
   return {
     setup,
-    adapter: setup.open({ received, dropped: (reason) => tellDropped(setup.name, reason, house) }),
+    link,
+    adapter: setup.open({ received, dropped }),
     state: () => readState(registry, stream),
-    online: () => untilOnline(setup.name, house),
   }
 }
 
@@ -206,31 +214,30 @@ function tellDropped(name: string, reason: string, house: House): void {
   void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
-// After a restart deliveries come up before any link does: without this each would spend an
-// attempt, and its long back-off, on that.
-function untilOnline(name: string, { registry, services }: House): Promise<void> | null {
-  const ref = attempt(() => registry.actor(streamId('channel', name)).ref)
-  if (ref === null || ref.getSnapshot().value === 'online') return null
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      cancel()
-      subscription.unsubscribe()
-      resolve()
-    }
-    const cancel = services.clock.after(limits.channelOpenMs, finish)
-    const subscription = ref.subscribe(({ value }) => {
-      if (value === 'online') finish()
-    })
-  })
+/** Whether this process has a link, and who waits for it; a restored snapshot cannot tell. */
+interface Link {
+  isUp: boolean
+  readonly waiting: Set<() => void>
 }
 
-// Null where the channel's own stream is set aside.
-function attempt<T>(look: () => T): T | null {
-  try {
-    return look()
-  } catch {
-    return null
-  }
+function setLink(link: Link, isUp: boolean): void {
+  link.isUp = isUp
+  if (isUp) for (const go of link.waiting) go()
+}
+
+// After a restart deliveries come up before any link does: without this each would spend an
+// attempt, and its long back-off, on that.
+function untilUp(link: Link, { clock }: Services): Promise<void> | null {
+  if (link.isUp) return null
+  return new Promise((resolve) => {
+    const go = (): void => {
+      cancel()
+      link.waiting.delete(go)
+      resolve()
+    }
+    const cancel = clock.after(limits.channelOpenMs, go)
+    link.waiting.add(go)
+  })
 }
 
 type Find = (name: string) => Channel | null
@@ -240,6 +247,7 @@ async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promi
   if (channel === null) return { type: 'effect.failed', class: 'unconfigured', retryable: true }
   try {
     await channel.adapter.open(AbortSignal.timeout(limits.channelOpenMs))
+    setLink(channel.link, true)
     return { type: 'effect.done' }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -248,7 +256,11 @@ async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promi
 }
 
 async function closeLink(find: Find, name: unknown): Promise<Outcome> {
-  await find(String(name))?.adapter.close()
+  const channel = find(String(name))
+  if (channel !== null) {
+    setLink(channel.link, false)
+    await channel.adapter.close()
+  }
   return { type: 'effect.done' }
 }
 

@@ -214,8 +214,22 @@ export class Connection implements Subscriber {
     const { deviceId, role } = admission
     house.services.log.info('websocket connected', { connectionId: this.id, deviceId, role })
     house.presence(this.id, admission, true)
-    await caughtUp
+    try {
+      await caughtUp
+    } catch (thrown) {
+      return this.#loseTrack(toGatewayError(thrown))
+    }
     await caller.ready(cause)
+  }
+
+  // The connect is answered already; to go on behind a gap would hide the gap.
+  #loseTrack({ code, message: error }: GatewayError): void {
+    this.#house.services.log.error('websocket closed: cannot resume', {
+      connectionId: this.id,
+      code,
+      error,
+    })
+    this.#socket.close(1011, code)
   }
 
   // The hub is joined before the answer leaves: nothing can happen between the two unseen.

@@ -36,13 +36,14 @@ const CHECKPOINT = 'open-work'
 export function loadOpenWork(store: StoreReader): OpenWork {
   const stored = store.checkpoint(CHECKPOINT)
   const restored = stored === null ? null : restoreOpenWork(unpack(stored.bytes))
-  const usable = restored !== null && restored.position <= store.head().position
+  const head = store.head().position // A writer beside us may go on.
+  const usable = restored !== null && restored.position <= head
   const work = usable ? restored : emptyOpenWork()
-  for (const stored of store.range(work.position + 1)) {
+  for (const stored of store.range(work.position + 1, head)) {
     assertNext(work.position, stored.position)
     foldOpenWork(work, parseRecord(stored, stored.fields))
   }
-  assertNext(work.position, store.head().position + 1)
+  assertNext(work.position, head + 1)
   return work
 }
 

@@ -3,6 +3,8 @@ import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { GatewayError } from '../../protocol/errors.ts'
+
+import { loadOpenWork } from '../../actors/projector.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -227,6 +229,24 @@ recovery('D-R14 a damaged stream is set aside at boot and keeps nobody else down
   assert.equal(payload['channels'], { irc: 'disconnected' })
   assert.is(store.version('connection:c1'), 2)
   await house.stop()
+})
+
+recovery('D-4 open work can be read beside a writer that goes on meanwhile', async () => {
+  const { tell, store } = openTestKernel()
+  await tell(SESSION, accepted('r1'))
+  await settle()
+  const head = store.head().position
+  let looks = 0
+  const reader = {
+    ...store,
+    head: () => {
+      looks += 1
+      return { ...store.head(), position: head - (looks === 1 ? 1 : 0) }
+    },
+    range: (from: number, to = head - 1) => store.range(from, to),
+  }
+
+  assert.is(loadOpenWork(reader).position, head - 1)
 })
 
 recovery.run()

@@ -1,7 +1,8 @@
 /** A journal as tests look at it: from outside, whether a gateway writes to it or not. */
 import { replayStream, type Replayed } from '../../actors/stream.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
-import type { JournalRecord } from '../../protocol/record.ts'
+import { type JournalRecord, parseRecord } from '../../protocol/record.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
 import { readRecords } from './kernel.ts'
@@ -14,6 +15,9 @@ export async function withReader<T>(
   const reader = await openLmdbReader(directory)
   try {
     return look(reader)
+  } catch (cause) {
+    // uvu 0.5.6 takes `details` for a text of its own and ends the suite over a GatewayError.
+    throw cause instanceof GatewayError ? new Error(cause.message, { cause }) : cause
   } finally {
     await reader.close()
   }
@@ -22,6 +26,13 @@ export async function withReader<T>(
 /** Reads all records of a journal. */
 export function recordsOf(directory: string): Promise<JournalRecord[]> {
   return withReader(directory, readRecords)
+}
+
+/** Reads the records of one stream, whatever has become of the others. */
+export function streamOf(directory: string, stream: StreamId): Promise<JournalRecord[]> {
+  return withReader(directory, (reader) =>
+    [...reader.stream(stream)].map((stored) => parseRecord(stored, stored.fields)),
+  )
 }
 
 // No code has this identity, so no snapshot fits and the stream is folded from its first record.

@@ -1,0 +1,106 @@
+import '../../actors/trap.ts'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { draftText } from '../../actors/bodies.ts'
+import { type Channels, type ChannelSetup, openChannels } from '../../actors/channel.ts'
+import { type Kernel, openKernel } from '../../actors/kernel.ts'
+import type { Driver } from '../../actors/outbox.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Store } from '../../store/contract.ts'
+import { openMemory } from '../../store/memory.ts'
+import { settle } from '../support/clock.ts'
+import { requested } from '../support/facts.ts'
+import { readRecords } from '../support/kernel.ts'
+import { openTestServices, type TestServices } from '../support/services.ts'
+
+const channel = suite('channel')
+
+interface House {
+  readonly kernel: Kernel
+  readonly channels: Channels
+  readonly services: TestServices
+  readonly delivered: string[]
+}
+
+/** A kernel with one channel whose link opens when `opened` resolves. */
+function openHouse(store: Store, opened: Promise<void>, services = openTestServices()): House {
+  const delivered: string[] = []
+  const setup: ChannelSetup = {
+    name: 'irc',
+    policy: { dmPolicy: 'open', allowFrom: [], groupPolicy: 'disabled', rooms: {} },
+    refuseTarget: () => null,
+    sessionKey: () => 'agent:main:main',
+    open: () => ({
+      open: () => opened,
+      deliver: ({ text }) => {
+        delivered.push(text)
+        return Promise.resolve({ messageId: null })
+      },
+      close: () => Promise.resolve(),
+    }),
+  }
+  const drivers = new Map<string, Driver>()
+  const kernel = openKernel(store, drivers, services, 'test')
+  const { registry, work } = kernel
+  const defaults = { model: 'echo', thinking: 'off', messagesMax: 10 }
+  const channels = openChannels([setup], defaults, { registry, store, work, services })
+  for (const [name, driver] of channels.drivers) drivers.set(name, driver)
+  return { kernel, channels, services, delivered }
+}
+
+async function boot({ kernel, channels }: House, epoch: number): Promise<void> {
+  await kernel.recover(`boot:${epoch}`)
+  await channels.start(`boot:${epoch}`, '00')
+  await settle()
+}
+
+/** A life whose channel was online, and that ended before it started a delivery. */
+async function leaveDelivery(store: Store): Promise<void> {
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+  house.kernel.outbox.stop()
+  const body = draftText(house.services.chance, 'hello')
+  await house.kernel.registry.deliver('delivery:d1', {
+    event: requested('d1', { ref: body.ref, fileIn: null }),
+    cause: 'ext:test',
+    correlationId: '00',
+    bodies: [body],
+  })
+  assert.is(house.kernel.registry.snapshot('channel:irc').value, 'online')
+}
+
+const started = (store: Store): number =>
+  readRecords(store).filter(({ kind }) => kind === 'started').length
+
+channel('K6 a delivery is neither tried nor marked before this process has a link', async () => {
+  const store = openMemory()
+  await leaveDelivery(store)
+  let open = (): void => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const house = openHouse(store, opened)
+
+  await boot(house, 2)
+  assert.equal([house.delivered, started(store)], [[], 0])
+  open()
+  await settle()
+
+  assert.equal([house.delivered, started(store)], [['hello'], 1])
+  assert.is(house.kernel.registry.snapshot('delivery:d1').value, 'sent')
+})
+
+channel('K6 a delivery does not wait for ever for a link that does not come', async () => {
+  const store = openMemory()
+  await leaveDelivery(store)
+  const house = openHouse(store, new Promise(() => {}))
+  await boot(house, 2)
+
+  await house.services.clock.advance(limits.channelOpenMs - 1)
+  assert.is(started(store), 0)
+  await house.services.clock.advance(1)
+
+  assert.is(started(store), 1)
+})
+
+channel.run()
