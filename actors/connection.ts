@@ -272,11 +272,11 @@ export class Connection implements Subscriber {
       .then(
         (payload) => {
           this.#outstanding -= 1
-          this.#answer(formatResult(frame.id, payload))
+          return this.#answer(formatResult(frame.id, payload))
         },
         (error: unknown) => {
           this.#outstanding -= 1
-          this.#fault(frame.id, toGatewayError(error))
+          return this.#fault(frame.id, toGatewayError(error))
         },
       )
       // An answer that cannot be written is our own fault, and must not pass unseen.

@@ -1,3 +1,4 @@
+/** Channels as they run: links, deliveries, states. With an adapter of the test's own. */
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -123,7 +123,7 @@ channel('C5 policy decides by stable id, room and mention, and names its rule', 
     assert.equal(judge(rules, subject), { admitted, rule })
 })
 
-channel('C9 a room named like a member of every object is judged as any other', () => {
+channel('C9 a room named like a member of every object is judged like the rest', () => {
   for (const roomId of ['constructor', '__proto__', 'toString']) {
     const subject = { peer: 'channel' as const, senderId: 'ann', roomId, mentioned: true }
 
