@@ -145,6 +145,7 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
     const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
     const body = draftText(services.chance, text)
     const correlationId = services.chance.hex(limits.correlationIdBytes)
+    const sessionKey = setup.sessionKey(message)
     const event = {
       type: 'message.received',
       channel: setup.name,
@@ -156,7 +157,8 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
       target: replyTarget,
       ref: body.ref,
       bytes: body.bytes.length,
-      sessionKey: setup.sessionKey(message),
+      sessionKey,
+      pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
       ...defaults,
     }

@@ -5,7 +5,7 @@
  * journal, at the pace at which it reads, until it is where the hub is; in that turn it joins the
  * others, so nothing is missed and nothing comes twice.
  */
-import { GatewayError } from '../protocol/errors.ts'
+import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { EventName } from '../protocol/methods.ts'
 import { type Notice, noticesOf } from '../protocol/notices.ts'
@@ -125,7 +125,17 @@ export class Hub {
 
   #format({ payload, textRef }: Notice): string {
     if (textRef === null) return JSON.stringify(payload)
-    return JSON.stringify({ ...payload, text: readText(this.#store, textRef) })
+    return JSON.stringify({ ...payload, ...this.#readText(textRef) })
+  }
+
+  // A text that is erased or damaged costs itself, not the notice, nor those who come after it.
+  #readText(ref: string): { text: string | null; error?: { code: string; message: string } } {
+    try {
+      return { text: readText(this.#store, ref) }
+    } catch (thrown) {
+      const { code, message } = toGatewayError(thrown)
+      return { text: null, error: { code, message } }
+    }
   }
 }
 

@@ -52,7 +52,7 @@ export function openKernel(
 ): Kernel {
   setAutoFreeze(isTrapped())
   const { chance, log } = services
-  const projector = openProjector(store, loadOpenWork(store))
+  const projector = openProjector(store, loadOpenWork(store, code), code)
   const supervisor = openSupervisor(services, (stream, reason) => {
     const event = { type: 'stream.quarantined', stream, code: reason }
     const correlationId = chance.hex(limits.correlationIdBytes)

@@ -32,13 +32,38 @@ export interface Projector {
 
 const CHECKPOINT = 'open-work'
 
-/** Rebuilds the open work from the newest checkpoint and the records behind it. */
-export function loadOpenWork(store: StoreReader): OpenWork {
+interface Checkpoint {
+  readonly code: string // that folded it
+  readonly work: unknown
+}
+
+/**
+ * Rebuilds the open work from the newest checkpoint and the records behind it. A checkpoint of
+ * other code than `code` is folded anew from the records, as far as they are there.
+ * @throws {GatewayError} STORE_CORRUPT: it needs what was compacted away.
+ */
+export function loadOpenWork(store: StoreReader, code: string | null = null): OpenWork {
   const stored = store.checkpoint(CHECKPOINT)
-  const restored = stored === null ? null : restoreOpenWork(unpack(stored.bytes))
+  const saved = stored === null ? null : (unpack(stored.bytes) as Checkpoint)
   const head = store.head().position // A writer beside us may go on.
-  const usable = restored !== null && restored.position <= head
-  const work = usable ? restored : emptyOpenWork()
+  const restored = saved === null ? null : restoreOpenWork(saved.work)
+  const usable = restored !== null && restored.position <= head ? restored : null
+  if (usable === null) return foldTo(store, emptyOpenWork(), head)
+  const isCurrent = code === null || saved?.code === code
+  return (isCurrent ? null : foldAnew(store, head)) ?? foldTo(store, usable, head)
+}
+
+// Null where records were compacted away: then the checkpoint, whoever made it, is all there is.
+function foldAnew(store: StoreReader, head: number): OpenWork | null {
+  try {
+    return foldTo(store, emptyOpenWork(), head)
+  } catch (error) {
+    if (error instanceof GatewayError && error.details['compacted'] === true) return null
+    throw error
+  }
+}
+
+function foldTo(store: StoreReader, work: OpenWork, head: number): OpenWork {
   for (const stored of store.range(work.position + 1, head)) {
     assertNext(work.position, stored.position)
     foldOpenWork(work, parseRecord(stored, stored.fields))
@@ -52,11 +77,11 @@ export function loadOpenWork(store: StoreReader): OpenWork {
 function assertNext(folded: number, next: number): void {
   if (next === folded + 1) return
   const text = `open work: #${folded + 1} was compacted away and its checkpoint is unreadable`
-  throw new GatewayError('STORE_CORRUPT', text, { position: folded + 1 })
+  throw new GatewayError('STORE_CORRUPT', text, { position: folded + 1, compacted: true })
 }
 
 /** Opens a projector behind the open work that was loaded. */
-export function openProjector(store: Store, work: OpenWork): Projector {
+export function openProjector(store: Store, work: OpenWork, code: string): Projector {
   const early = new Map<number, JournalRecord>()
   const listeners: RecordListener[] = []
   let checkpointed = work.position
@@ -79,7 +104,11 @@ export function openProjector(store: Store, work: OpenWork): Projector {
   async function checkpoint(): Promise<void> {
     if (checkpointed === work.position) return
     checkpointed = work.position
-    await store.putCheckpoint(CHECKPOINT, work.position, pack(saveOpenWork(work)))
+    await store.putCheckpoint(
+      CHECKPOINT,
+      work.position,
+      pack({ code, work: saveOpenWork(work) } satisfies Checkpoint),
+    )
   }
 
   return {

@@ -23,7 +23,7 @@ import {
   type EffectLost,
   type SendParams,
 } from './effects.ts'
-import { type ChannelPolicy, judge } from './rules/policy.ts'
+import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import type { Wait } from './waits.ts'
 
@@ -47,6 +47,7 @@ export type MessageReceived = {
   ref: string
   bytes: number
   sessionKey: string
+  pending: number // messages of that session that wait or run, as the door saw it
   runId: string
   model: string
   thinking: string
@@ -131,7 +132,7 @@ const machine = setup({
       event.type !== 'message.received'
         ? context
         : produce(context, (draft) => {
-            const { admitted, rule } = judge(context.policy, event)
+            const { admitted, rule } = judgeMessage(context.policy, event)
             if (admitted) draft.admitted += 1
             else draft.refused += 1
             draft.rule = rule
@@ -167,9 +168,16 @@ const machine = setup({
     'attempt.current': ({ context, event }) =>
       'attempt' in event && event.attempt === context.attempt,
     'message.admitted': ({ context, event }) =>
-      event.type === 'message.received' && judge(context.policy, event).admitted,
+      event.type === 'message.received' && judgeMessage(context.policy, event).admitted,
   },
 })
+
+// The cap of a session's queue is judged before anything is taken in (decisions.md 25).
+function judgeMessage(policy: ChannelPolicy, event: MessageReceived): Verdict {
+  const verdict = judge(policy, event)
+  if (!verdict.admitted || event.pending <= limits.sessionQueueMax) return verdict
+  return { admitted: false, rule: 'session.full' }
+}
 
 export const channelMachine = machine.createMachine({
   id: 'channel',

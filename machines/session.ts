@@ -169,7 +169,10 @@ const machine = setup({
     'stream.send': collected<SendParams>,
   },
   guards: {
-    'queue.hasRoom': ({ context }) => context.queue.length < limits.sessionQueueMax,
+    // What a channel has admitted is never dropped: its cap was judged at the door.
+    'queue.hasRoom': ({ context, event }) =>
+      context.queue.length < limits.sessionQueueMax ||
+      (event.type === 'message.accepted' && event.channel !== null),
     'queue.waiting': ({ context, event }) => isCurrent(context, event) && context.queue.length > 0,
     'run.current': ({ context, event }) => isCurrent(context, event),
   },

@@ -300,8 +300,8 @@ interface SavedOpenWork {
 
 /** Puts a checkpoint together again; null where it is of another format. */
 export function restoreOpenWork(value: unknown): OpenWork | null {
-  const saved = value as SavedOpenWork
-  if (saved.format !== 1) return null
+  const saved = value as SavedOpenWork | undefined
+  if (saved?.format !== 1) return null
   return {
     position: saved.position,
     cleanEnd: saved.cleanEnd,

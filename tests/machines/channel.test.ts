@@ -38,6 +38,7 @@ const received = (changes: Record<string, unknown> = {}): JournalEvent => ({
   ref: 'b:1',
   bytes: 2,
   sessionKey: 'agent:main:irc:direct:ann',
+  pending: 0,
   runId: 'r1',
   model: 'echo',
   thinking: 'off',
@@ -92,6 +93,14 @@ channel(
     )
   },
 )
+
+channel('D-25 a message for a full session is refused at the door, by a rule of its own', () => {
+  const last = given('channel', [enabled()]).when(received({ pending: limits.sessionQueueMax }))
+  const over = given('channel', [enabled()]).when(received({ pending: limits.sessionQueueMax + 1 }))
+
+  assert.is(last.sends.length, 1)
+  assert.equal([over.sends, over.context['rule'], over.ignored], [[], 'session.full', null])
+})
 
 channel('C5 policy decides by stable id, room and mention, and names its rule', () => {
   const policy = (changes: Partial<ChannelPolicy>): ChannelPolicy => ({ ...open, ...changes })

@@ -110,6 +110,7 @@ session('N7 the queue takes so many and refuses the next', () => {
 
   assert.is(given('session', many.slice(0, -1)).when(accepted('last')).ignored, null)
   assert.is(given('session', many).when(accepted('last')).ignored, 'refused')
+  assert.is(given('session', many).when(accepted('last', ann)).ignored, null) // Judged at the door.
 })
 
 session('N8 the history keeps so many messages, the newest', () => {

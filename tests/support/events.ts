@@ -74,6 +74,7 @@ const received = fc.record({
   mentioned: fc.boolean(),
   ref,
   bytes: fc.nat(99),
+  pending: fc.nat(25),
   sessionKey: fc.constant('agent:main:irc:direct:ann'),
   runId,
   model: fc.constant('echo'),
