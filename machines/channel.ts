@@ -24,6 +24,7 @@ import {
   type SendParams,
 } from './effects.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
+import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import type { Wait } from './waits.ts'
 
@@ -65,13 +66,10 @@ export type ChannelEvent =
   | { type: 'link.dropped'; reason: string; random: number; at: number }
   | { type: 'retry.due'; at: number }
 
-export interface ChannelContext {
+export interface ChannelContext extends Attempt {
   channel: string
   policy: ChannelPolicy
-  attempt: number // of opening the link, from 1; 0 while online
-  retryAt: number // ms since epoch; 0 unless backing off
   since: number // ms since epoch: when the link last changed
-  fault: string
   admitted: number
   refused: number
   rule: string // of the last decision
@@ -123,11 +121,7 @@ const machine = setup({
             draft.retryAt = event.at + retryDelayMs(POLICY, attempt, event.random, null)
           }),
     ),
-    'attempt.next': assign(({ context }) => ({
-      ...context,
-      attempt: context.attempt + 1,
-      retryAt: 0,
-    })),
+    'attempt.next': assign(({ context }) => nextAttempt(context)),
     'verdict.keep': assign(({ context, event }) =>
       event.type !== 'message.received'
         ? context
@@ -165,8 +159,7 @@ const machine = setup({
     'stream.send': collected<SendParams>,
   },
   guards: {
-    'attempt.current': ({ context, event }) =>
-      'attempt' in event && event.attempt === context.attempt,
+    'attempt.current': ({ context, event }) => isCurrent(context, event, 'channel.open'),
     'message.admitted': ({ context, event }) =>
       event.type === 'message.received' && judgeMessage(context.policy, event).admitted,
   },
@@ -225,5 +218,5 @@ export const channelMachine = machine.createMachine({
 /** Lists what a channel waits for: while backing off, the time of the next dial. */
 export function channelWaits(value: unknown, context: ChannelContext): Wait[] {
   if (value !== 'backingOff') return []
-  return [{ id: 'retry', dueAt: context.retryAt, event: { type: 'retry.due' } }]
+  return [retryWait(context)]
 }

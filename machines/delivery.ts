@@ -24,7 +24,8 @@ import {
   type MessageDeliverParams,
   type SendParams,
 } from './effects.ts'
-import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
+import { type Attempt, isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import type { RetryPolicy } from './rules/retry.ts'
 import type { IdempotencyMark } from './session.ts'
 import type { Wait } from './waits.ts'
 
@@ -46,15 +47,12 @@ export type DeliveryEvent =
   | EffectLost
   | { type: 'retry.due'; at: number }
 
-export interface DeliveryContext {
+export interface DeliveryContext extends Attempt {
   deliveryId: string
   sessionKey: string | null // where to file it once sent
   channel: string
   target: string
   ref: string
-  attempt: number
-  retryAt: number // ms since epoch; 0 unless waiting
-  fault: string
 }
 
 const POLICY: RetryPolicy = {
@@ -85,19 +83,9 @@ const machine = setup({
         : { ...context, fault: 'lost' },
     ),
     'retry.plan': assign(({ context, event }) =>
-      event.type !== 'effect.failed'
-        ? context
-        : produce(context, (draft) => {
-            draft.fault = event.class
-            draft.retryAt =
-              event.at + retryDelayMs(POLICY, context.attempt, event.random, event.retryAfterMs)
-          }),
+      event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
     ),
-    'attempt.next': assign(({ context }) => ({
-      ...context,
-      attempt: context.attempt + 1,
-      retryAt: 0,
-    })),
+    'attempt.next': assign(({ context }) => nextAttempt(context)),
     'message.file': enqueueActions(({ context: { sessionKey, deliveryId, ref }, enqueue }) => {
       if (sessionKey === null) return
       const event = { type: 'message.filed', sessionKey, deliveryId, ref }
@@ -107,18 +95,21 @@ const machine = setup({
     'stream.send': collected<SendParams>,
   },
   guards: {
-    'attempt.current': ({ context, event }) =>
-      'attempt' in event && event.attempt === context.attempt,
+    'attempt.current': ({ context, event }) => isCurrent(context, event, 'message.deliver'),
     'attempt.retryable': ({ context, event }) =>
       event.type === 'effect.failed' &&
-      event.attempt === context.attempt &&
+      isCurrent(context, event, 'message.deliver') &&
       event.sent === 'no' &&
       event.retryable &&
       context.attempt < POLICY.attemptsMax,
     'attempt.refused': ({ context, event }) =>
-      event.type === 'effect.failed' && event.attempt === context.attempt && event.sent === 'no',
+      event.type === 'effect.failed' &&
+      isCurrent(context, event, 'message.deliver') &&
+      event.sent === 'no',
     'attempt.unstarted': ({ context, event }) =>
-      event.type === 'effect.lost' && event.attempt === context.attempt && !event.started,
+      event.type === 'effect.lost' &&
+      isCurrent(context, event, 'message.deliver') &&
+      !event.started,
   },
 })
 
@@ -176,5 +167,5 @@ export const deliveryMachine = machine.createMachine({
 /** Lists what a delivery waits for: between attempts, the time of the next one. */
 export function deliveryWaits(value: unknown, context: DeliveryContext): Wait[] {
   if (value !== 'waiting') return []
-  return [{ id: 'retry', dueAt: context.retryAt, event: { type: 'retry.due' } }]
+  return [retryWait(context)]
 }

@@ -23,7 +23,8 @@ import {
   type ModelCallParams,
   type SendParams,
 } from './effects.ts'
-import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
+import { type Attempt, isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import type { RetryPolicy } from './rules/retry.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -47,15 +48,12 @@ export type RunEvent =
   | { type: 'retry.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
 
-export interface RunContext {
+export interface RunContext extends Attempt {
   runId: string
   sessionKey: string
   model: string
   thinking: string
   asked: Asked
-  attempt: number // of the call in hand, from 1
-  retryAt: number // ms since epoch; 0 unless waiting
-  fault: string // class of the last failure, or empty
 }
 
 const POLICY: RetryPolicy = {
@@ -85,34 +83,23 @@ const machine = setup({
     ),
     'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
     'retry.plan': assign(({ context, event }) =>
-      event.type !== 'effect.failed'
-        ? context
-        : produce(context, (draft) => {
-            draft.fault = event.class
-            draft.retryAt =
-              event.at + retryDelayMs(POLICY, context.attempt, event.random, event.retryAfterMs)
-          }),
+      event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
     ),
-    'attempt.next': assign(({ context }) => ({
-      ...context,
-      attempt: context.attempt + 1,
-      retryAt: 0,
-    })),
+    'attempt.next': assign(({ context }) => nextAttempt(context)),
     'model.call': collected<ModelCallParams>,
     'model.cancel': collected<{ runId: string; attempt: number }>,
     'stream.send': collected<SendParams>,
   },
   guards: {
-    'attempt.current': ({ context, event }) =>
-      'attempt' in event && event.attempt === context.attempt,
+    'attempt.current': ({ context, event }) => isCurrent(context, event, 'model.call'),
     'attempt.retryable': ({ context, event }) =>
       event.type === 'effect.failed' &&
-      event.attempt === context.attempt &&
+      isCurrent(context, event, 'model.call') &&
       event.retryable &&
       context.attempt < POLICY.attemptsMax,
     'attempt.left': ({ context, event }) =>
       event.type === 'effect.lost' &&
-      event.attempt === context.attempt &&
+      isCurrent(context, event, 'model.call') &&
       context.attempt < POLICY.attemptsMax,
   },
 })
@@ -209,5 +196,5 @@ export const runMachine = machine.createMachine({
 /** Lists what a run waits for: between attempts, the time of the next one. */
 export function runWaits(value: unknown, context: RunContext): Wait[] {
   if (value !== 'waiting') return []
-  return [{ id: 'retry', dueAt: context.retryAt, event: { type: 'retry.due' } }]
+  return [retryWait(context)]
 }

@@ -59,6 +59,12 @@ channel('C1 enabling dials, a link makes it online, a drop waits and dials again
   assert.equal([again.value, again.effects[0]?.params['attempt']], ['starting', 2])
 })
 
+channel('C1 the outcome of another effect does not make it online', () => {
+  const closed = { ...outcome('effect.done', 1), name: 'channel.close' }
+
+  assert.is(given('channel', [enabled()]).when(closed).value, 'starting')
+})
+
 channel('C2 dialling that fails waits longer each time, up to a minute, for ever', () => {
   const events: JournalEvent[] = [enabled()]
   const waits: number[] = []

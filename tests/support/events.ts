@@ -13,7 +13,7 @@ const route = fc.option(
 const done = fc.record({
   type: fc.constant('effect.done'),
   effect: fc.constant('1.e0'),
-  name: fc.constant('any'),
+  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
   attempt,
   ref,
   inputTokens: fc.nat(9),
@@ -22,7 +22,7 @@ const done = fc.record({
 const failed = fc.record({
   type: fc.constant('effect.failed'),
   effect: fc.constant('1.e0'),
-  name: fc.constant('any'),
+  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
   attempt,
   class: fc.constantFrom('rate', 'network', 'auth'),
   retryable: fc.boolean(),
@@ -33,7 +33,7 @@ const failed = fc.record({
 const lost = fc.record({
   type: fc.constant('effect.lost'),
   effect: fc.constant('1.e0'),
-  name: fc.constant('any'),
+  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
   attempt,
   started: fc.boolean(),
 })
