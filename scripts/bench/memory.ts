@@ -5,7 +5,8 @@
  *
  * Each figure is a slope: the heap of a process with many less that of one with few, after
  * collection, so that code and caches of constant size cancel out. Every session has been awake
- * once and sleeps again; every connection has its stream, whose actor sleeps.
+ * once and sleeps again; every connection has its stream, whose actor sleeps. Caches that have a
+ * bound are still filling at a thousand sessions, so that small sizes show more than there is.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'

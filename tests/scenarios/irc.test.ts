@@ -137,13 +137,15 @@ scenario(
     const before = await connectClient(scene)
     ann.send('PRIVMSG heron :good morning')
     await within(ann.next(/I heard: good morning/), 'first answer')
+    await before.event('delivery', ({ status }) => status === 'sent')
     const content = 'a long story about a heron who stands in the water and waits'
     scene.model
       .clearFixtures()
       .on({ userMessage: 'story' }, { content }, { chunkSize: 2, latency: 40 })
 
     ann.send('PRIVMSG heron :tell me a story')
-    await before.event('agent.delta', ({ index, text }) => index === 3 && text !== 'heard')
+    const { runId } = (await before.event('chat', ({ text }) => text === 'tell me a story')).payload
+    await before.event('agent.delta', (delta) => delta['runId'] === runId && delta['index'] === 3)
     const rowsBefore = await sessions(before)
     await scene.gateway.kill()
     const left = await withReader(scene.state.journal, loadOpenWork)
