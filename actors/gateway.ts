@@ -38,6 +38,7 @@ export interface GatewayOptions {
   readonly env: NodeJS.ProcessEnv
   readonly services: Services
   readonly version: string
+  readonly verified?: Promise<void> // a verification of the journal that is under way
   readonly store?: Store // tests hand in their own
 }
 
@@ -60,7 +61,7 @@ const GATEWAY: StreamId = streamId('gateway', 'main')
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { file, config } = readConfig(options)
-  const store = options.store ?? (await openLmdb({ directory: join(options.stateDir, 'journal') }))
+  const store = options.store ?? (await openJournal(options))
   const house = assemble(options, { file, config, store })
   try {
     const recovered = await boot(house, options)
@@ -82,6 +83,10 @@ function readConfig({ configPath, env }: GatewayOptions): {
   const config = resolveConfig(text === '' ? {} : requireConfig(text, source))
   const parsed = text === '' ? {} : parseConfigText(text, configPath)
   return { file: { path: configPath, text, parsed }, config }
+}
+
+function openJournal({ stateDir, verified }: GatewayOptions): Promise<Store> {
+  return openLmdb({ directory: join(stateDir, 'journal'), verify: verified ?? true })
 }
 
 interface House {

@@ -34,7 +34,7 @@ export const limits = {
   streamNameBytesMax: 640, // A kind and a session key; LMDB keys end at 1,978 bytes.
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
   indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
-  streamsCachedMax: 20_000, // Stream names and versions kept in memory: about 4 MB.
+  streamsCachedMax: 4_096, // Stream names and versions kept in memory: about 1 MB.
   snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.
   verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
   checkpointEveryRecords: 4_096, // Boot folds at most this many records over the checkpoint.

@@ -21,9 +21,7 @@ interface Flags {
 }
 
 /** Exit code 0: stopped, or with --daemon started; 1, 12, 78: it cannot start. */
-export const gateway: Verb = gatewayVerb(
-  async () => (await import('../../actors/gateway.ts')).startGateway,
-)
+export const gateway: Verb = gatewayVerb(async () => (await import('../start.ts')).startVerified)
 
 /** Makes the verb from what starts a gateway; loaded only where one is to run. */
 export function gatewayVerb(load: () => Promise<Start>): Verb {

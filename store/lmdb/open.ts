@@ -15,7 +15,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { seal } from '../seal.ts'
 import { AnchorKeeper, checkAnchor, readAnchor, rollback, writeAnchor } from './anchor.ts'
-import { verifyInChild } from './check.ts'
+import { verifyTail } from './check.ts'
 import {
   dataFile,
   lastPosition,
@@ -35,7 +35,8 @@ import type { Environment, Tables } from './environment.ts'
 /** How to open a journal for writing. */
 export interface OpenOptions {
   readonly directory: string
-  readonly verify?: boolean // the newest records, in a child process; default true
+  /** The newest records, in a child process (default true); or one that is under way. */
+  readonly verify?: boolean | Promise<void>
   readonly freeBytes?: () => number // of the file system; tests hand in their own
   readonly monotonic?: () => number // ms; tests hand in their own
 }
@@ -51,7 +52,7 @@ export async function openLmdb(options: OpenOptions): Promise<Store> {
   chmodSync(directory, 0o700)
   const anchor = readAnchor(directory)
   if (existsSync(dataFile(directory))) {
-    if (options.verify !== false) await verifyInChild(directory, { tail: true })
+    if (options.verify !== false) await verification(options)
   } else if (anchor !== null && anchor.position > 0) {
     throw rollback('the journal file is gone', anchor.position, 0)
   }
@@ -64,6 +65,10 @@ export async function openLmdb(options: OpenOptions): Promise<Store> {
     await environment.close()
     throw error
   }
+}
+
+function verification({ directory, verify }: OpenOptions): Promise<void> {
+  return typeof verify === 'object' ? verify : verifyTail(directory)
 }
 
 /** Claims the next epoch on the medium. Two writers cannot claim the same one. */

@@ -6,19 +6,17 @@
  *   stderr   the log, one line of JSON each
  *   SIGTERM  stops it in order · end of stdin: whoever started it is gone, so it goes too
  */
-import '../../actors/trap.ts'
 import { join } from 'node:path'
-import { type RunningGateway, startGateway } from '../../actors/gateway.ts'
+import type { RunningGateway } from '../../actors/gateway.ts'
 import { type Log, type LogFields, systemChance, systemClock } from '../../actors/services.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
+import { startVerified } from '../../scripts/start.ts'
 
 /** What the child says once it serves. */
 export interface ChildReady {
   readonly port: number
   readonly pid: number
   readonly recovered: RunningGateway['recovered']
-  readonly importMs: number // from the start of the process until everything is imported
-  readonly startMs: number // of startGateway
 }
 
 const log: Log = {
@@ -35,8 +33,7 @@ function write(level: string) {
 }
 
 async function main(stateDir: string): Promise<void> {
-  const importMs = performance.now()
-  const gateway = await startGateway({
+  const gateway = await startVerified({
     stateDir,
     configPath: join(stateDir, 'openclaw.json'),
     port: 0,
@@ -44,9 +41,8 @@ async function main(stateDir: string): Promise<void> {
     services: { clock: systemClock, chance: systemChance, log },
     version: '0.0.0-child',
   })
-  const startMs = performance.now() - importMs
   const { port, recovered } = gateway
-  const ready = { port, pid: process.pid, recovered, importMs, startMs } satisfies ChildReady
+  const ready = { port, pid: process.pid, recovered } satisfies ChildReady
   process.stdout.write(`${JSON.stringify(ready)}\n`)
   process.once('SIGTERM', () => void gateway.stop('SIGTERM').then(() => process.exit(0)))
   void gateway.failed.then(() => process.kill(process.pid, 'SIGKILL'))
