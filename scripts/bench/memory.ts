@@ -23,7 +23,8 @@ import { openLmdb } from '../../store/lmdb/open.ts'
 import { benchServices, fillJournal, sessionStream } from './journals.ts'
 import { inTempDirectory, report } from './support.ts'
 
-const FEW = 100
+const FEW_SESSIONS = 10_000 // Beyond what the bounded caches hold.
+const FEW_CONNECTIONS = 100
 const CONNECTING_AT_A_TIME = 100
 const SESSION_BYTES_MAX = 1_024
 const CONNECTION_BYTES_MAX = 20 * 1_024
@@ -44,20 +45,24 @@ async function measure(): Promise<void> {
     },
   })
   await inTempDirectory(async (directory) => {
-    const sessions = await slope(Number(values.sessions), (count) =>
+    const sessions = await slope(FEW_SESSIONS, Number(values.sessions), (count) =>
       weighSessions(join(directory, `sessions-${count}`), count),
     )
     tell('heap of a sleeping session', sessions, SESSION_BYTES_MAX)
-    const connections = await slope(Number(values.connections), (count) =>
+    const connections = await slope(FEW_CONNECTIONS, Number(values.connections), (count) =>
       weighConnections(join(directory, `connections-${count}`), count),
     )
     tell('heap of an idle connection', connections, CONNECTION_BYTES_MAX)
   })
 }
 
-async function slope(many: number, weigh: (count: number) => Promise<number>): Promise<number> {
-  const few = await weigh(FEW)
-  return ((await weigh(FEW + many)) - few) / many
+async function slope(
+  few: number,
+  many: number,
+  weigh: (count: number) => Promise<number>,
+): Promise<number> {
+  const base = await weigh(few)
+  return ((await weigh(few + many)) - base) / many
 }
 
 function tell(name: string, bytes: number, bytesMax: number): void {

@@ -153,6 +153,8 @@ export class StreamIndex {
   }
 
   #keep(name: string, number: number, version: number): StreamState {
+    // Twice the cap, so that the walk is paid for by as many streams as it lets go.
+    if (this.#byNumber.size >= 2 * limits.streamsCachedMax) this.#forgetUnused()
     const state: StreamState = {
       name,
       number,
@@ -227,6 +229,11 @@ export class StreamIndex {
       state.tail = state.tail.slice(count)
       state.tailFirst += count
     }
+    this.#forgetUnused()
+  }
+
+  // Only what has nothing in its tail and nothing on its way can be read again from the runs.
+  #forgetUnused(): void {
     for (const state of this.#byNumber.values()) {
       if (this.#byNumber.size <= limits.streamsCachedMax) return
       if (state.tail.length > 0 || state.pendingVersion > state.version) continue
