@@ -54,17 +54,6 @@ export function outputAddress(position: number, letter: OutputLetter, index: num
   return `${position}.${letter}${index}`
 }
 
-/** Reads an output address, or null where the text is a cause of another form. */
-export function parseOutputAddress(
-  text: string,
-): { position: number; letter: OutputLetter; index: number } | null {
-  const match = /^(\d{1,15})\.([est])(\d{1,4})$/.exec(text)
-  if (match === null) return null
-  const letter = match[2]
-  if (letter !== 'e' && letter !== 's' && letter !== 't') return null
-  return { position: Number(match[1]), letter, index: Number(match[3]) }
-}
-
 /** Checks that a text is usable as a device, run or message id: printable, without spaces, short. */
 export function isId(text: string): boolean {
   return text.length > 0 && text.length <= limits.idCharsMax && /^[\x21-\x7e]+$/.test(text)
