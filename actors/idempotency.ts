@@ -66,7 +66,7 @@ export class Idempotency {
     const stored = this.#store.read(position)
     if (stored !== null) return parseRecord(stored, stored.fields)
     const text = `the result of this idempotency key stood at #${position}, which was pruned`
-    throw new GatewayError('NOT_FOUND', text, { position })
+    throw new GatewayError('HISTORY_PRUNED', text, { position })
   }
 }
 

@@ -38,7 +38,7 @@ export function formatSnapshot(snapshot: AnyMachineSnapshot, code: string): Uint
 /**
  * Rebuilds an actor from its stream up to a version (default: the newest). Where records are pruned,
  * a snapshot that other code made is the only base left, and is taken.
- * @throws {GatewayError} STORE_CORRUPT: a record is damaged or missing; NOT_FOUND: pruned.
+ * @throws {GatewayError} STORE_CORRUPT: a record is damaged or missing; HISTORY_PRUNED.
  */
 export function replayStream(
   store: StoreReader,

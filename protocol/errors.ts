@@ -34,6 +34,7 @@ export const ERROR_CODES = [
   'STORE_ROLLBACK', // the journal ends before what was once known to be in it
   'RECORD_FORMAT', // written by a newer version
   'STREAM_QUARANTINED', // this actor cannot be stepped or replayed; others serve
+  'HISTORY_PRUNED', // compacted away or erased; never another state in its place
   'REPLAY_DIVERGED', // replay gave another state than the record says
   // The house.
   'CONFIG_INVALID', // details.file, line, column, path

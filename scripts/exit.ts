@@ -13,7 +13,9 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [3, 'no gateway is running'],
   [10, 'nothing found'],
   [11, 'replay diverged'],
-  [12, 'integrity: the journal is damaged'],
+  [12, 'integrity: the journal is damaged, or a proof does not hold'],
+  [13, 'history pruned, or a body erased'],
+  [14, 'refused: it would have live effects'],
   [78, 'configuration'],
 ]
 
@@ -21,6 +23,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   USAGE: 2,
   NOT_RUNNING: 3,
   NOT_FOUND: 10,
+  HISTORY_PRUNED: 13,
   REPLAY_DIVERGED: 11,
   STORE_CORRUPT: 12,
   STORE_ROLLBACK: 12,

@@ -43,6 +43,17 @@ export interface StoredRecord {
   readonly fields: readonly unknown[]
   readonly hash: Uint8Array // 32 bytes: SHA-256(previousHash, position, format, body)
   readonly previousHash: Uint8Array
+  readonly body: Uint8Array // what the hash covers: msgpack [streamNumber, version, ...fields]
+}
+
+/** What is known of any position, also where its record was compacted away. */
+export interface StoredLink {
+  readonly position: number
+  readonly stream: string
+  readonly version: number
+  readonly hash: Uint8Array
+  readonly previousHash: Uint8Array
+  readonly pruned: boolean
 }
 
 /** The end of the journal. Position 0 and a zero hash where it is empty. */
@@ -68,6 +79,8 @@ export interface StoreReader {
   readonly head: () => Head
   readonly epoch: () => number // the newest writer's
   readonly read: (position: number) => StoredRecord | null
+  /** The place and the hashes of a position, pruned or not; null beyond the head. */
+  readonly link: (position: number) => StoredLink | null
   /** Records from..to, both included, in order; `to` defaults to the head at the call. */
   readonly range: (from: number, to?: number) => Iterable<StoredRecord>
   /** Records of one stream from a version on, in order. */
@@ -76,6 +89,10 @@ export interface StoreReader {
   readonly version: (stream: string) => number
   /** Position of a stream's record, or null. */
   readonly positionOf: (stream: string, version: number) => number | null
+  /** Version of the newest record of a stream at or before a position, 0 where there is none. */
+  readonly versionAt: (stream: string, position: number) => number
+  /** Names of all streams, in the order of their first records. */
+  readonly streams: () => Iterable<string>
   readonly body: (ref: string) => Uint8Array | null
   /** Newest snapshot at or below a version (default: newest of all); damaged ones are skipped. */
   readonly snapshot: (stream: string, atVersion?: number) => StoredSnapshot | null

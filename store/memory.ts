@@ -34,6 +34,7 @@ import type {
   Appended,
   Head,
   Store,
+  StoredLink,
   StoredRecord,
   StoredSnapshot,
   StoreStats,
@@ -53,10 +54,13 @@ export function openMemory(): Store {
     head: () => memory.head(),
     epoch: () => 1,
     read: (position) => memory.read(position),
+    link: (position) => memory.link(position),
     range: (from, to) => memory.range(from, to),
     stream: (stream, fromVersion) => memory.stream(stream, fromVersion),
     version: (stream) => memory.version(stream),
     positionOf: (stream, version) => memory.positionOf(stream, version),
+    versionAt: (stream, position) => memory.versionAt(stream, position),
+    streams: () => memory.streams(),
     body: (ref) => memory.body(ref),
     snapshot: (stream, atVersion) => memory.snapshot(stream, atVersion),
     checkpoint: (name) => {
@@ -155,6 +159,16 @@ class Memory {
     return record.pruned ? null : this.#stored(position, record)
   }
 
+  link(position: number): StoredLink | null {
+    this.#assertOpen()
+    if (!Number.isSafeInteger(position) || position < 1) return null
+    if (position > this.#records.length) return null
+    const record = this.#unsealed(position)
+    const { version, hash, previousHash, pruned } = record
+    const stream = this.#nameOf(position, record)
+    return { position, stream, version, hash, previousHash, pruned }
+  }
+
   *range(from: number, to = this.#head.position): Generator<StoredRecord> {
     const last = Math.min(to, this.#head.position)
     for (let position = Math.max(1, Math.ceil(from)); position <= last; position += 1) {
@@ -181,6 +195,16 @@ class Memory {
   positionOf(stream: string, version: number): number | null {
     this.#assertOpen()
     return this.#byName.get(stream)?.positions[version - 1] ?? null
+  }
+
+  versionAt(stream: string, position: number): number {
+    this.#assertOpen()
+    return this.#byName.get(stream)?.positions.filter((at) => at <= position).length ?? 0
+  }
+
+  streams(): string[] {
+    this.#assertOpen()
+    return this.#streams.map(({ name }) => name)
   }
 
   body(ref: string): Uint8Array | null {
@@ -249,10 +273,15 @@ class Memory {
   }
 
   #stored(position: number, record: UnsealedRecord): StoredRecord {
-    const { streamNumber, version, fields, hash, previousHash } = record
+    const { version, fields, hash, previousHash, body } = record
+    const stream = this.#nameOf(position, record)
+    return { position, stream, version, fields, hash, previousHash, body }
+  }
+
+  #nameOf(position: number, { streamNumber }: UnsealedRecord): string {
     const stream = this.#streams[streamNumber - 1]?.name
     if (stream === undefined) throw corruptRecord(position, `unknown stream ${streamNumber}`)
-    return { position, stream, version, fields, hash, previousHash }
+    return stream
   }
 
   #pruned(stream: string, positions: readonly number[]): GatewayError {

@@ -55,6 +55,7 @@ export interface UnsealedRecord {
   readonly streamNumber: number
   readonly version: number
   readonly fields: readonly unknown[] // empty where pruned
+  readonly body: Uint8Array // as stored: of a tombstone, its own
 }
 
 // Digests run over one stretch of memory; this one is used again and again, and only grows.
@@ -139,11 +140,11 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   const input = digestInput(previousHash, position, format, body)
   if (crc32(input) !== value.readUInt32BE(1)) throw corruptRecord(position, 'checksum differs')
   if (format === RECORD) {
-    return { pruned: false, previousHash, hash: digest(input), ...unpackBody(position, body) }
+    return { pruned: false, previousHash, hash: digest(input), body, ...unpackBody(position, body) }
   }
   if (format === TOMBSTONE) {
     const place = unpackBody(position, body.subarray(HASH_BYTES))
-    return { pruned: true, previousHash, hash: body.subarray(0, HASH_BYTES), ...place }
+    return { pruned: true, previousHash, hash: body.subarray(0, HASH_BYTES), body, ...place }
   }
   throw new GatewayError('RECORD_FORMAT', `record #${position}: unknown format ${format}`, {
     position,

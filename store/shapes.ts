@@ -9,7 +9,7 @@ import { corruptValue } from './seal.ts'
 
 /** Makes the fault of reading versions that compaction took away: 1 to `to`. */
 export function prunedError(stream: string, to: number): GatewayError {
-  return new GatewayError('NOT_FOUND', `${stream}: versions 1 to ${to} are pruned`, {
+  return new GatewayError('HISTORY_PRUNED', `${stream}: versions 1 to ${to} are pruned`, {
     pruned: true,
     from: 1,
     to,

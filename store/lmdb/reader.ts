@@ -15,6 +15,7 @@ import type {
   Head,
   StoreReader,
   StoredCheckpoint,
+  StoredLink,
   StoredRecord,
   StoredSnapshot,
 } from '../contract.ts'
@@ -54,6 +55,10 @@ export function createReads(source: ReadSource): JournalReads {
       guard()
       return position > source.head().position ? null : readStored(source, position)
     },
+    link: (position) => {
+      guard()
+      return position > source.head().position ? null : readLink(source, position)
+    },
     range: (from, to) => {
       guard()
       return readRange(source, from, Math.min(to ?? Infinity, source.head().position))
@@ -63,6 +68,14 @@ export function createReads(source: ReadSource): JournalReads {
     positionOf: (stream, version) => {
       const state = find(stream)
       return state === null ? null : (index.positions(state, version)[0] ?? null)
+    },
+    versionAt: (stream, position) => {
+      const state = find(stream)
+      return state === null ? 0 : index.versionAt(state, position)
+    },
+    streams: () => {
+      source.refresh()
+      return index.allNames()
     },
     body: (ref) => {
       guard()
@@ -92,18 +105,36 @@ export function readEpoch(tables: Tables): number {
 }
 
 function readStored(source: ReadSource, position: number): StoredRecord | null {
+  const record = readUnsealed(source, position)
+  return record === null || record.pruned
+    ? null
+    : storedRecord(position, streamOf(source, position, record), record)
+}
+
+function readLink(source: ReadSource, position: number): StoredLink | null {
+  const record = readUnsealed(source, position)
+  if (record === null) return null
+  const { version, hash, previousHash, pruned } = record
+  const stream = streamOf(source, position, record)
+  return { position, stream, version, hash, previousHash, pruned }
+}
+
+function readUnsealed({ tables }: ReadSource, position: number): UnsealedRecord | null {
   if (!Number.isSafeInteger(position) || position < 1) return null
-  const record = readRecord(source.tables, position)
+  const record = readRecord(tables, position)
   if (record === null) throw corruptRecord(position, 'missing')
-  if (record.pruned) return null
-  const stream = source.index.name(record.streamNumber)
+  return record
+}
+
+function streamOf({ index }: ReadSource, position: number, record: UnsealedRecord): string {
+  const stream = index.name(record.streamNumber)
   if (stream === null) throw corruptRecord(position, `unknown stream ${record.streamNumber}`)
-  return storedRecord(position, stream, record)
+  return stream
 }
 
 function storedRecord(position: number, stream: string, record: UnsealedRecord): StoredRecord {
-  const { version, fields, hash, previousHash } = record
-  return { position, stream, version, fields, hash, previousHash }
+  const { version, fields, hash, previousHash, body } = record
+  return { position, stream, version, fields, hash, previousHash, body }
 }
 
 function* readRange(source: ReadSource, from: number, to: number): Generator<StoredRecord> {

@@ -181,6 +181,35 @@ export class StreamIndex {
     throw corruptValue('index', [state.number, version], 'no run holds this version')
   }
 
+  /** Finds the newest version of a stream at or before a position; 0 where it began later. */
+  versionAt(state: StreamState, position: number): number {
+    const [first] = state.tail
+    if (first !== undefined && first <= position) {
+      return state.tailFirst + countThrough(state.tail, position) - 1
+    }
+    // Positions rise with versions, so the answer is found by halving what lies in runs.
+    let low = 0
+    let high = state.tailFirst - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      const positions = this.positions(state, middle)
+      if ((positions[0] ?? 0) > position) high = middle - 1
+      else if ((positions.at(-1) ?? 0) > position) {
+        return middle + countThrough(positions, position) - 1
+      } else low = middle + positions.length - 1
+    }
+    return low
+  }
+
+  /** Names all streams that have a record, in the order of their first records. */
+  *allNames(): Generator<string> {
+    for (let number = 1; ; number += 1) {
+      const name = this.name(number)
+      if (name === null) return
+      if ((this.find(name)?.version ?? 0) > 0) yield name
+    }
+  }
+
   /** Finds the run with the highest first version at or below one. */
   #run(number: number, version: number): Run | null {
     const [key] = listKeys(this.#tables, 'index', {

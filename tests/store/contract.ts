@@ -238,6 +238,21 @@ function readCases(promise: Add): void {
     for (const position of [0, -1, 1.5, 11, NaN]) assert.is(store.read(position), null)
   })
 
+  promise(
+    'the version of a stream at any position is found, and all streams are',
+    async (store) => {
+      for (let i = 0; i < 10; i += 1) await store.append(draft(`run:${i % 3}`, Math.floor(i / 3)))
+
+      assert.equal([...store.streams()], ['run:0', 'run:1', 'run:2'])
+      assert.equal(
+        [0, 1, 3, 4, 9, 10, 99].map((position) => store.versionAt('run:0', position)),
+        [0, 1, 1, 2, 3, 4, 4],
+      )
+      assert.is(store.versionAt('run:2', 2), 0)
+      assert.is(store.versionAt('run:9', 5), 0)
+    },
+  )
+
   promise('an iterator may be left and others go on', async (store) => {
     for (let i = 0; i < 6; i += 1) await store.append(draft('run:a', i))
     const seen: number[] = []
@@ -298,7 +313,7 @@ function compactCases(promise: Add): void {
     assert.equal(await store.compact('run:1', 9), { removed: 0 })
     assert.equal(await store.compact('run:9', 9), { removed: 0 })
 
-    assert.equal(await refusal(() => [...store.stream('run:0', 2)], 'NOT_FOUND'), {
+    assert.equal(await refusal(() => [...store.stream('run:0', 2)], 'HISTORY_PRUNED'), {
       pruned: true,
       from: 1,
       to: 3,
@@ -310,6 +325,12 @@ function compactCases(promise: Add): void {
     assert.is(store.read(1), null)
     assert.is(store.read(3), null)
     assert.is(store.read(7)!.version, 4)
+    assert.is(store.link(3)!.pruned, true)
+    assert.equal([store.link(3)!.stream, store.link(3)!.version], ['run:0', 2])
+    assert.equal(store.link(2)!.previousHash, store.link(1)!.hash)
+    assert.is(store.link(2)!.pruned, false)
+    assert.is(store.link(21), null)
+    assert.is(store.versionAt('run:0', 6), 3)
     assert.equal([...store.range(1, 8)].length, 5)
     assert.is(store.version('run:0'), 10)
     assert.is(store.positionOf('run:0', 1), 1)
