@@ -13,7 +13,8 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { type ActorHouse, DurableActor, type Message } from './durable.ts'
 import type { Cancel, Services } from './services.ts'
-import { type Replayed, replayStream } from './stream.ts'
+import type { Folded } from '../machines/history/fold.ts'
+import { replayStream } from './stream.ts'
 import type { Supervisor } from './supervisor.ts'
 
 // Actors that are asked for all the time stay awake.
@@ -107,7 +108,7 @@ export class Registry {
     throw new GatewayError('STORE_LOW_SPACE', `store: ${text}`, { freeBytes: this.#freeBytes })
   }
 
-  #wake(stream: StreamId): Replayed {
+  #wake(stream: StreamId): Folded {
     const { store, code } = this.#house
     try {
       const replayed = replayStream(store, stream, code)
@@ -147,7 +148,7 @@ export class Registry {
 }
 
 // The same code must replay to the same state; other code may differ, and that is only told.
-function checkHash(stream: StreamId, replayed: Replayed, code: string): void {
+function checkHash(stream: StreamId, replayed: Folded, code: string): void {
   if (replayed.hash === replayed.recordedHash || replayed.recordedCode !== code) return
   throw new GatewayError(
     'REPLAY_DIVERGED',

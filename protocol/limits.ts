@@ -95,6 +95,12 @@ export const limits = {
   refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
   refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
 
+  // History: what is asked of the journal.
+  filterTermCharsMax: 700, // A stream name and a key.
+  predicateCharsMax: 1_024, // A question of a person; it may come over the wire.
+  timeProbesMax: 512, // Looks for a clock that stepped back: about 5 ms on any journal.
+  predicateDepthMax: 32, // Parentheses within parentheses.
+
   // The process.
   shutdownMs: 1_000, // decisions.md 16.
   crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).

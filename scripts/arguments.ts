@@ -22,16 +22,23 @@ export const reachArgs = {
 
 /**
  * Checks raw arguments against a verb's flags and rewrites them for citty: `--name` or
- * `--name=value`, each by its main name.
+ * `--name=value`, each by its main name; then, behind `--`, the words that are no flags. A word
+ * such as `-5m` is an address and no flag. A verb takes as many words as it has positionals; any
+ * number where the last is called `words`.
  * @throws {GatewayError} USAGE: an unknown flag, a missing or forbidden value, a stray word.
  */
 export function checkArguments(verb: string, raw: readonly string[], args: ArgsDef): string[] {
   const flags = flagsOf(args)
   const checked: string[] = []
+  const words: string[] = []
   for (let index = 0; index < raw.length; index += 1) {
     const word = raw[index] ?? ''
     const [written, inline] = splitFlag(word)
-    if (!word.startsWith('-')) throw usage(verb, `unexpected ${quote(word)}`)
+    if (!word.startsWith('-') || /^-\d/.test(word)) {
+      if (words.length >= wordsMax(args)) throw usage(verb, `unexpected ${quote(word)}`)
+      words.push(word)
+      continue
+    }
     const flag = flags.get(written)
     if (flag === undefined)
       throw usage(verb, `unknown flag ${written}${didYouMean(written, [...flags.keys()])}`)
@@ -48,7 +55,24 @@ export function checkArguments(verb: string, raw: readonly string[], args: ArgsD
     checked.push(`--${flag.name}=${value}`)
   }
   checkRequired(verb, checked, args)
-  return checked
+  checkWords(verb, words, args)
+  return words.length === 0 ? checked : [...checked, '--', ...words]
+}
+
+function positionalsOf(args: ArgsDef): [string, ArgDef][] {
+  return Object.entries(args).filter(([, def]) => def.type === 'positional')
+}
+
+function wordsMax(args: ArgsDef): number {
+  return 'words' in args ? Number.POSITIVE_INFINITY : positionalsOf(args).length
+}
+
+function checkWords(verb: string, words: readonly string[], args: ArgsDef): void {
+  const [missing] = positionalsOf(args)
+    .filter(([, def]) => def.required !== false)
+    .slice(words.length)
+  if (missing === undefined) return
+  throw usage(verb, `${(missing[1].valueHint ?? missing[0]).toUpperCase()} is missing`)
 }
 
 /**
@@ -74,6 +98,7 @@ interface Flag {
 function flagsOf(args: ArgsDef): Map<string, Flag> {
   const flags = new Map<string, Flag>()
   for (const [name, def] of Object.entries(args)) {
+    if (def.type === 'positional') continue
     const alias = 'alias' in def ? (def.alias ?? []) : []
     for (const spelling of [name, ...(Array.isArray(alias) ? alias : [alias])]) {
       flags.set(spelling.length === 1 ? `-${spelling}` : `--${spelling}`, { name, def })
@@ -100,7 +125,7 @@ function checkChoice(verb: string, written: string, value: string, def: ArgDef):
 
 function checkRequired(verb: string, checked: readonly string[], args: ArgsDef): void {
   for (const [name, def] of Object.entries(args)) {
-    if (def.required !== true) continue
+    if (def.required !== true || def.type === 'positional') continue
     if (!checked.some((word) => word.startsWith(`--${name}=`))) {
       throw usage(verb, `--${name} is missing`)
     }

@@ -1,5 +1,6 @@
 /** A journal as tests look at it: from outside, whether a gateway writes to it or not. */
-import { replayStream, type Replayed } from '../../actors/stream.ts'
+import { replayStream } from '../../actors/stream.ts'
+import type { Folded } from '../../machines/history/fold.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { type JournalRecord, parseRecord } from '../../protocol/record.ts'
@@ -43,6 +44,6 @@ export function replayFromZero(
   reader: StoreReader,
   stream: StreamId,
   upToVersion?: number,
-): Replayed {
+): Folded {
   return replayStream(reader, stream, NO_CODE, upToVersion)
 }

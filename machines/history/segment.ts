@@ -1,0 +1,163 @@
+/**
+ * A segment: a stretch of history that stands alone.
+ *
+ * It holds the records of a range, the state of each of their actors before the first of them, and
+ * what was open there (effects without outcome, sends on their way, armed waits). That is all that
+ * replay, a fork or an exploration needs, so one can be cut out, carried away in an incident file,
+ * handed to a process of other code, and read as history again.
+ */
+import { GatewayError } from '../../protocol/errors.ts'
+import type { StreamId } from '../../protocol/ids.ts'
+import type { JournalRecord } from '../../protocol/record.ts'
+import {
+  emptyOpenWork,
+  foldOpenWork,
+  type OpenEffect,
+  type OpenSend,
+  type OpenWait,
+} from '../projections/open-work.ts'
+import { hashSnapshot, saveSnapshot } from '../step.ts'
+import { anyBase, foldStream } from './fold.ts'
+import type { Base, History, Kinds } from './source.ts'
+
+/** The state of one actor before the segment begins. */
+export interface SegmentBase extends Base {
+  readonly stream: StreamId
+  readonly position: number // of its newest record before the segment
+}
+
+/** What was open before the segment begins; addresses as everywhere (`1838.e0`). */
+export interface SegmentOpen {
+  readonly effects: readonly (readonly [string, OpenEffect])[]
+  readonly sends: readonly (readonly [string, OpenSend])[]
+  readonly waits: readonly (readonly [string, OpenWait])[]
+  readonly connections: readonly string[] // streams
+  readonly channels: readonly string[] // names of those enabled
+}
+
+/** Records `from` to `to` of all streams, or of some, with what they stand on. Plain data. */
+export interface Segment {
+  readonly from: number
+  readonly to: number
+  readonly bases: readonly SegmentBase[]
+  readonly open: SegmentOpen
+  readonly records: readonly JournalRecord[] // in order; those of other streams are left out
+}
+
+export interface CutOptions {
+  readonly from: number
+  readonly to: number
+  readonly code: string // whose states the bases are
+  /** Which streams to take; default: all. */
+  readonly takes?: (stream: StreamId) => boolean
+}
+
+/**
+ * Cuts a segment out of a history. Reads the journal from its first record, for what was open.
+ * @throws {GatewayError} HISTORY_PRUNED, STORE_CORRUPT
+ */
+export function cutSegment(
+  history: History,
+  kinds: Kinds,
+  { from, to, code, takes = () => true }: CutOptions,
+): Segment {
+  const records = [...history.range(from, to)].filter(({ stream }) => takes(stream))
+  const open = openBefore(history, from, takes)
+  const streams = new Set(records.map(({ stream }) => stream))
+  for (const [, { stream }] of [...open.effects, ...open.waits]) streams.add(stream)
+  for (const [, { to: target }] of open.sends) streams.add(target)
+  for (const stream of open.connections) streams.add(stream as StreamId)
+  const bases = [...streams].flatMap((stream) => baseBefore(history, kinds, stream, { from, code }))
+  return { from, to, bases, open, records }
+}
+
+function baseBefore(
+  history: History,
+  kinds: Kinds,
+  stream: StreamId,
+  { from, code }: { from: number; code: string },
+): SegmentBase[] {
+  const version = history.versionAt(stream, from - 1)
+  if (version === 0) return []
+  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const position = history.positionOf(stream, version) ?? 0
+  const hash = hashSnapshot(snapshot)
+  return [{ stream, version, position, code, hash, state: saveSnapshot(snapshot) }]
+}
+
+function openBefore(
+  history: History,
+  from: number,
+  takes: (stream: StreamId) => boolean,
+): SegmentOpen {
+  const work = emptyOpenWork()
+  for (const record of history.range(1, from - 1)) foldOpenWork(work, record)
+  return {
+    effects: [...work.effects].filter(([, { stream }]) => takes(stream)),
+    sends: [...work.sends].filter(([, { to }]) => takes(to)),
+    waits: [...work.waits].filter(([, { stream }]) => takes(stream)),
+    connections: [...work.connections].filter((stream) => takes(stream as StreamId)),
+    channels: [...work.channels],
+  }
+}
+
+interface Place {
+  readonly first: number // version of records[0]
+  readonly records: JournalRecord[]
+}
+
+/** Opens a segment as history: positions before it are as if compacted away behind its bases. */
+export function openSegment(segment: Segment): History {
+  const byPosition = new Map(segment.records.map((record) => [record.position, record]))
+  const bases = new Map(segment.bases.map((base) => [base.stream, base]))
+  const places = new Map<StreamId, Place>()
+  for (const record of segment.records) {
+    const place = places.get(record.stream) ?? { first: record.version, records: [] }
+    place.records.push(record)
+    places.set(record.stream, place)
+  }
+  const streams = new Set([...bases.keys(), ...places.keys()])
+  const baseVersion = (stream: StreamId): number => bases.get(stream)?.version ?? 0
+  return {
+    head: () => segment.to,
+    read: (position) => byPosition.get(position) ?? null,
+    range: (from, to) =>
+      segment.records.filter(({ position }) => position >= from && position <= to),
+    stream: (stream, fromVersion) => streamFrom(stream, places.get(stream), fromVersion),
+    version: (stream) => places.get(stream)?.records.at(-1)?.version ?? baseVersion(stream),
+    versionAt: (stream, position) => {
+      const found = places.get(stream)?.records.findLast((record) => record.position <= position)
+      if (found !== undefined) return found.version
+      const base = bases.get(stream)
+      return base !== undefined && base.position <= position ? base.version : 0
+    },
+    positionOf: (stream, version) => {
+      const { first = 0, records = [] } = places.get(stream) ?? {}
+      const base = bases.get(stream)
+      if (base?.version === version) return base.position
+      return records[version - first]?.position ?? null
+    },
+    stateHash: (stream, version) => {
+      const base = bases.get(stream)
+      if (base?.version === version) return base.hash
+      const { first = 0, records = [] } = places.get(stream) ?? {}
+      return records[version - first]?.stateHash ?? null
+    },
+    streams: () => streams,
+    base: (stream, atVersion) => {
+      const base = bases.get(stream)
+      return base !== undefined && base.version <= atVersion ? base : null
+    },
+  }
+}
+
+function streamFrom(
+  stream: StreamId,
+  place: Place | undefined,
+  fromVersion: number,
+): readonly JournalRecord[] {
+  if (place === undefined) return []
+  if (fromVersion >= place.first) return place.records.slice(fromVersion - place.first)
+  const text = `${stream}: versions below ${place.first} are not in this segment`
+  throw new GatewayError('HISTORY_PRUNED', text, { pruned: true, from: 1, to: place.first - 1 })
+}
