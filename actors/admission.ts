@@ -36,7 +36,12 @@ export interface Admission {
   readonly issueToken: boolean
 }
 
-const OWNER: readonly Scope[] = ['operator.admin', 'operator.read', 'operator.write']
+const OWNER: readonly Scope[] = [
+  'operator.admin',
+  'operator.history',
+  'operator.read',
+  'operator.write',
+]
 const NODE: readonly Scope[] = []
 
 /**

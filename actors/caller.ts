@@ -8,12 +8,16 @@
 import type { PairingContext } from '../machines/pairing.ts'
 import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
+import { type Filter, passes } from '../protocol/history/filter.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { type ConnectParams, covers, type EventName, methods } from '../protocol/methods.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { ConnectionHouse } from './connections.ts'
+
+// The time from an effect to its outcome would have to be read; live records are told without.
+const NO_LATENCY = { latencyMs: (): null => null }
 
 // Everything else tells of conversations and devices, and needs the scope that reading needs.
 const HEARD_BY_ALL: ReadonlySet<EventName> = new Set<EventName>(['tick', 'shutdown'])
@@ -41,6 +45,7 @@ export class Caller {
   #recorded: Promise<void> | null = null
   #closed = false
   #watched = new Set<string>()
+  #history: Filter | null = null
 
   constructor(house: ConnectionHouse, opening: Opening) {
     this.#house = house
@@ -59,6 +64,16 @@ export class Caller {
   hears(event: EventName): boolean {
     if (!covers(this.subscription, event)) return false
     return HEARD_BY_ALL.has(event) || this.admission.scopes.includes('operator.read')
+  }
+
+  /** Whether the connection asked to be told of a record itself. */
+  follows(record: JournalRecord): boolean {
+    return this.#history !== null && passes(this.#history, record, NO_LATENCY)
+  }
+
+  /** From now on the connection is told of every record that passes; null: of none. */
+  follow(filter: Filter | null): void {
+    this.#history = filter
   }
 
   watches(runId: string): boolean {

@@ -20,6 +20,7 @@ import {
 } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
 import type { ConnectParams, EventName } from '../protocol/methods.ts'
+import type { JournalRecord } from '../protocol/record.ts'
 import type { Admission, Peer } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
@@ -76,6 +77,10 @@ export class Connection implements Subscriber {
 
   watches(runId: string): boolean {
     return this.#caller?.watches(runId) ?? false
+  }
+
+  follows(record: JournalRecord): boolean {
+    return this.#caller?.follows(record) ?? false
   }
 
   send(event: EventName, payloadJson: string): void {

@@ -6,6 +6,7 @@
  * others, so nothing is missed and nothing comes twice.
  */
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { formatLine } from '../protocol/history/line.ts'
 import { limits } from '../protocol/limits.ts'
 import type { EventName } from '../protocol/methods.ts'
 import { type Notice, noticesOf } from '../protocol/notices.ts'
@@ -18,6 +19,7 @@ import type { Delta } from './run.ts'
 export interface Subscriber {
   wants(event: EventName): boolean
   watches(runId: string): boolean // verbose runs: every phase
+  follows(record: JournalRecord): boolean // history.subscribe
   readonly full: boolean // what was sent waits to be read
   /** Resolves when it is no longer full, or gone. */
   drained(): Promise<void>
@@ -110,7 +112,8 @@ export class Hub {
   #tell(record: JournalRecord, subscribers: Iterable<Subscriber>): void {
     const notices = noticesOf(record)
     const isRun = record.stream.startsWith('run:')
-    if (notices.length === 0 && !isRun) return // Most records: nobody is told.
+    this.#tellFollowers(record, subscribers)
+    if (notices.length === 0 && !isRun) return // Most records: nobody else is told.
     const payloads = new Map<Notice, string>()
     for (const subscriber of subscribers) {
       for (const notice of notices) {
@@ -120,6 +123,15 @@ export class Hub {
         subscriber.send(notice.event, json)
       }
       if (isRun) tellPhase(record, subscriber)
+    }
+  }
+
+  #tellFollowers(record: JournalRecord, subscribers: Iterable<Subscriber>): void {
+    let json: string | null = null
+    for (const subscriber of subscribers) {
+      if (!subscriber.follows(record)) continue
+      json ??= JSON.stringify(formatLine(record))
+      subscriber.send('history', json)
     }
   }
 

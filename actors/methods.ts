@@ -3,6 +3,7 @@ import { GatewayError } from '../protocol/errors.ts'
 import type { Command } from '../protocol/command.ts'
 import type { Origin } from './caller.ts'
 import { agent, agentAbort } from './methods/agent.ts'
+import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
 import { send } from './methods/send.ts'
@@ -20,6 +21,16 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return agentAbort(house, command.params, origin)
     case 'subscribe':
       return subscribe(house, command.params, origin)
+    case 'history.read':
+      return historyRead(house, command.params, origin)
+    case 'history.subscribe':
+      return historySubscribe(house, command.params, origin)
+    case 'state.at':
+      return stateOf(house, command.params, origin)
+    case 'state.diff':
+      return stateDiff(house, command.params, origin)
+    case 'why.explain':
+      return whyExplain(house, command.params, origin)
     case 'sessions.list':
       return sessionsList(house, command.params, origin)
     case 'config.get':

@@ -13,6 +13,7 @@ export type GatewayEvent =
   | { type: 'gateway.stopped'; reason: string; at: number }
   | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
+  | { type: 'bodies.read'; by: string; from: number; to: number; count: number; at: number }
 
 export interface GatewayContext {
   epoch: number
@@ -21,6 +22,9 @@ export interface GatewayContext {
   crashes: number // boots that followed no stop
   refused: number
   quarantined: string[]
+  // Records whose texts `history.read` has shown; absent before the first, so that older journals
+  // fold to the hashes that they recorded.
+  bodiesRead?: number
 }
 
 const machine = setup({
@@ -42,6 +46,11 @@ const machine = setup({
         ? { ...context, refused: context.refused + event.count }
         : context,
     ),
+    'reading.count': assign(({ context, event }) =>
+      event.type === 'bodies.read'
+        ? { ...context, bodiesRead: (context.bodiesRead ?? 0) + event.count }
+        : context,
+    ),
     'quarantine.keep': assign(({ context, event }) =>
       event.type === 'stream.quarantined' && !context.quarantined.includes(event.stream)
         ? { ...context, quarantined: [...context.quarantined, event.stream] }
@@ -52,7 +61,14 @@ const machine = setup({
 
 export const gatewayMachine = machine.createMachine({
   id: 'gateway',
-  context: { epoch: 0, version: '', bootedAt: 0, crashes: 0, refused: 0, quarantined: [] },
+  context: {
+    epoch: 0,
+    version: '',
+    bootedAt: 0,
+    crashes: 0,
+    refused: 0,
+    quarantined: [],
+  },
   initial: 'stopped',
   states: {
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
@@ -61,6 +77,7 @@ export const gatewayMachine = machine.createMachine({
         'gateway.booted': { actions: ['crash.count', 'boot.keep'] },
         'gateway.stopped': 'stopped',
         'connections.refused': { actions: 'refusal.count' },
+        'bodies.read': { actions: 'reading.count' },
         'stream.quarantined': { actions: 'quarantine.keep' },
       },
     },

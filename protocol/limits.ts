@@ -98,6 +98,14 @@ export const limits = {
   // History: what is asked of the journal.
   filterTermCharsMax: 700, // A stream name and a key.
   predicateCharsMax: 1_024, // A question of a person; it may come over the wire.
+  inFlightRecordsMax: 256, // How far back an actor's open outputs are looked for: about 3 ms.
+  whyStepsMax: 1_000, // Causes in one chain; real ones are under 20.
+  whyRecordsMax: 10_000, // Records looked at for what came of one.
+  proofStatesMax: 256, // States tried for a proof; real actors reach under 10 by themselves.
+  timelineRecordsMax: 100_000, // Records of one timeline: 20 MB of text.
+  bisectRunMs: 60_000, // One probe of `bisect run`.
+  historyPageMax: 500, // Records of one `history.read`: about 300 KB and 10 ms.
+  historyReadsMax: 20_000, // Records looked at for one page; a narrow filter takes more calls.
   timeProbesMax: 512, // Looks for a clock that stepped back: about 5 ms on any journal.
   predicateDepthMax: 32, // Parentheses within parentheses.
 

@@ -11,6 +11,7 @@ import {
   enums,
   type Infer,
   integer,
+  max,
   min,
   object,
   optional,
@@ -19,7 +20,7 @@ import {
 } from 'superstruct'
 import { limits } from './limits.ts'
 
-export type Scope = 'operator.read' | 'operator.write' | 'operator.admin'
+export type Scope = 'operator.read' | 'operator.write' | 'operator.history' | 'operator.admin'
 
 const id = () =>
   define<string>('id', (value) =>
@@ -39,6 +40,13 @@ interface MethodSpec {
   readonly params: unknown // a struct
   readonly scope: Scope | null // null: `connect` itself
   readonly writes: boolean // leaves a record: a lazy connection is recorded first
+}
+
+const address = () => size(string(), 1, 256)
+const words = () => size(array(size(string(), 1, limits.filterTermCharsMax)), 0, 16)
+const actor = {
+  session: optional(sessionKey()),
+  actor: optional(size(string(), 1, limits.streamNameBytesMax)),
 }
 
 const connect = object({
@@ -89,6 +97,44 @@ export const methods = {
   },
   'agent.abort': { params: object({ runId: id() }), scope: 'operator.write', writes: true },
   subscribe: { params: object({ events: names() }), scope: 'operator.read', writes: true },
+  'history.read': {
+    params: object({
+      range: optional(address()),
+      ...actor,
+      filter: optional(words()),
+      limit: optional(max(min(integer(), 1), limits.historyPageMax)),
+      bodies: optional(boolean()),
+    }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'history.subscribe': {
+    params: object({ filter: optional(words()), off: optional(boolean()) }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'state.at': {
+    params: object({ at: optional(address()), ...actor, path: optional(address()) }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'state.diff': {
+    params: object({ from: address(), to: address(), ...actor }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'why.explain': {
+    params: object({
+      address: optional(address()),
+      not: optional(address()),
+      from: optional(address()),
+      ...actor,
+      path: optional(address()),
+      at: optional(address()),
+    }),
+    scope: 'operator.read',
+    writes: false,
+  },
   'sessions.list': { params: object({}), scope: 'operator.read', writes: false },
   'config.get': { params: object({}), scope: 'operator.read', writes: false },
 } as const satisfies Record<string, MethodSpec>
@@ -111,6 +157,7 @@ export const EVENT_NAMES = [
   'agent.done',
   'chat',
   'delivery',
+  'history',
   'presence',
   'tick',
   'tool',
@@ -119,8 +166,12 @@ export const EVENT_NAMES = [
 
 export type EventName = (typeof EVENT_NAMES)[number]
 
-/** Tells whether a subscription covers an event: by its name, or by a prefix up to a dot. */
+/**
+ * Tells whether a subscription covers an event: by its name, or by a prefix up to a dot. `history`
+ * is told to those who asked by `history.subscribe`, whatever else they are told.
+ */
 export function covers(subscription: readonly string[] | null, event: EventName): boolean {
+  if (event === 'history') return false
   if (subscription === null) return true
   return subscription.some((name) => event === name || event.startsWith(`${name}.`))
 }

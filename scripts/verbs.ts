@@ -50,6 +50,30 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check installation, configuration and journal',
     load: async () => (await import('./verbs/doctor.ts')).doctor,
   },
+  timeline: {
+    summary: 'show the records of a stretch: [A..B] [FILTER...]',
+    load: async () => (await import('./verbs/timeline.ts')).timeline,
+  },
+  state: {
+    summary: 'show what an actor was at a moment (--session K --at T)',
+    load: async () => (await import('./verbs/state.ts')).state,
+  },
+  diff: {
+    summary: 'compare an actor at two moments',
+    load: async () => (await import('./verbs/diff.ts')).diff,
+  },
+  why: {
+    summary: 'tell why something happened, or --not, why it did not',
+    load: async () => (await import('./verbs/why.ts')).why,
+  },
+  find: {
+    summary: 'find records, and what is stuck, lost, ignored, slow, doubled, missing',
+    load: async () => (await import('./verbs/find.ts')).find,
+  },
+  bisect: {
+    summary: 'find the first record behind which something holds',
+    load: async () => (await import('./verbs/bisect.ts')).bisect,
+  },
   sessions,
   'sessions list': { ...sessions, summary: 'the same' },
   send: {

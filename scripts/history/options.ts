@@ -4,8 +4,8 @@
 import type { ArgsDef } from 'citty'
 import { systemClock } from '../../actors/services.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
-import type { History } from '../../machines/history/source.ts'
 import { GatewayError } from '../../protocol/errors.ts'
+import { type Filter, parseFilter } from '../../protocol/history/filter.ts'
 import {
   formatDay,
   formatTime,
@@ -13,9 +13,8 @@ import {
   parseRange,
   type TimeFrame,
 } from '../../protocol/history/address.ts'
-import { quote, type StreamId, streamId, streamName } from '../../protocol/ids.ts'
-import { canonicalSessionKey } from '../../protocol/session-key.ts'
-import { didYouMean, jsonArgs } from '../arguments.ts'
+import { quote } from '../../protocol/ids.ts'
+import { jsonArgs } from '../arguments.ts'
 import { note } from '../output.ts'
 import { findMarkIn } from './marks.ts'
 import type { Source } from './source.ts'
@@ -72,59 +71,27 @@ export function locateRange(
   return { from, to }
 }
 
+/** A stretch of the journal, and what of it is wanted. */
+export interface Stretch {
+  readonly from: number
+  readonly to: number
+  readonly filter: Filter
+  readonly isRange: boolean // a range was typed
+}
+
+/** Reads the words of a verb: a range first, where there is one, then the terms of a filter. */
+export function readStretch(source: Source, words: readonly string[], flags: TimeFlags): Stretch {
+  const [first] = words
+  const isRange = first !== undefined && !/[=<>]|^ign(?:ored)?$/.test(first)
+  const filter = parseFilter(words.slice(isRange ? 1 : 0))
+  const whole = { from: 1, to: source.history.head() }
+  return { ...(isRange ? locateRange(source, first, flags) : whole), filter, isRange }
+}
+
 function warnOthers(others: readonly number[], taken: number): void {
   if (others.length === 0) return
   const places = others.map((position) => `#${position}`).join(', ')
   note(`The clock stepped back: this time also lies at ${places}; #${taken} is taken.`)
-}
-
-/**
- * Finds the one stream that `--session` or `--actor` means: a whole name, or an end or beginning
- * of one that no other has (`…4242` and `...4242` are both taken).
- * @throws {GatewayError} USAGE: neither, or several fit; NOT_FOUND: none fits.
- */
-export function findStream(
-  history: History,
-  { session, actor }: { session?: string | undefined; actor?: string | undefined },
-): StreamId {
-  if (session !== undefined) return findSession(history, session)
-  if (actor === undefined)
-    throw new GatewayError('USAGE', 'name an actor: --session KEY or --actor KIND:ID')
-  return pick(history, actor, () => true)
-}
-
-function findSession(history: History, text: string): StreamId {
-  const whole = streamId('session', canonicalOrSame(text))
-  if (history.version(whole) > 0) return whole
-  return pick(history, text, (stream) => stream.startsWith('session:'))
-}
-
-function canonicalOrSame(key: string): string {
-  try {
-    return canonicalSessionKey(key)
-  } catch {
-    return key
-  }
-}
-
-function pick(history: History, text: string, isMeant: (stream: StreamId) => boolean): StreamId {
-  const part = text.replace(/^(?:…|\.\.\.)/, '').replace(/(?:…|\.\.\.)$/, '')
-  const streams = [...history.streams()].filter(isMeant)
-  const exact = streams.find((stream) => stream === text || streamName(stream) === text)
-  if (exact !== undefined) return exact
-  const near = streams.filter((stream) => stream.endsWith(part) || stream.startsWith(part))
-  const [only, second] = near
-  if (only !== undefined && second === undefined) return only
-  if (only !== undefined) {
-    const some = near.slice(0, 5).join(', ')
-    throw new GatewayError('USAGE', `${quote(text)}: several actors fit: ${some}`, {
-      candidates: near.slice(0, 20),
-    })
-  }
-  throw new GatewayError(
-    'NOT_FOUND',
-    `${quote(text)}: no such actor${didYouMean(text, streams.slice(0, 5_000))}`,
-  )
 }
 
 /** Writes when a record was, for people: the time, with the day where it is not today. */

@@ -7,7 +7,9 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { openHistory } from '../../actors/history.ts'
+import { loadOpenWork } from '../../actors/projector.ts'
 import type { History } from '../../machines/history/source.ts'
+import type { OpenWork } from '../../machines/projections/open-work.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
@@ -19,6 +21,11 @@ export interface Source {
   readonly stateDir: string // where notes, incidents and forks lie
   readonly history: History
   readonly reader: StoreReader
+  /** A text by its ref; null where it was erased or is not here. */
+  readonly body: (ref: string) => string | null
+  readonly headHash: () => string
+  /** Open work at the head. */
+  readonly openWork: () => OpenWork
   readonly close: () => Promise<void>
 }
 
@@ -35,6 +42,12 @@ export async function openSource(journal: string | undefined): Promise<Source> {
     stateDir,
     history: openHistory(reader),
     reader,
+    body: (ref) => {
+      const bytes = reader.body(ref)
+      return bytes === null ? null : Buffer.from(bytes).toString('utf8')
+    },
+    headHash: () => Buffer.from(reader.head().hash).toString('hex'),
+    openWork: () => loadOpenWork(reader),
     close: reader.close,
   }
 }

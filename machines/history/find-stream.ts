@@ -1,0 +1,62 @@
+/** From what a person calls an actor to its stream. */
+import { GatewayError } from '../../protocol/errors.ts'
+import { quote, type StreamId, streamId, streamName } from '../../protocol/ids.ts'
+import { canonicalSessionKey } from '../../protocol/session-key.ts'
+import type { History } from './source.ts'
+
+const CANDIDATES_SHOWN = 5
+
+/** How somebody names an actor: by a session's key, or by its stream. */
+export interface ActorName {
+  readonly session?: string | undefined
+  readonly actor?: string | undefined
+}
+
+/**
+ * Finds the one stream that is meant: a whole name, or an end or beginning of one that no other
+ * has (`…4242` and `...4242` are both taken).
+ * @throws {GatewayError} USAGE: nobody is named, or several fit; NOT_FOUND: none fits.
+ */
+export function findStream(history: History, { session, actor }: ActorName): StreamId {
+  if (session !== undefined) return findSession(history, session)
+  if (actor === undefined) {
+    throw new GatewayError('USAGE', 'name an actor: --session KEY or --actor KIND:ID')
+  }
+  if (history.version(actor as StreamId) > 0) return actor as StreamId
+  return pick(history, actor, '')
+}
+
+function findSession(history: History, text: string): StreamId {
+  const whole = streamId('session', canonicalOrSame(text))
+  return history.version(whole) > 0 ? whole : pick(history, text, 'session:')
+}
+
+function canonicalOrSame(key: string): string {
+  try {
+    return canonicalSessionKey(key)
+  } catch {
+    return key
+  }
+}
+
+function pick(history: History, text: string, kind: string): StreamId {
+  const part = text.replace(/^(?:…|\.\.\.)/, '').replace(/(?:…|\.\.\.)$/, '')
+  const near: StreamId[] = []
+  for (const stream of history.streams()) {
+    if (!stream.startsWith(kind)) continue
+    if (streamName(stream) === text) return stream
+    if (part !== '' && (stream.endsWith(part) || stream.startsWith(part))) near.push(stream)
+  }
+  const [only, second] = near
+  if (only !== undefined && second === undefined) return only
+  if (only === undefined) throw new GatewayError('NOT_FOUND', `${quote(text)}: no such actor`)
+  const shown = near.slice(0, CANDIDATES_SHOWN)
+  const more = near.length > shown.length ? ` and ${near.length - shown.length} more` : ''
+  throw new GatewayError(
+    'USAGE',
+    `${quote(text)}: several actors fit: ${shown.join(', ')}${more}`,
+    {
+      candidates: shown,
+    },
+  )
+}

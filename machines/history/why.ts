@@ -1,0 +1,174 @@
+/**
+ * Why: the chain of causes behind a record, an output, or a value of a state.
+ *
+ * Every record cites what caused it (K4), so the chain is read, never guessed. Each step also asks
+ * again which guards let it through.
+ */
+import type { StreamId } from '../../protocol/ids.ts'
+import { canonical } from '../../protocol/codec.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import { followPointer, NOTHING, parsePointer } from '../../protocol/history/pointer.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { JournalRecord } from '../../protocol/record.ts'
+import { formatValue } from '../step.ts'
+import { type GuardReading, readGuards } from './guards.ts'
+import { fatesOf } from './links.ts'
+import { stateBefore } from './state.ts'
+import { causeOf, type History, kindOf, type Kinds, requireRecord } from './source.ts'
+import { anyBase, foldStream } from './fold.ts'
+
+/** One record of a chain. */
+export interface WhyStep {
+  readonly record: JournalRecord
+  readonly output: string | null // by which it led to the step before it in the list
+  readonly valueBefore: string
+  readonly guards: readonly GuardReading[]
+  readonly sinceCauseMs: number | null
+}
+
+/** A chain, newest first, down to what lies outside. */
+export interface Why {
+  readonly steps: readonly WhyStep[]
+  readonly root: string // the cause that is no output: ext:irc:7, boot:3
+  readonly pruned: number | null // position at which the chain cannot be followed any more
+}
+
+/**
+ * Explains a record: the chain of causes behind it, itself first.
+ * @throws {GatewayError} NOT_FOUND: no such record or output; HISTORY_PRUNED: it is gone.
+ */
+export function explainRecord(
+  history: History,
+  kinds: Kinds,
+  position: number,
+  output: string | null = null,
+): Why {
+  const first = requireRecord(history, position)
+  if (output !== null) assertOutput(first, output)
+  const steps: WhyStep[] = []
+  let via = output
+  for (let record = first; ;) {
+    const from = causeOf(record.cause)
+    const cause = from === null ? null : history.read(from.position)
+    steps.push(stepOf(history, kinds, record, { via, cause }))
+    if (from === null) return { steps, root: record.cause, pruned: null }
+    if (cause === null) return { steps, root: record.cause, pruned: from.position }
+    if (steps.length >= limits.whyStepsMax) return { steps, root: record.cause, pruned: null }
+    via = from.output
+    record = cause
+  }
+}
+
+function assertOutput({ position, effects, sends, armed }: JournalRecord, output: string): void {
+  const counts: Readonly<Record<string, number>> = {
+    e: effects.length,
+    s: sends.length,
+    t: armed.length,
+  }
+  const count = counts[output[0] ?? ''] ?? 0
+  if (Number(output.slice(1)) < count) return
+  const text = `#${position}.${output}: the record has ${effects.length} effects, ${sends.length} sends and ${armed.length} waits`
+  throw new GatewayError('NOT_FOUND', text, { position, output })
+}
+
+function stepOf(
+  history: History,
+  kinds: Kinds,
+  record: JournalRecord,
+  { via, cause }: { via: string | null; cause: JournalRecord | null },
+): WhyStep {
+  const { stream, version, event, at } = record
+  const sinceCauseMs = cause === null ? null : at - cause.at
+  try {
+    const { snapshot } = stateBefore(history, kinds, stream, version)
+    const guards = record.kind === 'event' ? readGuards(kinds, { stream, snapshot, event, at }) : []
+    return { record, output: via, valueBefore: formatValue(snapshot), guards, sinceCauseMs }
+  } catch (error) {
+    // The chain stands without the states: records cite their causes also where states are gone.
+    if (!(error instanceof GatewayError)) throw error
+    return { record, output: via, valueBefore: '?', guards: [], sinceCauseMs }
+  }
+}
+
+/** What became of an output: found beside its cause. */
+export function outcomeAt(
+  history: History,
+  { position, output }: { position: number; output: string },
+): { outcome: string; record: JournalRecord | null; started: boolean } {
+  const record = requireRecord(history, position)
+  assertOutput(record, output)
+  const { effects, sends, waits } = fatesOf(history, record, history.head())
+  const index = Number(output.slice(1))
+  const effect = output.startsWith('e') ? effects[index] : undefined
+  if (effect !== undefined) return effect
+  const send = output.startsWith('s') ? sends[index] : undefined
+  if (send !== undefined) {
+    return {
+      outcome: send.record === null ? 'pending' : 'taken',
+      record: send.record,
+      started: false,
+    }
+  }
+  const wait = waits[index]
+  return { outcome: wait?.end ?? 'pending', record: wait?.record ?? null, started: false }
+}
+
+/** Who wrote a value: the newest record up to a position that changed it. */
+export interface Written {
+  readonly record: JournalRecord
+  readonly was: unknown // NOTHING where it was not there
+  readonly is: unknown
+}
+
+/**
+ * Finds the record that last changed what a pointer leads to, at or before a position.
+ * Reads the stream backwards, a window at a time.
+ * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer; HISTORY_PRUNED.
+ */
+export function findWriter(
+  history: History,
+  kinds: Kinds,
+  stream: StreamId,
+  { position, path }: { position: number; path: string },
+): Written {
+  const keys = parsePointer(path)
+  let last = history.versionAt(stream, position)
+  while (last > 0) {
+    const first = Math.max(1, last - limits.snapshotEveryRecords + 1)
+    const found = writerWithin(history, kinds, stream, { first, last, keys })
+    if (found !== null) return found
+    last = first - 1
+  }
+  throw new GatewayError('NOT_FOUND', `${stream}${path}: no record changed it up to #${position}`, {
+    stream,
+    path,
+  })
+}
+
+function writerWithin(
+  history: History,
+  kinds: Kinds,
+  stream: StreamId,
+  { first, last, keys }: { first: number; last: number; keys: readonly string[] },
+): Written | null {
+  const { stepper } = kindOf(kinds, stream)
+  const start = foldStream(history, kinds, stream, { upToVersion: first - 1, usable: anyBase })
+  let { snapshot } = start
+  let was = followPointer(snapshot.context, keys)
+  let found: Written | null = null
+  for (const record of history.stream(stream, first)) {
+    if (record.version > last) break
+    if (record.kind !== 'event') continue
+    snapshot = stepper.step(snapshot, record.event, record.at).snapshot
+    const is = followPointer(snapshot.context, keys)
+    if (!isSame(was, is)) found = { record, was, is }
+    was = is
+  }
+  return found
+}
+
+function isSame(was: unknown, is: unknown): boolean {
+  if (was === is) return true
+  if (was === NOTHING || is === NOTHING) return false
+  return canonical(was) === canonical(is)
+}

@@ -1,0 +1,109 @@
+/**
+ * Words: what a record says, as half a sentence for people: `channel:irc took a message from ann`.
+ *
+ * Facts only, never bodies. A type that is not known here is told by its name.
+ */
+import { streamName } from '../ids.ts'
+import type { Effect, JournalEvent, JournalRecord } from '../record.ts'
+
+type Say = (event: JournalEvent, record: JournalRecord) => string
+
+function text(fact: unknown): string {
+  if (typeof fact === 'string') return fact
+  return fact === null || fact === undefined ? 'nobody' : JSON.stringify(fact)
+}
+
+const SAYINGS: Readonly<Record<string, Say>> = {
+  'message.received': ({ messageId, senderId, roomId, peer }, { stream }) => {
+    const where = peer === 'direct' ? '' : ` in ${text(roomId)}`
+    return `${stream} received message ${text(messageId)} from ${text(senderId)}${where}`
+  },
+  'message.accepted': ({ runId, channel, sender }, { stream }) => {
+    const from = channel === null ? 'a client' : text(sender)
+    return `${stream} accepted a message from ${from} for run ${text(runId)}`
+  },
+  'message.filed': ({ deliveryId }, { stream }) => `${stream} filed delivery ${text(deliveryId)}`,
+  'run.requested': ({ model }, { stream }) => `${stream} was asked of ${text(model)}`,
+  'run.finished': ({ runId, status, fault }, { stream }) => {
+    const why = fault === '' || fault === undefined ? '' : ` (${text(fault)})`
+    return `${stream} heard that run ${text(runId)} is ${text(status)}${why}`
+  },
+  'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
+  'retry.due': (_event, { stream }) => `the wait of ${stream} was over`,
+  'delivery.requested': ({ channel, target }, { stream }) =>
+    `${stream} was requested, to ${text(target)} on ${text(channel)}`,
+  'effect.started': ({ name }, { stream }) => `${stream} began to try ${text(name)}`,
+  'effect.done': ({ name, effect }, { stream }) =>
+    `${stream}: ${text(name)} #${text(effect)} is done`,
+  'effect.failed': ({ name, effect, class: fault }, { stream }) =>
+    `${stream}: ${text(name)} #${text(effect)} failed (${text(fault)})`,
+  'effect.cancelled': ({ name, effect }, { stream }) =>
+    `${stream}: ${text(name)} #${text(effect)} was cancelled`,
+  'effect.lost': ({ name, effect, started }, { stream }) => {
+    const how = started === true ? 'it may or may not have happened' : 'it was never started'
+    return `${stream}: ${text(name)} #${text(effect)} was lost with its process; ${how}`
+  },
+  'channel.enabled': (_event, { stream }) => `${stream} was enabled`,
+  'channel.disabled': (_event, { stream }) => `${stream} was disabled`,
+  'link.dropped': ({ reason }, { stream }) => `${stream} lost its link (${text(reason)})`,
+  'connection.opened': ({ deviceId }, { stream }) => `${stream} was opened by ${text(deviceId)}`,
+  'connection.closed': ({ code }, { stream }) => `${stream} was closed with ${text(code)}`,
+  'device.approved': ({ rule }, { stream }) => `${stream} was approved by the rule ${text(rule)}`,
+  'device.revoked': ({ by }, { stream }) => `${stream} was revoked by ${text(by)}`,
+  'gateway.booted': ({ epoch }) => `the gateway started (epoch ${text(epoch)})`,
+  'gateway.stopped': ({ reason }) => `the gateway stopped (${text(reason)})`,
+  'bodies.read': ({ by, count }) => `${text(by)} read the texts of ${text(count)} records`,
+  'stream.quarantined': ({ stream, code }) => `${text(stream)} was set aside (${text(code)})`,
+}
+
+/** Says what a record tells; long ids are cut, its position has them whole. */
+export function sayRecord(record: JournalRecord): string {
+  const { event, stream } = record
+  const say = Object.hasOwn(SAYINGS, event.type) ? SAYINGS[event.type] : undefined
+  return cutIds(say === undefined ? `${stream} took ${event.type}` : say(event, record))
+}
+
+/** Cuts the ids in a text to their first eight characters. */
+export function cutIds(text: string): string {
+  return text.replaceAll(
+    /\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g,
+    '$1…',
+  )
+}
+
+/** Says what an effect asks for. */
+export function sayEffect({ name, params }: Effect): string {
+  const { channel, target, model, ref } = params
+  const to = target === undefined ? '' : ` to ${text(target)}`
+  const on = channel === undefined ? '' : ` on ${text(channel)}`
+  const by = model === undefined ? '' : ` of ${text(model)}`
+  return `${name}${to}${on}${by}${typeof ref === 'string' ? ` (${ref})` : ''}`
+}
+
+/** Says where a chain of causes begins. */
+export function sayRoot(cause: string): string {
+  const [kind = '', ...rest] = cause.split(':')
+  const name = rest.join(':')
+  switch (kind) {
+    case 'ext':
+      return `${rest[0] ?? ''} from outside (${cause})`
+    case 'req':
+    case 'ws':
+      return `a request on connection ${name.slice(0, name.indexOf(':'))} (${cause})`
+    case 'boot':
+      return `the start of the gateway, epoch ${name}`
+    case 'sys':
+      return `the gateway itself (${name})`
+    default:
+      return cause
+  }
+}
+
+/** Shortens a stream for a column: `run:5f1c…9a2e`. */
+export function shortStream(stream: string, width: number): string {
+  if (stream.length <= width) return stream
+  const kind = stream.slice(0, stream.indexOf(':') + 1)
+  const name = streamName(stream)
+  const room = width - kind.length - 1
+  return room < 4 ? `${stream.slice(0, width - 1)}…` : `${kind}…${name.slice(-room)}`
+}

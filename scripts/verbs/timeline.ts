@@ -1,0 +1,183 @@
+/**
+ * `openclaw timeline`: the records of a stretch, one line each, straight from the journal.
+ */
+import { type History, latencyMs } from '../../machines/history/source.ts'
+import { type Filter, globOf, passes } from '../../protocol/history/filter.ts'
+import type { StreamId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { JournalRecord } from '../../protocol/record.ts'
+import { wholeNumber } from '../arguments.ts'
+import { formatRecordLine, showTimeline } from '../history/lines.ts'
+import { findStream } from '../../machines/history/find-stream.ts'
+import { actorArgs, historyArgs, readStretch } from '../history/options.ts'
+import { followRecords } from '../history/follow.ts'
+import { type Source, withSource } from '../history/source.ts'
+import { note, showJson } from '../output.ts'
+import { defineVerb } from '../verb.ts'
+
+/** Exit code 0; 10: nothing in that stretch. */
+export const timeline = defineVerb({
+  name: 'timeline',
+  description: 'Show the records of a stretch: [A..B] [FILTER...]',
+  args: {
+    ...historyArgs,
+    ...actorArgs,
+    words: {
+      type: 'positional',
+      required: false,
+      description: 'a range such as 10:30..10:34 or #40.., then filters such as type=effect.*',
+    },
+    all: { type: 'boolean', description: 'all actors, connections too (default: all but those)' },
+    tail: {
+      type: 'string',
+      valueHint: 'N',
+      description: 'only the newest N (default 50 without a range)',
+    },
+    follow: { type: 'boolean', alias: 'f', description: 'go on with what is recorded from now' },
+    gaps: {
+      type: 'string',
+      valueHint: 'SECONDS',
+      description: 'fold silence of so long (default 30)',
+    },
+    ndjson: { type: 'boolean', description: 'one JSON object a line, with a head and an end' },
+    bodies: { type: 'boolean', description: 'show the texts too' },
+    format: {
+      type: 'enum',
+      options: ['text', 'ndjson'],
+      description: 'text or ndjson',
+    },
+  },
+  run: (args) =>
+    withSource(args.journal, async (source) => {
+      const wish = readWish(source, args)
+      const isLines = args.ndjson === true || args.format === 'ndjson'
+      const records = [...select(source.history, wish)].slice(-wish.count)
+      if (isLines) showLines(source, records, wish)
+      else if (args.json) showJson({ ok: true, ...document(source, records, wish) })
+      else
+        showTimeline(source, records, {
+          utc: args.utc === true,
+          gapMs: wish.gapMs,
+          bodies: wish.bodies,
+        })
+      if (args.follow)
+        await follow(source, wish, {
+          isLines: isLines || args.json === true,
+          utc: args.utc === true,
+        })
+      if (records.length > 0 || args.follow) return 0
+      if (!args.json && !isLines) note(`nothing from #${wish.from} to #${wish.to}`)
+      return 10
+    }),
+})
+
+interface Wish {
+  readonly from: number
+  readonly to: number
+  readonly count: number
+  readonly takes: (record: JournalRecord) => boolean
+  readonly gapMs: number
+  readonly bodies: boolean
+}
+
+interface Flags {
+  readonly _: readonly string[]
+  readonly session?: string | undefined
+  readonly actor?: string | undefined
+  readonly all?: boolean | undefined
+  readonly tail?: string | undefined
+  readonly gaps?: string | undefined
+  readonly bodies?: boolean | undefined
+  readonly utc?: boolean | undefined
+  readonly date?: string | undefined
+}
+
+function readWish(source: Source, args: Flags): Wish {
+  const { history } = source
+  const { from, to, filter, isRange } = readStretch(source, args._, args)
+  const byDefault = isRange || filter.length > 0 ? limits.timelineRecordsMax : 50
+  return {
+    from,
+    to,
+    count: wholeNumber('--tail', args.tail ?? String(byDefault), 1, limits.timelineRecordsMax),
+    takes: chooser(history, args, filter),
+    gapMs: wholeNumber('--gaps', args.gaps ?? '30', 1, 10_000_000) * 1_000,
+    bodies: args.bodies === true,
+  }
+}
+
+function chooser(history: History, args: Flags, filter: Filter): Wish['takes'] {
+  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const isMeant = streamChooser(history, args)
+  return (record) => isMeant(record) && passes(filter, record, facts)
+}
+
+// A session is told with what belongs to it: everything that its messages set off.
+function streamChooser(history: History, { session, actor, all }: Flags): Wish['takes'] {
+  if (actor !== undefined && /\*/.test(actor)) {
+    const pattern = globOf(actor)
+    return ({ stream }) => pattern.test(stream)
+  }
+  if (actor !== undefined) {
+    const stream = findStream(history, { actor })
+    return (record) => record.stream === stream
+  }
+  if (session !== undefined) {
+    const stream = findStream(history, { session })
+    const related = correlationsOf(history, stream)
+    return (record) => record.stream === stream || related.has(record.correlationId)
+  }
+  return all === true ? () => true : ({ stream }) => !stream.startsWith('connection:')
+}
+
+function correlationsOf(history: History, stream: StreamId): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const { correlationId } of history.stream(stream, 1)) found.add(correlationId)
+  return found
+}
+
+// From the end backwards where only the newest are wanted: a first page costs a page.
+function* select(history: History, { from, to, count, takes }: Wish): Generator<JournalRecord> {
+  const found: JournalRecord[] = []
+  for (let position = to; position >= from && found.length < count; position -= 1) {
+    const record = history.read(position)
+    if (record !== null && takes(record)) found.push(record)
+  }
+  yield* found.toReversed()
+}
+
+function showLines(source: Source, records: readonly JournalRecord[], wish: Wish): void {
+  const { from, to, bodies } = wish
+  showJson({ t: 'head', schema: 'openclaw-journal/1', journal: source.name, from, to, bodies })
+  for (const record of records) showJson(formatRecordLine(source, record, bodies))
+  showJson({ t: 'end', ...ending(source, records.length) })
+}
+
+function document(source: Source, records: readonly JournalRecord[], wish: Wish): object {
+  const { from, to, bodies } = wish
+  const lines = records.map((record) => formatRecordLine(source, record, bodies))
+  return {
+    schema: 'openclaw-journal/1',
+    journal: source.name,
+    from,
+    to,
+    records: lines,
+    ...ending(source, lines.length),
+  }
+}
+
+function ending({ history, headHash }: Source, count: number): object {
+  return { head: { position: history.head(), hash: headHash() }, count }
+}
+
+async function follow(
+  source: Source,
+  wish: Wish,
+  { isLines, utc }: { isLines: boolean; utc: boolean },
+): Promise<void> {
+  for await (const record of followRecords(source.history, wish.to)) {
+    if (!wish.takes(record)) continue
+    if (isLines) showJson(formatRecordLine(source, record, wish.bodies))
+    else showTimeline(source, [record], { utc, gapMs: wish.gapMs, bodies: wish.bodies })
+  }
+}
