@@ -134,9 +134,10 @@ class Search {
 
   /** The newest end; one that stands open before one that only ended. */
   newestEnd(): End {
-    const rank = ({ frontier: { verdict, output } }: End): number => {
-      if (output !== null) return 2
-      return verdict === 'never-requested' ? 0 : 1
+    const rank = ({ frontier: { verdict, output, record } }: End): number => {
+      if (output !== null) return 3
+      if (record.ignored !== null) return 1
+      return verdict === 'never-requested' ? 0 : 2
     }
     const ends = this.#ends.toSorted(
       (a, b) => rank(a) - rank(b) || a.node.record.position - b.node.record.position,
@@ -155,7 +156,7 @@ class Search {
     }
     const { effects, sends, waits } = fatesOf(this.#history, record, this.#history.head())
     const next = [
-      ...effects.map((fate) => this.#followEffect(node, fate)),
+      ...effects.flatMap((fate) => this.#followEffect(node, fate)),
       ...sends.map((fate) => this.#followSend(node, fate)),
       ...waits.map((fate) => this.#followWait(node, fate)),
     ].filter((found) => found !== null)
@@ -163,15 +164,16 @@ class Search {
     return this.#followState(node)
   }
 
-  #followEffect(
-    node: Node,
-    { address, outcome, effect, record }: EffectFate,
-  ): JournalRecord | null {
-    if (record !== null) return record
-    if (outcome !== 'pending') return null
+  // An actor that somebody else moved on no longer waits for its effect.
+  #followEffect(node: Node, { address, outcome, effect, record }: EffectFate): JournalRecord[] {
+    const settled = record === null ? [] : [record]
+    if (record !== null && record.ignored === null) return settled
+    const moved = movedOn(this.#history, node.record)
+    if (moved !== null) return [...settled, moved]
+    if (outcome !== 'pending') return settled
     const lives = this.#question.alive && node.record.epoch === this.#head?.epoch
     this.#close(node, lives ? 'pending' : 'lost', { output: address, reason: effect.name })
-    return null
+    return []
   }
 
   #followSend(node: Node, { address, send, record }: SendFate): JournalRecord | null {
@@ -244,6 +246,15 @@ class Search {
     const frontier = { verdict, record, output: null, reason: '', stream: record.stream, ...more }
     return { node, frontier }
   }
+}
+
+// The next record that changed an actor of one task, whatever caused it.
+function movedOn(history: History, { stream, version }: JournalRecord): JournalRecord | null {
+  if (!stream.startsWith('run:') && !stream.startsWith('delivery:')) return null
+  for (const next of history.stream(stream, version + 1)) {
+    if (next.kind === 'event' && next.ignored === null) return next
+  }
+  return null
 }
 
 function reasonOf(...facts: readonly unknown[]): string {
