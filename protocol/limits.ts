@@ -98,7 +98,7 @@ export const limits = {
   // History: what is asked of the journal.
   filterTermCharsMax: 700, // A stream name and a key.
   predicateCharsMax: 1_024, // A question of a person; it may come over the wire.
-  inFlightRecordsMax: 256, // How far back an actor's open outputs are looked for: about 3 ms.
+  inFlightRecordsMax: 64, // How far back an actor's open outputs are looked for: about 2 ms; each boot settles older ones.
   whyStepsMax: 1_000, // Causes in one chain; real ones are under 20.
   whyRecordsMax: 10_000, // Records looked at for what came of one.
   proofStatesMax: 256, // States tried for a proof; real actors reach under 10 by themselves.

@@ -19,6 +19,7 @@ const BENCHES: readonly Bench[] = [
   { file: 'append', quick: [] },
   { file: 'requests', quick: [] },
   { file: 'replay', quick: ['--turns', '10'] },
+  { file: 'history', quick: ['--turns', '20', '--samples', '200'] },
   { file: 'boot', quick: ['--sessions', '500', '--rounds', '2'] },
   { file: 'memory', quick: ['--sessions', '1000', '--connections', '200'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
