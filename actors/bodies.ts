@@ -14,6 +14,14 @@ export function draftText(chance: Chance, text: string): BodyDraft {
   return { ref: bodyRef(salt, bytes), salt, bytes }
 }
 
+/** What stands for an erased text where the words around it are still needed. */
+export const ERASED_TEXT = '[erased]'
+
+/** Reads a text of a conversation; an erased one is told as such. @throws as readText */
+export function readTextOrMark(store: StoreReader, ref: string): string {
+  return store.bodyState(ref) === 'erased' ? ERASED_TEXT : readText(store, ref)
+}
+
 /** Reads a text back. @throws {GatewayError} NOT_FOUND: erased or never written. */
 export function readText(store: StoreReader, ref: string): string {
   const bytes = store.body(ref)

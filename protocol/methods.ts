@@ -90,6 +90,21 @@ export const methods = {
   'agent.abort': { params: object({ runId: id() }), scope: 'operator.write', writes: true },
   subscribe: { params: object({ events: names() }), scope: 'operator.read', writes: true },
   'sessions.list': { params: object({}), scope: 'operator.read', writes: false },
+  'history.head': {
+    params: object({ since: optional(min(integer(), 0)) }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'history.erase': {
+    params: object({
+      subject: optional(size(string(), 3, 256)),
+      session: optional(sessionKey()),
+      reason: optional(size(string(), 0, limits.eraseReasonCharsMax)),
+      dryRun: optional(boolean()),
+    }),
+    scope: 'operator.admin',
+    writes: true,
+  },
   'config.get': { params: object({}), scope: 'operator.read', writes: false },
 } as const satisfies Record<string, MethodSpec>
 
