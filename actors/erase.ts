@@ -77,6 +77,22 @@ export async function eraseHistory(
   { scope, reason, by, dryRun }: EraseRequest,
   tell: (event: JournalEvent) => Promise<JournalRecord>,
 ): Promise<EraseReport> {
+  const { refs, report } = await previewErasure(store, scope)
+  if (dryRun) return report
+  await store.erase([...refs])
+  const { scope: name, bodies } = report
+  const { position } = await tell({ type: 'history.erased', scope: name, bodies, reason, by })
+  return { ...report, dryRun, position }
+}
+
+/**
+ * Finds what an erasure would take, and takes nothing.
+ * @throws {GatewayError} NOT_FOUND: no record names a body of this scope.
+ */
+export async function previewErasure(
+  store: StoreReader,
+  scope: EraseScope,
+): Promise<{ refs: ReadonlySet<string>; report: EraseReport }> {
   const refs = await collectRefs(store, scope)
   const name = formatScope(scope)
   if (refs.size === 0) throw new GatewayError('NOT_FOUND', `erase: nothing of ${name} is here`)
@@ -87,11 +103,7 @@ export async function eraseHistory(
     bodies += 1
     bytes += body.length
   }
-  const report = { scope: name, bodies, bytes, recordsChanged: 0 as const, dryRun }
-  if (dryRun) return report
-  await store.erase([...refs])
-  const { position } = await tell({ type: 'history.erased', scope: name, bodies, reason, by })
-  return { ...report, position }
+  return { refs, report: { scope: name, bodies, bytes, recordsChanged: 0, dryRun: true } }
 }
 
 /** Lists the refs of all bodies that belong to a scope, erased ones included. */
