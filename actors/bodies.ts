@@ -22,9 +22,15 @@ export function readTextOrMark(store: StoreReader, ref: string): string {
   return store.bodyState(ref) === 'erased' ? ERASED_TEXT : readText(store, ref)
 }
 
-/** Reads a text back. @throws {GatewayError} NOT_FOUND: erased or never written. */
+/**
+ * Reads a text back.
+ * @throws {GatewayError} HISTORY_PRUNED with details.erased: it was erased; NOT_FOUND: never written.
+ */
 export function readText(store: StoreReader, ref: string): string {
   const bytes = store.body(ref)
   if (bytes !== null) return decoder.decode(bytes)
+  if (store.bodyState(ref) === 'erased') {
+    throw new GatewayError('HISTORY_PRUNED', `body ${ref}: erased`, { ref, erased: true })
+  }
   throw new GatewayError('NOT_FOUND', `body ${ref}: not in the journal`, { ref })
 }

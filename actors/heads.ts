@@ -38,6 +38,7 @@ export class Heads {
     this.#services = services
     this.#key = this.#attempt('no key to sign heads with', openKey)
     this.#signed = this.#attempt('newest signed head unreadable', () => store.signedHead())
+    this.#attempt('keys of heads unreadable', () => this.#noteStranger())
     void this.#awaitTree()
   }
 
@@ -83,6 +84,15 @@ export class Heads {
   async stop(): Promise<void> {
     this.#cancel()
     if (this.#isReady) await this.sign()
+  }
+
+  // A lost key file is made anew: whoever remembered the old key must hear why it has changed.
+  #noteStranger(): void {
+    const own = this.#key?.verifier.publicKey
+    const known = this.#store.keys()
+    if (own === undefined || known.length === 0) return
+    if (known.some((key) => Buffer.compare(key, own) === 0)) return
+    this.#services.log.warn('heads will be signed by another key than before', { key: this.key })
   }
 
   async #awaitTree(): Promise<void> {

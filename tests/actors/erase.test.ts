@@ -138,7 +138,10 @@ erase('S13 texts go; records, hashes, root and states stay', async () => {
   for (const ref of textsOf(['ann', 1], ['ann', 3])) {
     assert.is(store.bodyState(ref), 'erased')
     assert.is(store.body(ref), null)
-    await refusal(() => readText(store, ref), 'NOT_FOUND')
+    assert.equal(await refusal(() => readText(store, ref), 'HISTORY_PRUNED'), {
+      ref,
+      erased: true,
+    })
   }
   assert.is(readText(store, body('bob asks 2', 2).ref), 'bob asks 2')
   assert.equal(records().slice(0, size), before.records)

@@ -130,6 +130,29 @@ heads('without a key, or with a store that refuses, heads are told and not signe
   })
 })
 
+heads(
+  'a key that takes the place of a lost one signs, and the log says that it is new',
+  async () => {
+    await withDirectory(async (directory) => {
+      const store = openMemory()
+      await fill(store, 0, 3)
+      await store.putKey(Buffer.alloc(32, 1))
+      const services = openTestServices()
+      const signer = new Heads(store, () => openJournalKey(directory), services)
+      signer.start()
+      await settle()
+
+      assert.equal(
+        services.lines.map(({ level, phrase, fields }) => [level, phrase, fields['key']]),
+        [['warn', 'heads will be signed by another key than before', signer.key]],
+      )
+      assert.is(store.keys().length, 2)
+      assert.is(store.signedHead()!.position, 3)
+      await signer.stop()
+    })
+  },
+)
+
 heads('W20 hello and tick carry a head that verifies and extends the former', async () => {
   const clock = openFakeClock()
   const house = await startTestGateway({ services: { clock } })
