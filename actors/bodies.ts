@@ -14,9 +14,23 @@ export function draftText(chance: Chance, text: string): BodyDraft {
   return { ref: bodyRef(salt, bytes), salt, bytes }
 }
 
-/** Reads a text back. @throws {GatewayError} NOT_FOUND: erased or never written. */
+/** What stands for an erased text where the words around it are still needed. */
+export const ERASED_TEXT = '[erased]'
+
+/** Reads a text of a conversation; an erased one is told as such. @throws as readText */
+export function readTextOrMark(store: StoreReader, ref: string): string {
+  return store.bodyState(ref) === 'erased' ? ERASED_TEXT : readText(store, ref)
+}
+
+/**
+ * Reads a text back.
+ * @throws {GatewayError} HISTORY_PRUNED with details.erased: it was erased; NOT_FOUND: never written.
+ */
 export function readText(store: StoreReader, ref: string): string {
   const bytes = store.body(ref)
   if (bytes !== null) return decoder.decode(bytes)
+  if (store.bodyState(ref) === 'erased') {
+    throw new GatewayError('HISTORY_PRUNED', `body ${ref}: erased`, { ref, erased: true })
+  }
   throw new GatewayError('NOT_FOUND', `body ${ref}: not in the journal`, { ref })
 }

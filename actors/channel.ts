@@ -275,6 +275,9 @@ async function deliver(
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
+  if (store.bodyState(ref) === 'erased') {
+    return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
+  }
   try {
     const text = readText(store, ref)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })

@@ -250,13 +250,15 @@ export class Connection implements Subscriber {
 
   #hello(admission: Admission, deviceToken: string | null): Readonly<Record<string, unknown>> {
     const { deviceId, role, scopes } = admission
-    const { version, epoch, hub } = this.#house
+    const { version, epoch, hub, heads } = this.#house
+    const head = heads.current()
     return {
       connectionId: this.id,
       deviceId,
       role,
       scopes,
       position: hub.position,
+      ...(head === null ? {} : { head }),
       ...(deviceToken === null ? {} : { deviceToken }),
       server: { name: 'openclaw-gateway', version, epoch },
       subscribe: this.#caller?.subscription ?? null,

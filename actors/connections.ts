@@ -16,6 +16,7 @@ import type { ConnectParams } from '../protocol/methods.ts'
 import { type Admission, type AuthSettings, judgeConnect, type Peer } from './admission.ts'
 import type { Origin } from './caller.ts'
 import { Connection } from './connection.ts'
+import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
@@ -29,6 +30,7 @@ interface Cited {
 export interface ConnectionHouse {
   readonly registry: Registry
   readonly hub: Hub
+  readonly heads: Pick<Heads, 'current'>
   readonly services: Services
   readonly version: string
   readonly epoch: number
@@ -45,6 +47,7 @@ export interface ConnectionHouse {
 export interface ConnectionsSetup {
   readonly registry: Registry
   readonly hub: Hub
+  readonly heads: Pick<Heads, 'current'>
   readonly services: Services
   readonly version: string
   readonly epoch: number
@@ -115,9 +118,12 @@ export class Connections {
   }
 
   #tickLater(): void {
-    const { clock } = this.#house.services
+    const { hub, heads, services } = this.#house
+    const { clock } = services
     this.#nextTick = clock.after(limits.tickIntervalMs, () => {
-      this.#house.hub.announce('tick', { ts: clock.now(), position: this.#house.hub.position })
+      const head = heads.current()
+      const more = head === null ? {} : { head }
+      hub.announce('tick', { ts: clock.now(), position: hub.position, ...more })
       this.#tickLater()
     })
   }

@@ -1,8 +1,8 @@
 /**
  * The gateway: opens everything in order, and closes it in the other one.
  *
- *   configuration → journal (verified in a child) → kernel → `gateway.booted` → what was left open
- *   → channels → port, last, so that nobody is served before the past is in place
+ *   configuration → journal (verified in a child) → kernel → its code → `gateway.booted` → what was
+ *   left open → channels → port, last, so that nobody is served before the past is in place
  *
  * The newcomer's first file: from here connection → frame → methods → session → durable → outbox
  * → hub is the way of one message.
@@ -18,9 +18,11 @@ import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
 import type { AuthSettings } from './admission.ts'
 import { type Channels, openChannels } from './channel.ts'
-import { readCodeIdentity } from './code.ts'
+import { keepCode, readCodeIdentity } from './code.ts'
 import { Connections } from './connections.ts'
+import { Heads } from './heads.ts'
 import { Idempotency } from './idempotency.ts'
+import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
 import { handleCommand } from './methods.ts'
@@ -96,6 +98,7 @@ interface House {
   readonly channels: Channels
   readonly connections: Connections
   readonly models: ModelDriver
+  readonly heads: Heads
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
 }
@@ -125,9 +128,12 @@ function assemble(
   const setups = setUpChannels(config, services)
   const channels = openChannels(setups, defaults, { registry, store, work, services })
   for (const [name, driver] of [...models.drivers(), ...channels.drivers]) drivers.set(name, driver)
+  const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
+  kernel.listen(({ position }) => heads.committed(position))
   const methodHouse: MethodHouse = {
     registry,
     store,
+    heads,
     work,
     channels,
     services,
@@ -141,6 +147,7 @@ function assemble(
   const connections = new Connections({
     registry,
     hub,
+    heads,
     services,
     version,
     epoch: store.epoch(),
@@ -149,7 +156,7 @@ function assemble(
   })
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  return { options, config, kernel, channels, connections, models, tell, listener: null }
+  return { options, config, kernel, channels, connections, models, heads, tell, listener: null }
 }
 
 function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
@@ -162,6 +169,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const { services, version } = options
   const epoch = kernel.store.epoch()
   const cause = `boot:${epoch}`
+  keepCode(kernel.store, services.log)
   await house.tell({ type: 'gateway.booted', epoch, version }, cause)
   const recovered = await kernel.recover(cause)
   await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
@@ -170,6 +178,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     { address, port: options.port ?? port },
     { connections, log: services.log, isReady: () => house.listener !== null },
   )
+  house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
   return recovered
 }
@@ -210,6 +219,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await kernel.stop()
   house.models.abortAll()
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
+  await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()
   listener?.close()
   log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })

@@ -35,6 +35,8 @@ export interface Kernel {
   readonly outbox: Outbox
   readonly supervisor: Supervisor
   readonly store: Store
+  /** Adds a listener to committed records, in their order. */
+  readonly listen: Projector['listen']
   /** Takes up what an earlier process left open. Drivers must be in place. */
   readonly recover: (cause: string) => Promise<Recovered>
   /** Shortens a stream behind a snapshot of now; only ever asked for (history is kept). */
@@ -82,6 +84,7 @@ export function openKernel(
     outbox,
     supervisor,
     store,
+    listen: projector.listen,
     work: projector.work,
     compact: (stream) => compact(parts, store, code, stream),
     recover: (cause) => recover(parts, cause, services),

@@ -4,6 +4,7 @@ import type { Command } from '../protocol/command.ts'
 import type { Origin } from './caller.ts'
 import { agent, agentAbort } from './methods/agent.ts'
 import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
+import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
 import { send } from './methods/send.ts'
@@ -33,6 +34,10 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return whyExplain(house, command.params, origin)
     case 'sessions.list':
       return sessionsList(house, command.params, origin)
+    case 'history.head':
+      return historyHead(house, command.params, origin)
+    case 'history.erase':
+      return historyErase(house, command.params, origin)
     case 'config.get':
       return configGet(house, command.params, origin)
     case 'connect':

@@ -8,7 +8,7 @@ import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
-import { draftText, readText } from './bodies.ts'
+import { draftText, readTextOrMark } from './bodies.ts'
 import {
   ModelFault,
   type ModelMessage,
@@ -131,7 +131,7 @@ export class ModelDriver {
   #prompt({ sessionKey, runId }: CallParams): ModelMessage[] {
     const { context } = this.#house.registry.snapshot(streamId('session', sessionKey))
     const entries = promptOf(context as SessionContext, runId) ?? []
-    return entries.map(({ role, ref }) => ({ role, text: readText(this.#house.store, ref) }))
+    return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
   }
 
   #fail({ runId, model, attempt }: CallParams, error: unknown): Outcome {

@@ -4,6 +4,8 @@
  *   stopped ──gateway.booted──► running ──gateway.stopped──► stopped
  *                                 ▲  └─ gateway.booted (the last end was a crash) ─┐
  *                                 └────────────────────────────────────────────────┘
+ *
+ * `history.erased` is counted in either state: a verb may erase while no gateway runs.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
@@ -14,6 +16,17 @@ export type GatewayEvent =
   | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
   | { type: 'bodies.read'; by: string; from: number; to: number; count: number; at: number }
+  | HistoryErased
+
+/** Bodies of a subject or a session were erased; no record was changed. */
+export type HistoryErased = {
+  type: 'history.erased'
+  scope: string // subject:CHANNEL:SENDER or session:KEY
+  bodies: number
+  reason: string
+  by: string // device, or `operator` where no gateway ran
+  at: number
+}
 
 export interface GatewayContext {
   epoch: number
@@ -25,6 +38,7 @@ export interface GatewayContext {
   // Records whose texts `history.read` has shown; absent before the first, so that older journals
   // fold to the hashes that they recorded.
   bodiesRead?: number
+  erasures?: number // absent until the first, so that older journals keep their state hashes
 }
 
 const machine = setup({
@@ -56,20 +70,18 @@ const machine = setup({
         ? { ...context, quarantined: [...context.quarantined, event.stream] }
         : context,
     ),
+    'erasure.count': assign(({ context }) => ({
+      ...context,
+      erasures: (context.erasures ?? 0) + 1,
+    })),
   },
 })
 
 export const gatewayMachine = machine.createMachine({
   id: 'gateway',
-  context: {
-    epoch: 0,
-    version: '',
-    bootedAt: 0,
-    crashes: 0,
-    refused: 0,
-    quarantined: [],
-  },
+  context: { epoch: 0, version: '', bootedAt: 0, crashes: 0, refused: 0, quarantined: [] },
   initial: 'stopped',
+  on: { 'history.erased': { actions: 'erasure.count' } },
   states: {
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
     running: {

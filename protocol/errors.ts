@@ -35,6 +35,7 @@ export const ERROR_CODES = [
   'RECORD_FORMAT', // written by a newer version
   'STREAM_QUARANTINED', // this actor cannot be stepped or replayed; others serve
   'HISTORY_PRUNED', // compacted away or erased; never another state in its place
+  'PROOF_INVALID', // a signed head or a proof does not hold, or is none; details.size
   'REPLAY_DIVERGED', // replay gave another state than the record says
   // The house.
   'CONFIG_INVALID', // details.file, line, column, path

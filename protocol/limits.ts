@@ -49,6 +49,16 @@ export const limits = {
   epochsKept: 8, // Claims of past writers kept for people to see.
   inodeCheckIntervalMs: 60_000, // A replaced data file swallows appends for at most this long (D-R8).
 
+  // Proof of history.
+  checkpointCharsMax: 4_096, // A signed head has about 250; ten witnesses may add their lines.
+  headEveryRecords: 256, // How many records may follow the newest signed head under load.
+  headIntervalMs: 600_000, // How long a quiet journal's last records go unsigned (0.07 ms a head).
+  treeTileLevel: 8, // A tile stands for 2^8 leaves, the next kind for 2^16: 1/256 of 37 bytes each.
+  eraseRefsPerCommit: 200, // Small tombstones: appends go on beside them.
+  eraseSliceRecords: 500, // Looked at in one turn, about 10 ms, while other work goes on.
+  eraseReasonCharsMax: 64, // K1: a reason is a fact of its record.
+  codeBytesMax: 8 * 1024 * 1024, // A compiled closure, unpacked; ours has 0.3 MB.
+
   // Actors.
   mailboxMax: 1_000, // Messages waiting for one actor; beyond it callers get UNAVAILABLE.
   actorBatchMax: 64, // Messages of one actor that share a commit.

@@ -136,6 +136,21 @@ export const methods = {
     writes: false,
   },
   'sessions.list': { params: object({}), scope: 'operator.read', writes: false },
+  'history.head': {
+    params: object({ since: optional(min(integer(), 0)) }),
+    scope: 'operator.read',
+    writes: false,
+  },
+  'history.erase': {
+    params: object({
+      subject: optional(size(string(), 3, 256)),
+      session: optional(sessionKey()),
+      reason: optional(size(string(), 0, limits.eraseReasonCharsMax)),
+      dryRun: optional(boolean()),
+    }),
+    scope: 'operator.admin',
+    writes: true,
+  },
   'config.get': { params: object({}), scope: 'operator.read', writes: false },
 } as const satisfies Record<string, MethodSpec>
 

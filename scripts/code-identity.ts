@@ -12,14 +12,12 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { codeId, type CodeParts } from '../protocol/code.ts'
 import { show } from './output.ts'
 
 /** What `dist/code.json` holds. */
-export interface CodeIdentity {
-  readonly id: string
-  readonly files: Readonly<Record<string, string>> // by path below dist/, sorted
-  readonly xstate: string
-  readonly immer: string
+export interface CodeIdentity extends CodeParts {
+  readonly id: string // files by path below dist/, sorted
 }
 
 const ROOMS = ['machines', 'protocol'] as const
@@ -36,10 +34,8 @@ export function identify(dist: string, versionOf: (name: string) => string): Cod
     files[name] = createHash('sha256').update(readFileSync(path)).digest('hex')
   }
   const sorted = Object.fromEntries(Object.entries(files).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-  const [xstate, immer] = [versionOf('xstate'), versionOf('immer')]
-  const text = JSON.stringify({ files: sorted, xstate, immer })
-  const id = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  return { id, files: sorted, xstate, immer }
+  const parts = { files: sorted, xstate: versionOf('xstate'), immer: versionOf('immer') }
+  return { id: codeId(parts), ...parts }
 }
 
 /** Lists the compiled files of both rooms and all that they import, each once. */

@@ -28,6 +28,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   STORE_CORRUPT: 12,
   STORE_ROLLBACK: 12,
   RECORD_FORMAT: 12,
+  PROOF_INVALID: 12,
   CONFIG_INVALID: 78,
 }
 

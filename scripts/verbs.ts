@@ -25,6 +25,29 @@ const sessions: VerbEntry = {
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
 
+const history = {
+  'history head': {
+    summary: 'the head of the journal: size, root, signed head, key',
+    load: async () => (await import('./verbs/history-head.ts')).historyHead,
+  },
+  'history verify': {
+    summary: 'check every record and every signed head, also of a copy',
+    load: async () => (await import('./verbs/history-verify.ts')).historyVerify,
+  },
+  'history stats': {
+    summary: 'count what is in the journal',
+    load: async () => (await import('./verbs/history-stats.ts')).historyStats,
+  },
+  'history witness': {
+    summary: 'remember the signed head; does it extend the last one?',
+    load: async () => (await import('./verbs/history-witness.ts')).historyWitness,
+  },
+  'history erase': {
+    summary: 'erase what somebody wrote and was answered, or a session',
+    load: async () => (await import('./verbs/history-erase.ts')).historyErase,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -84,6 +107,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  ...history,
 }
 
 /** A verb as found at the beginning of the arguments. */
@@ -110,6 +134,10 @@ export function findVerb(raw: readonly string[]): FoundVerb {
   const names = Object.keys(VERBS)
   const whole = names.find((name) => name.endsWith(` ${first}`)) // `openclaw stop`
   const single = names.filter((name) => !name.includes(' '))
+  const group = names.filter((name) => name.startsWith(`${first} `)) // `openclaw history`
+  if (group.length > 0 && !Object.hasOwn(VERBS, first)) {
+    throw new GatewayError('USAGE', `${first}: expected one of ${group.join(', ')}`)
+  }
   const hint = whole === undefined ? didYouMean(first, single) : `, did you mean ${whole}?`
   throw new GatewayError('USAGE', `unknown verb ${quote(first)}${hint}`)
 }

@@ -12,7 +12,9 @@
  *   S6  every value read has passed its checksum; else STORE_CORRUPT with the position.
  *   S7  appends are committed in the order of the calls.
  *   S8  a newer writer's epoch fences an older one: EPOCH_FENCED.
+ *   S13 erasing bodies changes no record, hash, root or proof.
  */
+import type { Tree } from '../protocol/history/merkle.ts'
 
 /** A body on its way in: bytes named by their salted digest (`protocol/codec.ts` bodyRef). */
 export interface BodyDraft {
@@ -74,6 +76,39 @@ export interface StoredCheckpoint {
   readonly bytes: Uint8Array
 }
 
+/** A head as it was signed: a checkpoint's text (`protocol/history/checkpoint.ts`). */
+export interface SignedHead {
+  readonly position: number // its size
+  readonly text: string
+}
+
+/** there: its bytes can be read · erased: they were, a tombstone stands for them · missing. */
+export type BodyState = 'there' | 'erased' | 'missing'
+
+/** A body with the salt of its ref, which proves that it is the one named. */
+export interface SaltedBody {
+  readonly salt: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+/**
+ * The Merkle tree over all records (`protocol/history/merkle.ts`), pruned ones included.
+ * Sizes beyond the head throw NOT_FOUND.
+ */
+export interface StoreTree {
+  readonly head: () => Tree // cheap for a writer once `ready` has resolved
+  readonly root: (size: number) => Uint8Array
+  /** Proves that the record at a position is in the tree of `size`. */
+  readonly inclusion: (position: number, size: number) => Uint8Array[]
+  /** Proves that the tree of `from` is the beginning of that of `to`. */
+  readonly consistency: (from: number, to: number) => Uint8Array[]
+  /**
+   * Resolves when roots are cheap: a journal that an older version wrote gets its tiles first.
+   * Rejects where a damaged record makes that impossible.
+   */
+  readonly ready: Promise<void>
+}
+
 /** Reading: any process, any time, in short transactions. Iterators may be abandoned. */
 export interface StoreReader {
   readonly head: () => Head
@@ -93,11 +128,25 @@ export interface StoreReader {
   readonly versionAt: (stream: string, position: number) => number
   /** Names of all streams, in the order of their first records. */
   readonly streams: () => Iterable<string>
+  /** The bytes of a body; null where it was erased, or never written. */
   readonly body: (ref: string) => Uint8Array | null
+  readonly bodyState: (ref: string) => BodyState
+  readonly salted: (ref: string) => SaltedBody | null
   /** Newest snapshot at or below a version (default: newest of all); damaged ones are skipped. */
   readonly snapshot: (stream: string, atVersion?: number) => StoredSnapshot | null
   /** The newest readable checkpoint of a name, or null. */
   readonly checkpoint: (name: string) => StoredCheckpoint | null
+  readonly tree: StoreTree
+  /** The newest signed head of at most so many records (default: of all), or null. */
+  readonly signedHead: (atMost?: number) => SignedHead | null
+  /** All signed heads, oldest first. */
+  readonly signedHeads: () => Iterable<SignedHead>
+  /** Public keys that have signed heads here, 32 bytes each, oldest first. */
+  readonly keys: () => Uint8Array[]
+  /** The code filed under an identity, as stored (`code-archive.ts` readCode), or null. */
+  readonly code: (id: string) => Uint8Array | null
+  /** Identities of all code that is kept. */
+  readonly codes: () => string[]
   readonly stats: () => StoreStats
   readonly close: () => Promise<void>
 }
@@ -115,6 +164,16 @@ export interface Store extends StoreReader {
   readonly putCheckpoint: (name: string, position: number, bytes: Uint8Array) => Promise<void>
   /** Removes records of a stream below its newest snapshot at or under `version`; see compact.ts. */
   readonly compact: (stream: string, version: number) => Promise<{ removed: number }>
+  /** Keeps a signed head of `position` records, which must be there. */
+  readonly putHead: (position: number, text: string) => Promise<void>
+  /** Keeps a public key, once. */
+  readonly putKey: (publicKey: Uint8Array) => Promise<void>
+  readonly putCode: (id: string, bytes: Uint8Array) => Promise<void>
+  /**
+   * Puts a tombstone in the place of each of these bodies that is there, in small commits. Freed
+   * pages keep their bytes until the store uses them again.
+   */
+  readonly erase: (refs: readonly string[]) => Promise<{ erased: number }>
   /** Settles with the reason when the store has failed; then the process must end. */
   readonly failed: Promise<Error>
 }

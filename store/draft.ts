@@ -114,3 +114,21 @@ export function checkName(name: string): void {
 export function packBody({ salt, bytes }: BodyDraft): Uint8Array {
   return pack([1, 0, salt, EMPTY, bytes])
 }
+
+/** Checks a public key. @throws {GatewayError} APPEND_REJECTED: not 32 bytes. */
+export function checkKey(publicKey: Uint8Array): void {
+  if (publicKey instanceof Uint8Array && publicKey.length === 32) return
+  throw rejected('key: expected 32 bytes')
+}
+
+/** Checks an identity of code. @throws {GatewayError} APPEND_REJECTED: not 16 hex digits. */
+export function checkCodeId(id: string): void {
+  if (/^[0-9a-f]{16}$/.test(id)) return
+  throw rejected(`code: expected 16 hex digits, got ${quote(id)}`)
+}
+
+/** Checks the text of a signed head. @throws {GatewayError} APPEND_REJECTED: empty or too long. */
+export function checkHeadText(text: string): void {
+  if (text.length > 0 && text.length <= limits.checkpointCharsMax) return
+  throw rejected(`head: expected 1 to ${limits.checkpointCharsMax} characters, got ${text.length}`)
+}

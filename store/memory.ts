@@ -27,12 +27,15 @@ import {
   unseal,
   unsealRecord,
 } from './seal.ts'
-import { parseBody, prunedError } from './shapes.ts'
+import { MemoryProof } from './memory-proof.ts'
+import { ERASED_BODY, parsePlainBody, prunedError } from './shapes.ts'
 import type { TableKey, UnsealedRecord } from './seal.ts'
 import type {
   AppendDraft,
   Appended,
+  BodyState,
   Head,
+  SaltedBody,
   Store,
   StoredLink,
   StoredRecord,
@@ -61,7 +64,9 @@ export function openMemory(): Store {
     positionOf: (stream, version) => memory.positionOf(stream, version),
     versionAt: (stream, position) => memory.versionAt(stream, position),
     streams: () => memory.streams(),
-    body: (ref) => memory.body(ref),
+    body: (ref) => memory.salted(ref)?.bytes ?? null,
+    salted: (ref) => memory.salted(ref),
+    bodyState: (ref) => memory.bodyState(ref),
     snapshot: (stream, atVersion) => memory.snapshot(stream, atVersion),
     checkpoint: (name) => {
       const found = newest(memory.checkpoints.get(name), 'checkpoints', name, Infinity)
@@ -71,6 +76,8 @@ export function openMemory(): Store {
     putSnapshot: (stream, version, bytes) => memory.putSnapshot(stream, version, bytes),
     putCheckpoint: (name, position, bytes) => memory.putCheckpoint(name, position, bytes),
     compact: (stream, version) => memory.compact(stream, version),
+    erase: (refs) => memory.erase(refs),
+    ...memory.proof.contract(),
     stats: () => memory.stats(),
     failed: new Promise(() => {}),
     close: () => memory.close(),
@@ -79,6 +86,11 @@ export function openMemory(): Store {
 
 class Memory {
   readonly checkpoints = new Map<string, Map<number, Buffer>>() // name -> position -> sealed
+  readonly proof = new MemoryProof({
+    link: (position) => this.link(position),
+    head: () => this.#head.position,
+    later: (work) => this.#later(work),
+  })
   readonly #records: Buffer[] = [] // of positions 1, 2, ...
   readonly #streams: MemoryStream[] = [] // of numbers 1, 2, ...
   readonly #byName = new Map<string, MemoryStream>()
@@ -207,10 +219,23 @@ class Memory {
     return this.#streams.map(({ name }) => name)
   }
 
-  body(ref: string): Uint8Array | null {
+  salted(ref: string): SaltedBody | null {
     this.#assertOpen()
     const value = this.#bodies.get(ref)
-    return value === undefined ? null : parseBody(ref, unseal('bodies', ref, value)).bytes
+    return value === undefined ? null : parsePlainBody(ref, unseal('bodies', ref, value))
+  }
+
+  bodyState(ref: string): BodyState {
+    if (this.salted(ref) !== null) return 'there'
+    return this.#bodies.has(ref) ? 'erased' : 'missing'
+  }
+
+  erase(refs: readonly string[]): Promise<{ erased: number }> {
+    return this.#later(() => {
+      const there = [...new Set(refs)].filter((ref) => this.bodyState(ref) === 'there')
+      for (const ref of there) this.#bodies.set(ref, sealed(ref, ERASED_BODY))
+      return { erased: there.length }
+    })
   }
 
   snapshot(stream: string, atVersion = Infinity): StoredSnapshot | null {

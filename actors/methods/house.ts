@@ -2,9 +2,10 @@
 import type { OpenWork } from '../../machines/projections/open-work.ts'
 import type { ResolvedConfig } from '../../protocol/config/defaults.ts'
 import type { MethodName, MethodParams } from '../../protocol/methods.ts'
-import type { StoreReader } from '../../store/contract.ts'
+import type { Store } from '../../store/contract.ts'
 import type { Origin } from '../caller.ts'
 import type { Channels } from '../channel.ts'
+import type { Heads } from '../heads.ts'
 import type { Idempotency } from '../idempotency.ts'
 import type { Registry } from '../registry.ts'
 import type { Services } from '../services.ts'
@@ -12,7 +13,8 @@ import type { StreamId } from '../../protocol/ids.ts'
 
 export interface MethodHouse {
   readonly registry: Registry
-  readonly store: StoreReader
+  readonly store: Store
+  readonly heads: Heads
   readonly work: OpenWork
   readonly idempotency: Idempotency
   readonly channels: Channels

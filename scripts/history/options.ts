@@ -14,20 +14,14 @@ import {
   type TimeFrame,
 } from '../../protocol/history/address.ts'
 import { quote } from '../../protocol/ids.ts'
-import { jsonArgs } from '../arguments.ts'
 import { note } from '../output.ts'
 import { findMarkIn } from './marks.ts'
+import { journalArgs } from './place.ts'
 import type { Source } from './source.ts'
 
 /** Every history verb's. */
 export const historyArgs = {
-  ...jsonArgs,
-  journal: {
-    type: 'string',
-    alias: 'log',
-    valueHint: 'DIR|FILE',
-    description: 'another journal: a state directory, a copy, an incident file',
-  },
+  ...journalArgs,
   utc: { type: 'boolean', description: 'read and show times in UTC' },
   date: { type: 'string', valueHint: 'YYYY-MM-DD', description: 'the day of bare times' },
 } as const satisfies ArgsDef

@@ -4,16 +4,14 @@
  * Read only and straight from the files, so that it works while the gateway runs, after it has
  * died, and on a directory from another machine.
  */
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { openHistory } from '../../actors/history.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
 import type { History } from '../../machines/history/source.ts'
 import type { OpenWork } from '../../machines/projections/open-work.ts'
-import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
-import { readSettings } from '../settings.ts'
+import { findJournal } from './place.ts'
 
 /** An open source. */
 export interface Source {
@@ -34,8 +32,8 @@ export interface Source {
  * @throws {GatewayError} NOT_FOUND: no journal there; STORE_CORRUPT, STORE_ROLLBACK.
  */
 export async function openSource(journal: string | undefined): Promise<Source> {
-  const stateDir = journal === undefined ? (await readSettings({})).stateDir : resolve(journal)
-  const directory = findJournal(stateDir)
+  const directory = await findJournal(journal)
+  const stateDir = basename(directory) === 'journal' ? dirname(directory) : directory
   const reader = await openLmdbReader(directory)
   return {
     name: stateDir,
@@ -50,13 +48,6 @@ export async function openSource(journal: string | undefined): Promise<Source> {
     openWork: () => loadOpenWork(reader),
     close: reader.close,
   }
-}
-
-function findJournal(path: string): string {
-  for (const directory of [join(path, 'journal'), path]) {
-    if (existsSync(join(directory, 'journal.mdb'))) return directory
-  }
-  throw new GatewayError('NOT_FOUND', `journal: none in ${path}`, { path })
 }
 
 /** Opens a source for the time of a look, and closes it whatever comes. */

@@ -14,7 +14,12 @@ import type { ErrorCode } from '../../protocol/errors.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 
 const CHILD = fileURLToPath(new URL('./verify-child.js', import.meta.url))
-const CODES: readonly ErrorCode[] = ['STORE_ROLLBACK', 'NOT_FOUND', 'RECORD_FORMAT']
+const CODES: readonly ErrorCode[] = [
+  'STORE_ROLLBACK',
+  'NOT_FOUND',
+  'RECORD_FORMAT',
+  'PROOF_INVALID',
+]
 
 interface ChildEnd {
   readonly output: string
@@ -26,7 +31,7 @@ interface ChildEnd {
 /**
  * Verifies a journal in a child process; resolves with the report of a whole one.
  * @throws {GatewayError} STORE_CORRUPT with details.report, or details.signal where the child
- * crashed; STORE_ROLLBACK, NOT_FOUND, RECORD_FORMAT with details.report; TIMEOUT after
+ * crashed; STORE_ROLLBACK, NOT_FOUND, RECORD_FORMAT, PROOF_INVALID with details.report; TIMEOUT after
  * limits.storeOpenTimeoutMs.
  */
 export async function verifyInChild(

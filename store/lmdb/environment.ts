@@ -1,10 +1,14 @@
 /**
- * The LMDB environment: one file, seven tables, the few features of lmdb-js that we trust.
+ * The LMDB environment: one file, ten tables, the few features of lmdb-js that we trust.
  *
  *   records      position -> record                streams      name -> number, number -> name
  *   index        [number, first version] -> run    bodies       ref -> body
  *   snapshots    [number, version] -> bytes        checkpoints  [name, position] -> bytes
- *   meta         ['epoch', n] -> n · 'indexedThrough' -> position
+ *   tree         [level, index] -> 32 bytes        heads        position -> checkpoint text
+ *   code         identity -> archive
+ *   meta         ['epoch', n] -> n · ['key', n] -> public key · 'indexedThrough' -> position
+ *
+ * A journal that an older version wrote lacks the newest tables: to a reader they are empty.
  *
  * Promises that a resolved put is on the medium and was not visible before (D-R1): overlapping
  * sync is off, and the environment is asked whether it agrees. Step 6 of 8.
@@ -45,6 +49,9 @@ const TABLE_NAMES = [
   'bodies',
   'snapshots',
   'checkpoints',
+  'tree',
+  'heads',
+  'code',
   'meta',
 ] as const
 
@@ -97,16 +104,30 @@ export function openEnvironment(directory: string, access: 'read' | 'write'): En
       chmodSync(path, 0o600)
       chmodSync(lockFile(directory), 0o600)
     }
-    return { tables: mapTables((name) => openTable(root, name)), close: () => root.close() }
+    return { tables: mapTables((name) => openTable(root, name, access)), close: () => root.close() }
   } catch (error) {
     void root.close()
     throw error
   }
 }
 
-function openTable(root: Root, name: TableName): Table {
+// Tables that journals of version 0.1 do not have.
+const LATER: ReadonlySet<TableName> = new Set<TableName>(['tree', 'heads', 'code'])
+
+/** A table that is not there yet, as a reader sees it. */
+const ABSENT: Table = {
+  getBinaryFast: () => undefined,
+  getKeys: () => [],
+  put: () => Promise.reject(new Error('no table')),
+  remove: () => Promise.reject(new Error('no table')),
+  resetReadTxn: () => {},
+  getStats: () => ({ entryCount: 0 }),
+}
+
+function openTable(root: Root, name: TableName, access: 'read' | 'write'): Table {
   const table = root.openDB<Buffer, TableKey>({ name, encoding: 'binary' })
   if (table) return table
+  if (access === 'read' && LATER.has(name)) return ABSENT
   throw new GatewayError('STORE_CORRUPT', `journal: no table ${name}`, { database: name })
 }
 
@@ -118,6 +139,9 @@ function mapTables(openTable: (name: TableName) => Table): Tables {
     bodies: openTable('bodies'),
     snapshots: openTable('snapshots'),
     checkpoints: openTable('checkpoints'),
+    tree: openTable('tree'),
+    heads: openTable('heads'),
+    code: openTable('code'),
     meta: openTable('meta'),
   }
 }

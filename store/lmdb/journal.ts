@@ -12,6 +12,9 @@ import { limits } from '../../protocol/limits.ts'
 import {
   checkBodies,
   checkBytes,
+  checkCodeId,
+  checkHeadText,
+  checkKey,
   checkName,
   checkPlace,
   checkStreamName,
@@ -21,9 +24,13 @@ import {
   rejected,
 } from '../draft.ts'
 import { seal, sealRecord } from '../seal.ts'
+import { ERASED_BODY } from '../shapes.ts'
 import { compactBelow } from './compact.ts'
 import { listKeys } from './environment.ts'
+import { readKeys } from './proof.ts'
 import { CommitQueue, storeFailed } from './queue.ts'
+import { bodyStateOf } from './reader.ts'
+import { WriterTree } from './tree.ts'
 import type { AppendDraft, Appended, Head, Store } from '../contract.ts'
 import type { TableKey } from '../seal.ts'
 import type { Table, Tables } from './environment.ts'
@@ -47,6 +54,7 @@ type Settle = (fault: Error | null) => void
 /** The writing half of the contract. */
 export class Journal {
   readonly queue: CommitQueue
+  readonly tree: WriterTree
   readonly #parts: JournalParts
   #committed: Head
   #newest: Head // of what has been handed to the queue
@@ -64,6 +72,9 @@ export class Journal {
       refused: () => this.#refused(),
       committed: () => this.#afterCommit(),
     })
+    const { tables, index, head } = parts
+    const commit = (writes: readonly Write[]): Promise<void> => this.#commit(writes)
+    this.tree = new WriterTree({ tables, index, size: head.position, commit })
   }
 
   /** The end of what is committed. */
@@ -117,9 +128,52 @@ export class Journal {
     return compactBelow({ tables, index, commit }, state, snapshot.version)
   }
 
+  /** Contract: Store.putHead. */
+  async putHead(position: number, text: string): Promise<void> {
+    this.#assertWritable(limits.spaceRefuseBytes)
+    checkPlace('head', position, this.#committed.position)
+    checkHeadText(text)
+    await this.#commit([this.#sealed('heads', position, Buffer.from(text))])
+  }
+
+  /** Contract: Store.putKey. */
+  async putKey(publicKey: Uint8Array): Promise<void> {
+    this.#assertWritable(limits.spaceRefuseBytes)
+    checkKey(publicKey)
+    const known = readKeys(this.#parts.tables)
+    if (known.some((each) => Buffer.compare(each, publicKey) === 0)) return
+    await this.#commit([this.#sealed('meta', ['key', known.length + 1], publicKey)])
+  }
+
+  /** Contract: Store.putCode. */
+  async putCode(id: string, bytes: Uint8Array): Promise<void> {
+    this.#assertWritable(limits.spaceRefuseBytes)
+    checkCodeId(id)
+    checkBytes(`code ${id}`, bytes)
+    await this.#commit([this.#sealed('code', id, bytes)])
+  }
+
+  /** Contract: Store.erase. */
+  async erase(refs: readonly string[]): Promise<{ erased: number }> {
+    this.#assertWritable(limits.spaceStopBytes)
+    const { tables } = this.#parts
+    let erased = 0
+    const left = [...new Set(refs)]
+    while (left.length > 0) {
+      const writes = left
+        .splice(0, limits.eraseRefsPerCommit)
+        .filter((ref) => bodyStateOf(tables, ref) === 'there')
+        .map((ref) => this.#sealed('bodies', ref, ERASED_BODY))
+      if (writes.length > 0) await this.#commit(writes)
+      erased += writes.length
+    }
+    return { erased }
+  }
+
   /** Refuses what comes from now on and waits for what is on its way. */
   async close(): Promise<void> {
     this.#closed = true
+    this.tree.close()
     await this.#flush
     await this.queue.idle()
   }
@@ -180,6 +234,7 @@ export class Journal {
       if (fault !== null) return reject(fault)
       this.#committed = head
       index.add(state, version, position)
+      this.tree.add(hash, state.name)
       resolve({ position, version })
     }
     return { writes, bytes, settle }
@@ -223,6 +278,7 @@ export class Journal {
 
   #afterCommit(): void {
     this.#parts.onCommit()
+    this.tree.settle()
     if (this.#flush !== null || this.#closed) return
     if (this.#parts.index.tailLength() <= limits.indexTailRecordsMax) return
     this.#flush = this.#flushIndex().catch((cause: unknown) => {

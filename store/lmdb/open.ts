@@ -29,8 +29,10 @@ import { commitFault, storeFailed } from './queue.ts'
 import { createReads, readEpoch, readHead } from './reader.ts'
 import { StreamIndex } from './streams.ts'
 import { watchFiles } from './watch.ts'
-import type { Head, Store, StoreReader, StoreStats } from '../contract.ts'
+import type { Tree } from '../../protocol/history/merkle.ts'
+import type { Head, Store, StoreReader, StoreStats, StoreTree } from '../contract.ts'
 import type { Environment, Tables } from './environment.ts'
+import type { JournalReads } from './reader.ts'
 
 /** How to open a journal for writing. */
 export interface OpenOptions {
@@ -126,11 +128,8 @@ async function startStore(
   return {
     ...reads,
     epoch: () => epoch,
-    append: (draft) => journal.append(draft),
-    putSnapshot: (stream, version, bytes) => journal.putSnapshot(stream, version, bytes),
-    putCheckpoint: (name, position, bytes) => journal.putCheckpoint(name, position, bytes),
-    compact: (stream, version) => journal.compact(stream, version),
-    failed: journal.queue.failed,
+    ...writesOf(journal),
+    tree: treeOf(journal, reads, guard),
     stats: () => {
       guard()
       return {
@@ -147,6 +146,31 @@ async function startStore(
       await anchor.close()
       await close()
     },
+  }
+}
+
+// The writer has folded what it committed: it need not read it.
+function treeOf(journal: Journal, { tree }: JournalReads, guard: () => void): StoreTree {
+  const head = (): Tree => {
+    guard()
+    return journal.tree.head()
+  }
+  return { ...tree, head, ready: journal.tree.ready }
+}
+
+type Writes = Omit<Store, keyof StoreReader>
+
+function writesOf(journal: Journal): Writes {
+  return {
+    append: (draft) => journal.append(draft),
+    putSnapshot: (stream, version, bytes) => journal.putSnapshot(stream, version, bytes),
+    putCheckpoint: (name, position, bytes) => journal.putCheckpoint(name, position, bytes),
+    compact: (stream, version) => journal.compact(stream, version),
+    putHead: (position, text) => journal.putHead(position, text),
+    putKey: (publicKey) => journal.putKey(publicKey),
+    putCode: (id, bytes) => journal.putCode(id, bytes),
+    erase: (refs) => journal.erase(refs),
+    failed: journal.queue.failed,
   }
 }
 

@@ -8,11 +8,14 @@
  */
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { parseBody, prunedError } from '../shapes.ts'
-import { ZERO_HASH, corruptRecord, corruptValue } from '../seal.ts'
+import { parsePlainBody, prunedError } from '../shapes.ts'
+import { ZERO_HASH, corruptRecord } from '../seal.ts'
 import { lastPosition, listKeys, newestEpoch, readRecord, readValue } from './environment.ts'
+import { readProof } from './proof.ts'
 import type {
+  BodyState,
   Head,
+  SaltedBody,
   StoreReader,
   StoredCheckpoint,
   StoredLink,
@@ -79,13 +82,22 @@ export function createReads(source: ReadSource): JournalReads {
     },
     body: (ref) => {
       guard()
+      return readBody(tables, ref)?.bytes ?? null
+    },
+    salted: (ref) => {
+      guard()
       return readBody(tables, ref)
+    },
+    bodyState: (ref) => {
+      guard()
+      return bodyStateOf(tables, ref)
     },
     snapshot: (stream, atVersion) => newestSnapshot(tables, find(stream), atVersion),
     checkpoint: (name) => {
       guard()
       return newestCheckpoint(tables, name)
     },
+    ...readProof(source),
   }
 }
 
@@ -202,12 +214,16 @@ function prunedFault(source: ReadSource, state: StreamState, from: number): Gate
   return prunedError(state.name, pruned)
 }
 
-function readBody(tables: Tables, ref: string): Uint8Array | null {
+function readBody(tables: Tables, ref: string): SaltedBody | null {
   const value = readValue(tables, 'bodies', ref)
-  if (value === null) return null
-  const tuple = parseBody(ref, value)
-  if (tuple.keyId !== 0) throw corruptValue('bodies', ref, `unknown key ${tuple.keyId}`)
-  return tuple.bytes
+  return value === null ? null : parsePlainBody(ref, value)
+}
+
+/** Tells whether a body is there, or was. */
+export function bodyStateOf(tables: Tables, ref: string): BodyState {
+  const value = readValue(tables, 'bodies', ref)
+  if (value === null) return 'missing'
+  return parsePlainBody(ref, value) === null ? 'erased' : 'there'
 }
 
 function newestSnapshot(

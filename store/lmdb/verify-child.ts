@@ -10,6 +10,7 @@
 import { toGatewayError } from '../../protocol/errors.ts'
 import { verifyJournal } from './verify.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
+import type { WitnessedHead } from './verify-tree.ts'
 
 const [, , directory = '.', optionsText = '{}'] = process.argv
 
@@ -23,16 +24,28 @@ async function verify(directory: string, options: VerifyOptions): Promise<Verify
   } catch (error) {
     const { code, message } = toGatewayError(error)
     const firstFault = { code, reason: message }
-    return { ok: false, head: 0, records: 0, firstFault, faults: [firstFault] }
+    return { ok: false, head: 0, records: 0, firstFault, faults: [firstFault], tree: null }
   }
 }
 
 function parseOptions(value: unknown): VerifyOptions {
   if (typeof value !== 'object' || value === null) return {}
   const from: unknown = Reflect.get(value, 'from')
+  const key: unknown = Reflect.get(value, 'key')
+  const witnessed = parseWitnessed(Reflect.get(value, 'witnessed'))
   return {
     ...(typeof from === 'number' ? { from } : {}),
     tail: Reflect.get(value, 'tail') === true,
     deep: Reflect.get(value, 'deep') === true,
+    tree: Reflect.get(value, 'tree') === true,
+    ...(typeof key === 'string' ? { key } : {}),
+    ...(witnessed === null ? {} : { witnessed }),
   }
+}
+
+function parseWitnessed(value: unknown): WitnessedHead | null {
+  if (typeof value !== 'object' || value === null) return null
+  const size: unknown = Reflect.get(value, 'size')
+  const root: unknown = Reflect.get(value, 'root')
+  return typeof size === 'number' && typeof root === 'string' ? { size, root } : null
 }

@@ -2,8 +2,9 @@
  * Verification: walks the journal and holds every record to its checksum and its place.
  *
  * Checked: checksum and shape of each record, its link to the one before it, dense positions, dense
- * versions in each stream, the anchor; `deep` also compares every other table with the records
- * (verify-deep.ts). Damage may crash the process that meets it: call through check.ts unless that
+ * versions in each stream, the anchor; `tree` computes the Merkle tree and holds the signed heads
+ * to it (verify-tree.ts); `deep` also compares every other table with the records (verify-deep.ts)
+ * and looks for the bodies that they name. Damage may crash the process that meets it: call through check.ts unless that
  * process is yours to lose. Step 6 of 8.
  */
 import { GatewayError } from '../../protocol/errors.ts'
@@ -11,7 +12,9 @@ import { limits } from '../../protocol/limits.ts'
 import { ZERO_HASH, corruptRecord } from '../seal.ts'
 import { checkAnchor, readAnchor, rollback } from './anchor.ts'
 import { indexedThrough, lastPosition, openEnvironment, readRecord } from './environment.ts'
-import { verifyDeep } from './verify-deep.ts'
+import { checkRefs, verifyDeep } from './verify-deep.ts'
+import { TreeCheck, type TreeReport, type WitnessedHead } from './verify-tree.ts'
+import { parseVerifier } from '../../protocol/history/checkpoint.ts'
 import type { ErrorCode, ErrorDetails } from '../../protocol/errors.ts'
 import type { UnsealedRecord } from '../seal.ts'
 import type { Tables } from './environment.ts'
@@ -21,6 +24,9 @@ export interface VerifyOptions {
   readonly from?: number
   readonly tail?: boolean // the last limits.verifyTailRecords; wins over `from`
   readonly deep?: boolean // all other tables too; needs the walk from position 1
+  readonly tree?: boolean // the tree and its signed heads; implied by `deep`; the same
+  readonly witnessed?: WitnessedHead // a head seen elsewhere, which the journal must extend
+  readonly key?: string // the verifier of the only key that may have signed
 }
 
 /** One fault: where it lies and what is wrong there. */
@@ -39,6 +45,7 @@ export interface VerifyReport {
   readonly records: number // read and whole
   readonly firstFault: VerifyFault | null
   readonly faults: readonly VerifyFault[] // at most limits.verifyFaultsMax; then the walk ends
+  readonly tree: TreeReport | null // null where it was not asked for, or nothing could be read
 }
 
 /** What the walk learns of the streams, for the comparison with the other tables. */
@@ -84,6 +91,7 @@ export async function verifyJournal(
   const list = new FaultList()
   let head = 0
   let records = 0
+  let tree: TreeReport | null = null
   // Before the journal: a writer beside us moves the journal first and the anchor after it.
   const anchor = list.attempt(() => readAnchor(directory))
   const environment = list.attempt(() => openForVerify(directory, anchor?.position ?? 0))
@@ -91,15 +99,32 @@ export async function verifyJournal(
     const { tables, close } = environment
     head = list.attempt(() => lastPosition(tables)) ?? 0
     if (anchor !== null) list.attempt(() => checkAnchor(tables, anchor))
+    const check = createTreeCheck(tables, list, options)
     const walk = new Walk(tables, list, firstPosition(options, head))
-    records = walk.run(head)
+    records = walk.run(head, (position, record) => {
+      check?.take(position, record)
+      if (options.deep === true && record !== null) {
+        list.attempt(() => checkRefs(tables, position, record.fields))
+      }
+    })
+    tree = check?.finish(head) ?? null
     if (options.deep === true && !list.full()) {
       list.attempt(() => verifyDeep(tables, head, walk, list))
     }
     await close()
   }
   const [firstFault = null] = list.faults
-  return { ok: firstFault === null, head, records, firstFault, faults: list.faults }
+  return { ok: firstFault === null, head, records, firstFault, faults: list.faults, tree }
+}
+
+function createTreeCheck(
+  tables: Tables,
+  list: FaultList,
+  { tree, deep = false, witnessed, key }: VerifyOptions,
+): TreeCheck | null {
+  if (tree !== true && !deep) return null
+  const verifiers = key === undefined ? null : [parseVerifier(key)]
+  return new TreeCheck(tables, list, { deep, witnessed: witnessed ?? null, verifiers })
 }
 
 function openForVerify(directory: string, anchored: number): ReturnType<typeof openEnvironment> {
@@ -111,8 +136,8 @@ function openForVerify(directory: string, anchored: number): ReturnType<typeof o
   }
 }
 
-function firstPosition({ from, tail, deep }: VerifyOptions, head: number): number {
-  if (deep === true) return 1
+function firstPosition({ from, tail, deep, tree }: VerifyOptions, head: number): number {
+  if (deep === true || tree === true) return 1
   if (tail === true) return Math.max(1, head - limits.verifyTailRecords + 1)
   return Math.max(1, from ?? 1)
 }
@@ -134,8 +159,8 @@ class Walk implements WalkResult {
     if (from > 1) this.#previousHash = this.#read(from - 1)?.hash ?? null
   }
 
-  /** Checks everything up to the head. Returns how many records were whole. */
-  run(head: number): number {
+  /** Checks everything up to the head; `also` sees each. Returns how many records were whole. */
+  run(head: number, also: (position: number, record: UnsealedRecord | null) => void): number {
     const through = this.#list.attempt(() => indexedThrough(this.#tables)) ?? 0
     let whole = 0
     for (let position = this.#from; position <= head && !this.#list.full(); position += 1) {
@@ -149,6 +174,7 @@ class Walk implements WalkResult {
         if (position <= through) this.indexed.set(record.streamNumber, record.version)
       }
       this.#previousHash = record?.hash ?? null
+      also(position, record)
     }
     return whole
   }

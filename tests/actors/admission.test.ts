@@ -260,6 +260,7 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
   const connections = new Connections({
     ...kernel,
     services,
+    heads: { current: () => null },
     version: '0',
     epoch: 1,
     auth: { mode: 'none', secret: '' },

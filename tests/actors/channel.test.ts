@@ -104,4 +104,18 @@ channel('K6 a delivery does not wait for ever for a link that does not come', as
   assert.is(started(store), 1)
 })
 
+channel('S13 a message that was erased before it left is not sent, now or later', async () => {
+  const store = openMemory()
+  await leaveDelivery(store)
+  const ref = readRecords(store).find(({ stream }) => stream === 'delivery:d1')!.event['ref']
+  await store.erase([String(ref)])
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 2)
+
+  assert.equal(house.delivered, [])
+  assert.is(house.kernel.registry.snapshot('delivery:d1').value, 'failed')
+  const failed = readRecords(store).findLast(({ event }) => event.type === 'effect.failed')
+  assert.is(failed!.event['class'], 'erased')
+})
+
 channel.run()

@@ -39,8 +39,15 @@ export async function refusal(
   throw new Error(`expected ${code}, but nothing was thrown`)
 }
 
-/** Builds the suite for a backend; `open` gives an empty store that the case closes. */
-export function storeContract(name: string, open: () => Promise<Store>): Cases {
+/**
+ * Builds the suite for a backend; `open` gives an empty store that the case closes, `more` adds
+ * cases that have a file of their own.
+ */
+export function storeContract(
+  name: string,
+  open: () => Promise<Store>,
+  more: (promise: Add) => void,
+): Cases {
   const test = cases(name)
   const promise = (title: string, run: (store: Store) => Promise<void>): void => {
     test(title, async () => {
@@ -56,10 +63,12 @@ export function storeContract(name: string, open: () => Promise<Store>): Cases {
   readCases(promise)
   foldCases(promise)
   compactCases(promise)
+  more(promise)
   return test
 }
 
-type Add = (title: string, run: (store: Store) => Promise<void>) => void
+/** Adds a case that is handed an empty store. */
+export type Add = (title: string, run: (store: Store) => Promise<void>) => void
 
 function appendCases(promise: Add): void {
   promise('S1 an append answers where its record stands', async (store) => {

@@ -9,10 +9,11 @@ import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
 import { verifyJournal } from '../../store/lmdb/verify.ts'
 import { cases } from './cases.ts'
 import { body, draft, refusal, storeContract } from './contract.ts'
+import { proofCases } from './contract-proof.ts'
 import { fill, openJournal, temporaryDirectory } from './journals.ts'
 import type { StoreReader } from '../../store/contract.ts'
 
-storeContract('store on lmdb', () => openJournal(temporaryDirectory())).run()
+storeContract('store on lmdb', () => openJournal(temporaryDirectory()), proofCases).run()
 
 const journal = cases('journal')
 

@@ -88,6 +88,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
     fc.constant({ type: 'gateway.stopped', reason: 'test' }),
+    fc.constant({ type: 'history.erased', scope: 'session:a', bodies: 1, reason: '', by: 'me' }),
     fc.record({
       type: fc.constant('connections.refused'),
       address: fc.constant('::1'),
