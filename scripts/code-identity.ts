@@ -2,7 +2,8 @@
  * Names the code that folds records: `dist/code.json`, written behind the compiler (K8).
  *
  *   id     16 hex digits over everything below
- *   files  sha256 of each compiled file of machines/ and protocol/, and of all they import
+ *   files  sha256 of each compiled machine, rule and projection, and of all that they import;
+ *          machines/history/ only reads, so new tools leave the name of the code as it is
  *   xstate, immer   exact versions
  *
  * Every record carries the id; the same sources, libraries and compiler give the same one.
@@ -20,7 +21,8 @@ export interface CodeIdentity extends CodeParts {
   readonly id: string // files by path below dist/, sorted
 }
 
-const ROOMS = ['machines', 'protocol'] as const
+const ROOM = 'machines'
+const READERS = 'history'
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g
 
 /**
@@ -38,10 +40,11 @@ export function identify(dist: string, versionOf: (name: string) => string): Cod
   return { id: codeId(parts), ...parts }
 }
 
-/** Lists the compiled files of both rooms and all that they import, each once. */
+/** Lists the compiled files that fold records and all that they import, each once. */
 function closure(dist: string): Set<string> {
   const found = new Set<string>()
-  const waiting = ROOMS.flatMap((room) => compiledFiles(join(dist, room)))
+  const readers = join(dist, ROOM, READERS)
+  const waiting = compiledFiles(join(dist, ROOM)).filter((path) => !path.startsWith(readers))
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue
     found.add(path)

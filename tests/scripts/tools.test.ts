@@ -86,12 +86,14 @@ tools(
       const id = (): string => identify(dist, () => version).id
       write(
         'machines/session.js',
-        "import { x } from '../shared/deep.js'\nimport { assign } from 'xstate'\n",
+        "import { x } from '../shared/deep.js'\nimport { assign } from 'xstate'\nimport '../protocol/ids.js'\n",
       )
       write('protocol/ids.js', 'export const id = 1\n')
       write('shared/deep.js', "export { y as x } from './deeper.js'\n")
       write('shared/deeper.js', 'export const y = 1\n')
       write('actors/gateway.js', 'one')
+      write('protocol/methods.js', 'one')
+      write('machines/history/why.js', 'one')
       const first = identify(dist, () => version)
 
       assert.match(first.id, /^[0-9a-f]{16}$/)
@@ -101,15 +103,17 @@ tools(
         'shared/deep.js',
         'shared/deeper.js',
       ])
-      write('actors/gateway.js', 'two')
+      for (const path of ['actors/gateway', 'protocol/methods', 'machines/history/why']) {
+        write(`${path}.js`, 'two')
+      }
       assert.is(id(), first.id)
       write('shared/deeper.js', 'export const y = 2\n')
       assert.is.not(id(), first.id)
       write('shared/deeper.js', 'export const y = 1\n')
       assert.is(id(), first.id)
-      renameSync(join(dist, 'protocol/ids.js'), join(dist, 'protocol/names.js'))
+      renameSync(join(dist, 'machines/session.js'), join(dist, 'machines/talk.js'))
       assert.is.not(id(), first.id)
-      renameSync(join(dist, 'protocol/names.js'), join(dist, 'protocol/ids.js'))
+      renameSync(join(dist, 'machines/talk.js'), join(dist, 'machines/session.js'))
       version = '1.0.1'
       assert.is.not(id(), first.id)
       rmSync(join(dist, 'actors'), { recursive: true })
