@@ -22,7 +22,7 @@ export const agent: Handler<'agent'> = async (house, params, { caller, cause, co
   const owner = caller.admission.deviceId
   const mark =
     idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'agent', params)
-  const record = await idempotency.once(mark, () => {
+  const record = await idempotency.once(mark, params.message, () => {
     assertRoom(house, sessionKey)
     const body = draftText(services.chance, params.message)
     const runId = services.chance.id()

@@ -19,7 +19,7 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
   const owner = caller.admission.deviceId
   const mark =
     idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'send', params)
-  const record = await idempotency.once(mark, () => {
+  const record = await idempotency.once(mark, params.message, () => {
     const body = draftText(services.chance, params.message)
     const deliveryId = services.chance.id()
     const event = {

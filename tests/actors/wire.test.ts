@@ -2,6 +2,7 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { canonical, sha256Hex } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Frame } from '../support/client.ts'
@@ -207,6 +208,28 @@ wire(
     const answer = await client.request('send', { channel: 'pigeon', target: 'x', message: 'y' })
 
     assert.equal([code(answer), path(answer)], ['CHANNEL_UNKNOWN', 'channel'])
+  },
+)
+
+wire(
+  'S47 a key with a text is remembered without anything from which the text can be guessed',
+  async ({ house }) => {
+    const client = house.client()
+    await client.connect()
+    const ask = (message: string, idempotencyKey: string) =>
+      client.request('agent', { message, idempotencyKey })
+
+    await ask('yes', 'k1')
+    await ask('no', 'k2')
+    const marks = readRecords(house.store).flatMap(({ event }) => event['idempotency'] ?? [])
+    const digests = marks.map((mark) => (mark as { digest: string }).digest)
+
+    // Both asked the same of the same session but for the text and the key.
+    const plain = (key: string) =>
+      sha256Hex(canonical(['agent', { message: null, idempotencyKey: key }]))
+    assert.equal(digests, [plain('k1'), plain('k2')])
+    assert.is(code(await ask('no', 'k1')), 'IDEMPOTENCY_CONFLICT')
+    assert.is((await ask('yes', 'k1')).ok, true)
   },
 )
 
