@@ -60,6 +60,34 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  replay: {
+    summary: 'recompute recorded history and compare, also under other code',
+    load: async () => (await import('./verbs/replay.ts')).replay,
+  },
+  fork: {
+    summary: 'run history again from a place, dry, under edits or other code',
+    load: async () => (await import('./verbs/fork.ts')).fork,
+  },
+  'fork ls': {
+    summary: 'list the forks',
+    load: async () => (await import('./verbs/forks.ts')).forkLs,
+  },
+  'fork show': {
+    summary: 'show what a fork came to',
+    load: async () => (await import('./verbs/forks.ts')).forkShow,
+  },
+  'fork diff': {
+    summary: 'show what a fork has that was recorded otherwise',
+    load: async () => (await import('./verbs/forks.ts')).forkDiff,
+  },
+  'fork drop': {
+    summary: 'remove a fork',
+    load: async () => (await import('./verbs/forks.ts')).forkDrop,
+  },
+  'fork promote': {
+    summary: 'refused: a fork cannot be made live yet',
+    load: async () => (await import('./verbs/forks.ts')).forkPromote,
+  },
 }
 
 /** A verb as found at the beginning of the arguments. */

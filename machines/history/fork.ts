@@ -112,7 +112,7 @@ function byStream(records: readonly JournalRecord[]): Map<StreamId, JournalRecor
 
 /** How an inbound message ended, as recorded and in the branch. */
 export interface ForkOutcome {
-  readonly target: string
+  readonly target: string // reply-to:#7, send:#9; with @ before it where only the branch has it
   readonly recorded: string
   readonly branch: string
 }
@@ -127,6 +127,13 @@ export interface ForkResult {
   readonly head: number // position of the newest record of the branch
 }
 
+/** The two runs of a fork, and which session it is about; null: all. */
+export interface ForkRuns {
+  readonly control: Rerun
+  readonly branch: Rerun
+  readonly about: StreamId | null
+}
+
 /**
  * Sums a fork up: what became of each inbound message that was not answered at the cut, or came
  * behind it.
@@ -135,24 +142,21 @@ export interface ForkResult {
 export function sumFork(
   history: History,
   segment: Segment,
-  control: Rerun,
-  branch: Rerun,
+  { control, branch, about }: ForkRuns,
 ): ForkResult {
-  const checked = checkControl(segment, control)
-  if (!checked.identical) throw uncontrolled(checked, control)
+  const checked = assertControl(segment, control)
   const before = new InboundTracker()
   for (const record of history.range(1, segment.from - 1)) {
     before.add(record)
     if (record.position % 1_024 === 0) before.settle()
   }
   before.settle()
-  const recorded = endsOf(before.copy(), segment.records, control)
-  const then = endsOf(before, branch.records, branch)
-  const targets = new Set([...recorded.keys(), ...then.keys()])
-  const outcomes = [...targets].map((target) => ({
-    target,
-    recorded: recorded.get(target) ?? 'absent',
-    branch: then.get(target) ?? 'absent',
+  const recorded = endsOf(before.copy(), segment.records, control, about)
+  const then = endsOf(before, branch.records, branch, about)
+  const outcomes = [...new Set([...recorded.keys(), ...then.keys()])].map((id) => ({
+    target: recorded.get(id)?.target ?? `@${then.get(id)?.target ?? ''}`,
+    recorded: recorded.get(id)?.word ?? 'absent',
+    branch: then.get(id)?.word ?? 'absent',
   }))
   return {
     at: segment.from - 1,
@@ -165,11 +169,17 @@ export function sumFork(
   }
 }
 
+interface Ended {
+  readonly target: string
+  readonly word: string
+}
+
 function endsOf(
   tracker: InboundTracker,
   records: readonly JournalRecord[],
   { made, rules }: Rerun,
-): Map<string, string> {
+  about: StreamId | null,
+): Map<string, Ended> {
   for (const record of records) tracker.add(record)
   const stubbed = new Set(made)
   const reasons = new Map(rules)
@@ -177,15 +187,25 @@ function endsOf(
     if (end === 'refused' && reasons.has(position)) return `refused(${reasons.get(position)})`
     return at !== null && stubbed.has(at) ? `${end}(stub)` : end
   }
-  return new Map(tracker.outcomes().map((outcome) => [outcome.target, wordOf(outcome)]))
+  const meant = tracker.outcomes().filter((outcome) => about === null || outcome.about === about)
+  return new Map(
+    meant.map((outcome) => [outcome.id, { target: outcome.target, word: wordOf(outcome) }]),
+  )
 }
 
-function uncontrolled({ first }: Control, { faults }: Rerun): GatewayError {
-  const [fault] = faults
+/**
+ * Requires that a control run is the record.
+ * @throws {GatewayError} REPLAY_DIVERGED: it is not, with the place.
+ */
+export function assertControl(segment: Segment, control: Rerun): Control {
+  const checked = checkControl(segment, control)
+  if (checked.identical) return checked
+  const { first } = checked
+  const [fault] = control.faults
   const why =
     fault === undefined
       ? `it differs at #${first ?? 0}`
       : `${fault.stream} throws at #${fault.position}: ${fault.error}`
   const text = `control run: this code does not tell the recorded history (${why}), so no what-if`
-  return new GatewayError('REPLAY_DIVERGED', text, { first })
+  throw new GatewayError('REPLAY_DIVERGED', text, { first })
 }

@@ -6,22 +6,26 @@
  *
  * What has no end yet is pending. Fed with records in order.
  */
-import { type StreamId, streamKind, streamName } from '../../protocol/ids.ts'
+import { type StreamId, streamId, streamKind, streamName } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 
 /** How an inbound message ended; `at` is the position of the record that says so. */
 export interface InboundOutcome {
+  readonly id: string // the same in every branch: of the run, or of the delivery
   readonly target: string // reply-to:#7, send:#9
   readonly position: number // where it came in
   readonly stream: StreamId // that it came in at
+  readonly about: StreamId // its session, where it has one
   readonly end: string // sent, answered, failed, uncertain, refused; pending
   readonly at: number | null
 }
 
 interface Tracked {
+  readonly id: string
   readonly target: string
   readonly position: number
   readonly stream: StreamId
+  readonly about: StreamId
   readonly delivers: boolean // an answer goes out over a channel
   end: string
   at: number | null
@@ -60,8 +64,8 @@ export class InboundTracker {
   }
 
   outcomes(): InboundOutcome[] {
-    return this.#tracked.map(({ target, position, stream, end, at }) => {
-      return { target, position, stream, end, at }
+    return this.#tracked.map(({ id, target, position, stream, about, end, at }) => {
+      return { id, target, position, stream, about, end, at }
     })
   }
 
@@ -79,7 +83,7 @@ export class InboundTracker {
   #received(record: JournalRecord): void {
     const runId = String(record.event['runId'])
     const admitted = record.sends.some(({ event }) => event.type === 'message.accepted')
-    const tracked = this.#track(record, 'reply-to', true)
+    const tracked = this.#track(record, runId, true)
     if (admitted) this.#runs.set(runId, tracked)
     else end(tracked, 'refused', record.position)
   }
@@ -87,8 +91,7 @@ export class InboundTracker {
   #accepted(record: JournalRecord): void {
     const runId = String(record.event['runId'])
     const known = this.#runs.get(runId)
-    const tracked =
-      known ?? this.#track(record, 'reply-to', (record.event['route'] ?? null) !== null)
+    const tracked = known ?? this.#track(record, runId, (record.event['route'] ?? null) !== null)
     this.#runs.set(runId, tracked)
     if (record.ignored !== null) end(tracked, 'refused', record.position)
   }
@@ -107,7 +110,7 @@ export class InboundTracker {
     const id = streamName(record.stream)
     const { event, value, position, ignored } = record
     if (event.type === 'delivery.requested' && ignored === null && !this.#deliveries.has(id)) {
-      this.#deliveries.set(id, this.#track(record, 'send', true))
+      this.#deliveries.set(id, this.#track(record, id, true))
     }
     const tracked = this.#deliveries.get(id)
     if (tracked === undefined || !ENDS.has(value)) return
@@ -115,9 +118,13 @@ export class InboundTracker {
     this.#deliveries.delete(id)
   }
 
-  #track({ position, stream }: JournalRecord, word: string, delivers: boolean): Tracked {
+  #track(record: JournalRecord, id: string, delivers: boolean): Tracked {
+    const { position, stream, event } = record
+    const key = event['sessionKey'] ?? event['fileIn']
+    const about = typeof key === 'string' ? streamId('session', key) : stream
+    const word = event.type === 'delivery.requested' ? 'send' : 'reply-to'
     const target = `${word}:#${position}`
-    const tracked = { target, position, stream, delivers, end: 'pending', at: null }
+    const tracked = { id, target, position, stream, about, delivers, end: 'pending', at: null }
     this.#tracked.push(tracked)
     return tracked
   }

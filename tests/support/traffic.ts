@@ -2,18 +2,22 @@
  * Recorded traffic: a kernel with a channel, sessions, runs, deliveries, losses and a restart, and
  * what the tests of replay, forks and exploration read off it.
  */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { kinds } from '../../machines/kinds.ts'
 import { openHistory } from '../../actors/history.ts'
 import type { Outcome } from '../../actors/outbox.ts'
 import { type Code, codeOf } from '../../machines/history/take.ts'
 import { cutSegment, type Segment } from '../../machines/history/segment.ts'
-import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
+import { formatRecord, type JournalEvent, type JournalRecord } from '../../protocol/record.ts'
 import { streamId } from '../../protocol/ids.ts'
 import type { Store } from '../../store/contract.ts'
+import { openLmdb } from '../../store/lmdb/open.ts'
 import { openMemory } from '../../store/memory.ts'
 import { settle } from './clock.ts'
 import { accepted, requested } from './facts.ts'
 import { type Given, openTestKernel, type TestKernel } from './kernel.ts'
+import { compiled } from './process.ts'
 import { openTestServices } from './services.ts'
 
 /** The identity that recorded traffic carries, unless a test says otherwise. */
@@ -179,4 +183,32 @@ export async function recordTraffic(store?: Store, code?: string): Promise<Traff
   await traffic.send('d2')
   await traffic.answer('message.deliver', { ...fault, retryable: false, sent: 'no' })
   return traffic
+}
+
+/** Records a day of traffic into the journal of a state directory. */
+export async function writeTraffic(stateDir: string, code: string): Promise<Traffic> {
+  const traffic = await recordTraffic(openMemory(), code)
+  const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
+  for (const record of traffic.records()) {
+    const { stream, version } = record
+    await store.append({ stream, expectedVersion: version - 1, fields: formatRecord(record) })
+  }
+  await store.close()
+  return traffic
+}
+
+/** A copy of the compiled machines with one text of one file replaced. */
+export function patchMachines(
+  directory: string,
+  file: string,
+  [from, to]: readonly [string, string],
+): string {
+  for (const room of ['machines', 'protocol']) {
+    cpSync(compiled(room), join(directory, 'dist', room), { recursive: true })
+  }
+  const path = join(directory, 'dist', 'machines', file)
+  const text = readFileSync(path, 'utf8')
+  if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
+  writeFileSync(path, text.replaceAll(from, to))
+  return directory
 }
