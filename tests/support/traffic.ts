@@ -185,13 +185,21 @@ export async function recordTraffic(store?: Store, code?: string): Promise<Traff
   return traffic
 }
 
-/** Records a day of traffic into the journal of a state directory. */
-export async function writeTraffic(stateDir: string, code: string): Promise<Traffic> {
+/** Records a day of traffic into the journal of a state directory; `change` falsifies it. */
+export async function writeTraffic(
+  stateDir: string,
+  code: string,
+  change: (record: JournalRecord) => JournalRecord = (record) => record,
+): Promise<Traffic> {
   const traffic = await recordTraffic(openMemory(), code)
   const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
   for (const record of traffic.records()) {
     const { stream, version } = record
-    await store.append({ stream, expectedVersion: version - 1, fields: formatRecord(record) })
+    await store.append({
+      stream,
+      expectedVersion: version - 1,
+      fields: formatRecord(change(record)),
+    })
   }
   await store.close()
   return traffic
