@@ -122,8 +122,9 @@ export class Replayer {
     }
   }
 
-  /** Lets go of actors that have ended, and of the longest held beyond the bound. */
+  /** Beyond the bound lets go of actors that have ended, and then of those longest held. */
   rest(): void {
+    if (this.#states.size <= limits.replayActorsMax) return
     for (const [stream, { snapshot }] of this.#states) {
       if (snapshot.status !== 'active') this.#states.delete(stream)
     }
