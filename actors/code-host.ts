@@ -32,10 +32,14 @@ export interface CodeHost {
     history: History,
     records: readonly JournalRecord[],
   ) => Promise<readonly (Difference | null)[]>
-  /** Asks one question. @throws {GatewayError} TIMEOUT: it loops; its own fault; INTERNAL: it died. */
+  /**
+   * Asks one question; `patience` is how many deadlines long an answer may take, by default one.
+   * @throws {GatewayError} TIMEOUT: it loops; its own fault; INTERNAL: it died.
+   */
   readonly ask: <Kind extends Answer['t']>(
     question: Question,
     expected: Kind,
+    patience?: number,
   ) => Promise<Extract<Answer, { t: Kind }>>
   readonly close: () => Promise<void>
 }
@@ -60,8 +64,8 @@ export async function openCodeHost(
     env: {},
   })
   const conversation = new Conversation(child, code.id, clock, answerMs)
-  const ask: CodeHost['ask'] = async (question, expected) => {
-    const answer = await conversation.ask(question)
+  const ask: CodeHost['ask'] = async (question, expected, patience = 1) => {
+    const answer = await conversation.ask(question, patience)
     if (answer.t === 'fault') throw new GatewayError(answer.code, answer.message, { code: code.id })
     if (answer.t !== expected) throw new GatewayError('INTERNAL', `code: unexpected ${answer.t}`)
     return answer as Extract<Answer, { t: typeof expected }>
@@ -130,12 +134,13 @@ class Conversation {
     child.on('exit', (status, signal) => this.#end(`ended with ${signal ?? String(status)}`))
   }
 
-  async ask(question: Question): Promise<Answer> {
+  async ask(question: Question, patience = 1): Promise<Answer> {
     if (this.#gone !== null) throw this.#gone
     const bytes = formatMessage(question)
     const message = await new Promise<unknown>((answered, failed) => {
-      const cancel = this.#clock.after(this.#answerMs, () => {
-        const text = `code ${this.#id}: no answer for ${this.#answerMs} ms`
+      const answerMs = this.#answerMs * patience
+      const cancel = this.#clock.after(answerMs, () => {
+        const text = `code ${this.#id}: no answer for ${answerMs} ms`
         this.#gone = new GatewayError('TIMEOUT', text, { code: this.#id })
         this.#child.kill('SIGKILL')
         this.#settle?.(null, this.#gone)

@@ -76,7 +76,8 @@ export function readFork(stateDir: string, name: string): ForkFile {
   const { size } = statSync(path)
   if (size > limits.forkFileBytesMax) throw tooLarge(size)
   const fork = parse(readFileSync(path, 'utf8'))
-  if (fork?.schema === FORK_SCHEMA && Array.isArray(fork.records)) return fork
+  const isWhole = fork?.schema === FORK_SCHEMA && fork.name === name
+  if (isWhole && Array.isArray(fork.records) && Number.isInteger(fork.at)) return fork
   throw new GatewayError('RECORD_FORMAT', `fork ${name}: expected ${FORK_SCHEMA}`)
 }
 

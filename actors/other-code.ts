@@ -84,10 +84,22 @@ function ownRunner(own: Code): Runner {
 function hostRunner(host: CodeHost): Runner {
   return {
     id: host.id,
-    rerun: async (segment, plan) => (await host.ask({ t: 'fork', segment, plan }, 'forked')).rerun,
-    explore: (segment, plan) => host.ask({ t: 'explore', segment, plan }, 'explored'),
+    rerun: async (segment, plan) => {
+      const patience = patienceFor(segment.records.length)
+      return (await host.ask({ t: 'fork', segment, plan }, 'forked', patience)).rerun
+    },
+    explore: (segment, plan) => {
+      const { length } = segment.records
+      const patience = patienceFor((Math.min(plan.budget, length) * length) / 2)
+      return host.ask({ t: 'explore', segment, plan }, 'explored', patience)
+    },
     close: host.close,
   }
+}
+
+// Deadlines for so many steps in one answer.
+function patienceFor(steps: number): number {
+  return 1 + Math.ceil(steps / limits.codeStepsPerAnswer)
 }
 
 async function openStored(house: CodeHouse, id: string): Promise<CodeHost> {

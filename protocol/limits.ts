@@ -107,6 +107,7 @@ export const limits = {
   replayDiffsMax: 1_000, // Differences listed; the rest are counted.
   codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
   codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
+  codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
   codeHeapMb: 512, // What other code may take before its process ends.
   codeFilesMax: 2_000, // Files of one code; ours are 50.
   codeBytesMax: 16 * 1024 * 1024, // All files of one code together; ours are 300 KB.

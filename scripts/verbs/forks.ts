@@ -3,6 +3,7 @@
  */
 import { dropFork, type ForkFile, listForks, readFork } from '../../actors/forks.ts'
 import { isSame } from '../../machines/history/compare.ts'
+import { toGatewayError } from '../../protocol/errors.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { showFork } from '../history/forks.ts'
 import { formatWhen, historyArgs } from '../history/options.ts'
@@ -22,7 +23,7 @@ export const forkLs = defineVerb({
   args: historyArgs,
   run: (args) =>
     withSource(args.journal, ({ stateDir }) => {
-      const forks = listForks(stateDir).map((name) => readFork(stateDir, name))
+      const forks = readAll(stateDir)
       if (args.json === true) {
         showJson({ ok: true, schema: 'openclaw-forks/1', forks: forks.map(summaryOf) })
         return 0
@@ -41,6 +42,18 @@ export const forkLs = defineVerb({
       return 0
     }),
 })
+
+// One damaged file does not hide the others.
+function readAll(stateDir: string): ForkFile[] {
+  return listForks(stateDir).flatMap((name) => {
+    try {
+      return [readFork(stateDir, name)]
+    } catch (error) {
+      note(`@${name} cannot be read: ${toGatewayError(error).message}`)
+      return []
+    }
+  })
+}
 
 function summaryOf({ name, at, until, code, createdAt, edits, result, parent }: ForkFile): object {
   const head = `@${name}#${result.head}`
