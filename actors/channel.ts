@@ -4,7 +4,11 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
-import type { ChannelOpenParams, MessageDeliverParams } from '../machines/effects.ts'
+import {
+  type ChannelOpenParams,
+  isVisible,
+  type MessageDeliverParams,
+} from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
@@ -84,7 +88,7 @@ export function openChannels(
       [
         'message.deliver',
         {
-          visible: true,
+          visible: isVisible('message.deliver'),
           ready: ({ params }) => {
             const channel = find(String(params['channel']))
             return channel === null ? null : untilUp(channel.link, house.services)

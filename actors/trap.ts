@@ -16,6 +16,7 @@ export function isTrapped(): boolean {
 }
 
 let stepping: string | null = null
+let inHand = '' // guard or action; stays behind one that threw, until the next step
 
 /** Installs the trap for the life of the process; a second call changes nothing. */
 export function installTrap(): void {
@@ -30,9 +31,13 @@ export function installTrap(): void {
   syncBuiltinESMExports()
   stepTrap.enter = (machine) => {
     stepping = machine
+    inHand = ''
   }
   stepTrap.leave = () => {
     stepping = null
+  }
+  stepTrap.inHand = (what) => {
+    inHand = what
   }
   stepTrap.inspect = findTexts
 }
@@ -63,7 +68,8 @@ function guard(owner: object, name: string): void {
   if (typeof original !== 'function') return
   const guarded = (...given: unknown[]): unknown => {
     if (stepping !== null) {
-      throw new Error(`machine ${stepping}: asked for ${name} while stepping (K2)`)
+      const where = inHand === '' ? '' : `, ${inHand}`
+      throw new Error(`machine ${stepping}${where}: asked for ${name} while stepping (K2)`)
     }
     return Reflect.apply(original, owner, given) as unknown
   }

@@ -73,6 +73,13 @@ export interface ChannelOpenParams {
   attempt: number
 }
 
+const VISIBLE: ReadonlySet<string> = new Set(['message.deliver'])
+
+/** Tells whether an effect can be seen outside: then a start marker is written before it (K6). */
+export function isVisible(name: string): boolean {
+  return VISIBLE.has(name)
+}
+
 /** The implementation of every effect action: none. The step collects them, nothing runs here. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it types each use
 export function collected<Params>(_args: unknown, _params: Params): void {}

@@ -51,6 +51,8 @@ export const stepTrap = {
   leave: (): void => {},
   /** Looks at each new context (K1). */
   inspect: (_machine: string, _context: unknown): void => {},
+  /** Hears which guard or action is in hand, empty behind it; null: nobody asks, nothing is wrapped. */
+  inHand: null as ((what: string) => void) | null,
 }
 
 interface CollectedAction {
@@ -66,11 +68,16 @@ export function createStepper(machine: AnyStateMachine): Stepper {
   const scope = createScope(machine, collected)
   const initial = machine.getInitialSnapshot(scope, undefined) as AnyMachineSnapshot
   if (collected.length > 0) throw new Error(`machine ${machine.id}: outputs before the first event`)
+  let named = false
   return {
     machine,
     initial,
     step: (snapshot, event, at) => {
       collected.length = 0
+      if (!named && stepTrap.inHand !== null) {
+        named = true
+        nameImplementations(machine)
+      }
       stepTrap.enter(machine.id)
       try {
         const next = machine.transition(snapshot, { ...event, at }, scope) as AnyMachineSnapshot
@@ -86,6 +93,37 @@ export function createStepper(machine: AnyStateMachine): Stepper {
       machine.resolveState({ value, status, context } as Parameters<
         typeof machine.resolveState
       >[0]),
+  }
+}
+
+type Implementation = ((...given: unknown[]) => unknown) & Record<string, unknown>
+
+// Guards are called as they are; an `assign` keeps its function in `assignment`, `enqueueActions`
+// in `collect`.
+function nameImplementations(machine: AnyStateMachine): void {
+  const { guards, actions } = machine.implementations as unknown as Record<
+    'guards' | 'actions',
+    Record<string, unknown>
+  >
+  for (const [name, guard] of Object.entries(guards)) {
+    if (typeof guard === 'function') guards[name] = naming(`guard ${name}`, guard as Implementation)
+  }
+  for (const [name, action] of Object.entries(actions)) {
+    if (typeof action !== 'function') continue
+    for (const part of ['assignment', 'collect']) {
+      const run: unknown = Reflect.get(action, part)
+      if (typeof run !== 'function') continue
+      Reflect.set(action, part, naming(`action ${name}`, run as Implementation))
+    }
+  }
+}
+
+function naming(what: string, run: Implementation): (...given: unknown[]) => unknown {
+  return (...given) => {
+    stepTrap.inHand?.(what)
+    const result = run(...given)
+    stepTrap.inHand?.('')
+    return result
   }
 }
 

@@ -119,6 +119,23 @@ export const limits = {
   timeProbesMax: 512, // Looks for a clock that stepped back: about 5 ms on any journal.
   predicateDepthMax: 32, // Parentheses within parentheses.
 
+  // History: replay, forks, exploration.
+  replayChunkRecords: 500, // Records that one message takes to other code; also when ended actors go.
+  replayActorsMax: 20_000, // States held by a replay; a state is 1 to 20 KB.
+  replayDiffsMax: 1_000, // Differences listed; the rest are counted.
+  codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
+  codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
+  codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
+  codeHeapMb: 512, // What other code may take before its process ends.
+  codeFilesMax: 2_000, // Files of one code; ours are 50.
+  forkRecordsMax: 50_000, // Records of a stretch that a fork runs again: a few seconds.
+  forkGrowthMax: 10_000, // Records that a fork may have more than its stretch: it goes in circles.
+  forkFileBytesMax: 64 * 1024 * 1024, // A fork of forkRecordsMax records as JSON.
+  forksMax: 1_000, // Forks beside one journal.
+  exploreBudget: 500, // Crash points by default: seconds on a day's traffic.
+  exploreSamplesMax: 20, // Stretches written out of one exploration; a planted bug shows at hundreds.
+  exploreRecordsMax: 5_000, // Records of a stretch: each crash point runs the rest of it again.
+
   // The process.
   shutdownMs: 1_000, // decisions.md 16.
   crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).

@@ -59,6 +59,16 @@ export function checkArguments(verb: string, raw: readonly string[], args: ArgsD
   return words.length === 0 ? checked : [...checked, '--', ...words]
 }
 
+/** Lists every value of a flag among checked arguments, in order. */
+export function valuesOf(checked: readonly string[], flag: string): string[] {
+  const end = checked.indexOf('--')
+  const start = `--${flag}=`
+  return checked
+    .slice(0, end === -1 ? checked.length : end)
+    .filter((word) => word.startsWith(start))
+    .map((word) => word.slice(start.length))
+}
+
 function positionalsOf(args: ArgsDef): [string, ArgDef][] {
   return Object.entries(args).filter(([, def]) => def.type === 'positional')
 }

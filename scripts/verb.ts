@@ -2,7 +2,7 @@
  * What a verb is: its flags, its help, and a run that ends in an exit code.
  */
 import { type ArgsDef, defineCommand, type ParsedArgs, renderUsage, runCommand } from 'citty'
-import { checkArguments } from './arguments.ts'
+import { checkArguments, valuesOf } from './arguments.ts'
 
 /** A verb as the command calls it. */
 export interface Verb {
@@ -11,11 +11,20 @@ export interface Verb {
   readonly run: (raw: readonly string[]) => Promise<number>
 }
 
+/** A verb as the table of verbs lists it. */
+export interface VerbEntry {
+  readonly summary: string
+  readonly load: () => Promise<Verb>
+  /** Goes on when nobody reads what it prints. */
+  readonly stays?: true
+}
+
 interface VerbDefinition<A extends ArgsDef> {
   readonly name: string // its words
   readonly description: string
   readonly args: A
-  readonly run: (args: ParsedArgs<A>) => Promise<number>
+  /** `all` lists every value of a flag that may be given more than once. */
+  readonly run: (args: ParsedArgs<A>, all: (flag: string) => string[]) => Promise<number>
 }
 
 /**
@@ -24,15 +33,17 @@ interface VerbDefinition<A extends ArgsDef> {
  */
 export function defineVerb<const A extends ArgsDef>(definition: VerbDefinition<A>): Verb {
   const { name, description, args, run } = definition
+  let checked: readonly string[] = []
   const command = defineCommand({
     meta: { name: `openclaw ${name}`, description },
     args,
-    run: (context) => run(context.args),
+    run: (context) => run(context.args, (flag) => valuesOf(checked, flag)),
   })
   return {
     help: () => renderUsage(command),
     run: async (raw) => {
-      const { result } = await runCommand(command, { rawArgs: checkArguments(name, raw, args) })
+      checked = checkArguments(name, raw, args)
+      const { result } = await runCommand(command, { rawArgs: [...checked] })
       return typeof result === 'number' ? result : 0
     },
   }

@@ -6,14 +6,8 @@ import { quote } from '../protocol/ids.ts'
 import { didYouMean } from './arguments.ts'
 import { EXIT_CODES } from './exit.ts'
 import { columns } from './output.ts'
-import type { Verb } from './verb.ts'
-
-export interface VerbEntry {
-  readonly summary: string
-  readonly load: () => Promise<Verb>
-  /** Goes on when nobody reads what it prints. */
-  readonly stays?: true
-}
+import type { VerbEntry } from './verb.ts'
+import { HISTORY_VERBS } from './history/verbs.ts'
 
 const status: VerbEntry = {
   summary: 'is it running, where, and if not, why',
@@ -24,29 +18,6 @@ const sessions: VerbEntry = {
   summary: 'list the sessions',
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
-
-const history = {
-  'history head': {
-    summary: 'the head of the journal: size, root, signed head, key',
-    load: async () => (await import('./verbs/history-head.ts')).historyHead,
-  },
-  'history verify': {
-    summary: 'check every record and every signed head, also of a copy',
-    load: async () => (await import('./verbs/history-verify.ts')).historyVerify,
-  },
-  'history stats': {
-    summary: 'count what is in the journal',
-    load: async () => (await import('./verbs/history-stats.ts')).historyStats,
-  },
-  'history witness': {
-    summary: 'remember the signed head; does it extend the last one?',
-    load: async () => (await import('./verbs/history-witness.ts')).historyWitness,
-  },
-  'history erase': {
-    summary: 'erase what somebody wrote and was answered, or a session',
-    load: async () => (await import('./verbs/history-erase.ts')).historyErase,
-  },
-} satisfies Readonly<Record<string, VerbEntry>>
 
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
@@ -73,30 +44,6 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check installation, configuration and journal',
     load: async () => (await import('./verbs/doctor.ts')).doctor,
   },
-  timeline: {
-    summary: 'show the records of a stretch: [A..B] [FILTER...]',
-    load: async () => (await import('./verbs/timeline.ts')).timeline,
-  },
-  state: {
-    summary: 'show what an actor was at a moment (--session K --at T)',
-    load: async () => (await import('./verbs/state.ts')).state,
-  },
-  diff: {
-    summary: 'compare an actor at two moments',
-    load: async () => (await import('./verbs/diff.ts')).diff,
-  },
-  why: {
-    summary: 'tell why something happened, or --not, why it did not',
-    load: async () => (await import('./verbs/why.ts')).why,
-  },
-  find: {
-    summary: 'find records, and what is stuck, lost, ignored, slow, doubled, missing',
-    load: async () => (await import('./verbs/find.ts')).find,
-  },
-  bisect: {
-    summary: 'find the first record behind which something holds',
-    load: async () => (await import('./verbs/bisect.ts')).bisect,
-  },
   sessions,
   'sessions list': { ...sessions, summary: 'the same' },
   send: {
@@ -107,7 +54,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
-  ...history,
+  ...HISTORY_VERBS,
 }
 
 /** A verb as found at the beginning of the arguments. */

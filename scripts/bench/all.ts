@@ -21,6 +21,7 @@ const BENCHES: readonly Bench[] = [
   { file: 'replay', quick: ['--turns', '10'] },
   { file: 'history', quick: ['--turns', '20', '--samples', '200'] },
   { file: 'boot', quick: ['--sessions', '500', '--rounds', '2'] },
+  { file: 'determinism', quick: ['--records', '5000'] },
   { file: 'memory', quick: ['--sessions', '1000', '--connections', '200'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
 ]

@@ -3,7 +3,7 @@ import '../../actors/trap.ts'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { assign, initialTransition, setup, transition } from 'xstate'
+import { assign, enqueueActions, initialTransition, setup, transition } from 'xstate'
 import { installTrap } from '../../actors/trap.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { createStepper, formatValue, hashSnapshot, saveSnapshot } from '../../machines/step.ts'
@@ -86,9 +86,15 @@ const toy = setup({
     'n.same': assign(({ context }) => context),
     'text.keep': assign(() => ({ n: 0, now: 0, text: 'x'.repeat(65) })),
     'time.read': assign(() => ({ now: Date.now() })),
+    'time.send': enqueueActions(({ enqueue }) => {
+      if (Math.random() < 2) enqueue('n.add')
+    }),
     'toy.effect': () => {},
   },
-  guards: { 'n.isSmall': ({ context }) => context.n < 1 },
+  guards: {
+    'n.isSmall': ({ context }) => context.n < 1,
+    'time.isEven': () => Date.now() % 2 === 0,
+  },
 }).createMachine({
   id: 'toy',
   context: { n: 0, now: 0 },
@@ -99,6 +105,8 @@ const toy = setup({
         added: { guard: 'n.isSmall', actions: 'n.add' },
         touched: {},
         leaked: { actions: 'time.read' },
+        judged: { guard: 'time.isEven', actions: 'n.add' },
+        queued: { actions: 'time.send' },
         told: { actions: 'text.keep' },
         ended: { target: 'off', actions: 'toy.effect' },
       },
@@ -129,14 +137,14 @@ step('K5 effects of the transition into a final state are collected, in order', 
   )
 })
 
-step('K2 a machine that asks for the time while it steps is stopped, with its name', () => {
+step('K2 a machine that asks for the time is stopped, with its name and what was in hand', () => {
   installTrap()
   const stepper = createStepper(toy)
+  const told = (type: string) => () => stepper.step(stepper.initial, { type }, 0)
 
-  assert.throws(
-    () => stepper.step(stepper.initial, { type: 'leaked' }, 0),
-    /machine toy: asked for now/,
-  )
+  assert.throws(told('leaked'), /machine toy, action time.read: asked for now/)
+  assert.throws(told('judged'), /machine toy, guard time.isEven: asked for now/)
+  assert.throws(told('queued'), /machine toy, action time.send: asked for random/)
   assert.type(Date.now(), 'number')
 })
 

@@ -29,6 +29,7 @@ function stage(play: (stage: Stage) => Promise<void>): () => Promise<void> {
       await scene.deliver()
       const message = await scene.write()
       await scene.reply()
+      await scene.tried('message.deliver')
       await scene.die()
       await scene.restart()
       await scene.write({ senderId: 'eve', roomId: 'eve' })

@@ -1,6 +1,7 @@
 /** A kernel over a memory store (or a given one), with drivers that tests answer by hand. */
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
 import type { Driver, EffectContext, Outcome } from '../../actors/outbox.ts'
+import { isVisible } from '../../machines/effects.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
 import { parseRecord } from '../../protocol/record.ts'
 import type { StreamId } from '../../protocol/ids.ts'
@@ -25,7 +26,6 @@ export interface TestKernel {
   readonly records: () => JournalRecord[]
 }
 
-export const VISIBLE: ReadonlySet<string> = new Set(['message.deliver'])
 const EFFECTS = ['model.call', 'model.cancel', 'message.deliver', 'channel.open', 'channel.close']
 
 interface Setup {
@@ -41,7 +41,7 @@ export function openTestKernel(setup: Setup = {}): TestKernel {
   const drivers = new Map<string, Driver>(
     EFFECTS.map((name) => [
       name,
-      { visible: VISIBLE.has(name), run: (effect, context) => take(given, { ...effect, context }) },
+      { visible: isVisible(name), run: (effect, context) => take(given, { ...effect, context }) },
     ]),
   )
   const kernel = openKernel(store, drivers, services, code)

@@ -108,6 +108,11 @@ export class Scene {
     await this.#rest()
   }
 
+  /** Waits until an effect of a name is being tried. */
+  async tried(name: string): Promise<void> {
+    await until(() => this.kernel.given.some((given) => given.name === name), `${name} is tried`)
+  }
+
   /** The model answers. */
   reply(): Promise<void> {
     const facts = { ref: 'b:aaaaaaaaaaaaaaaaaaaa', inputTokens: 3, outputTokens: 5 }

@@ -1,0 +1,182 @@
+/**
+ * `openclaw fork`: what would have happened. History is cut at a place and run again, dry, under
+ * edits or other code; nothing leaves this machine.
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { systemChance, systemClock } from '../../actors/services.ts'
+import { checkForkName, FORK_SCHEMA, type ForkFile, writeFork } from '../../actors/forks.ts'
+import { type CodeHouse, openRunner } from '../../actors/other-code.ts'
+import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
+import { assertControl, CONTROL, sumFork } from '../../machines/history/fork.ts'
+import type { RerunPlan } from '../../machines/history/plan.ts'
+import { cutSegment, type Segment } from '../../machines/history/segment.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import { quote, type StreamId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import { chooseCode, codeArgs, codeHouse } from '../history/code.ts'
+import { showFork } from '../history/forks.ts'
+import { findStream } from '../../machines/history/find-stream.ts'
+import { actorArgs, historyArgs, locate } from '../history/options.ts'
+import { assertStretch } from '../history/stretch.ts'
+import { type Source, withSource } from '../history/source.ts'
+import { note, showJson } from '../output.ts'
+import { defineVerb } from '../verb.ts'
+
+const LIVE = 14
+const EDIT_FLAGS = ['edit', 'insert', 'skip', 'delay', 'answer'] as const satisfies EditFlag[]
+
+const edited = (valueHint: string, description: string) =>
+  ({ type: 'string', valueHint, description: `${description}; may be given again` }) as const
+
+export const fork = defineVerb({
+  name: 'fork',
+  description: 'Run history again from a place, dry, under edits or other code',
+  args: {
+    ...historyArgs,
+    ...actorArgs,
+    ...codeArgs,
+    at: { type: 'string', valueHint: 'T', description: 'the cut: the last record that stays' },
+    until: { type: 'string', valueHint: 'B', description: 'the last record that is run again' },
+    as: { type: 'string', valueHint: 'NAME', description: 'the name of the fork' },
+    edit: edited('#8.facts.X=JSON', 'change a fact of an event'),
+    insert: edited('after:#10 STREAM TYPE {JSON}', 'let an event come from outside'),
+    skip: edited('#11', 'let a record not happen'),
+    delay: edited('#11 +500ms', 'let a record happen later'),
+    answer: edited('#8.e0=JSON|@FILE', 'give an effect another outcome'),
+    'on-lost': {
+      type: 'enum',
+      options: ['lose', 'ok', 'fail'],
+      description: 'effects that were lost (default lose)',
+    },
+    'on-miss': {
+      type: 'enum',
+      options: ['stub', 'error'],
+      description: 'effects that the recording does not have (default stub)',
+    },
+    dry: { type: 'boolean', description: 'nothing leaves this machine (always so)' },
+    live: { type: 'boolean', description: 'refused: forks are dry' },
+  },
+  async run(args, all) {
+    if (args.live === true) return refuseLive('--live', args.json === true)
+    if (args.at === undefined) throw new GatewayError('USAGE', '--at is missing', { verb: 'fork' })
+    const name = checkForkName(args.as ?? `fork-${systemChance.hex(3)}`)
+    const plan: RerunPlan = {
+      edits: EDIT_FLAGS.flatMap((flag) => all(flag).map((text) => readEdit(flag, text))),
+      onLost: args['on-lost'] ?? 'lose',
+      onMiss: args['on-miss'] ?? 'stub',
+      openEnds: 'keep',
+    }
+    return withSource(args.journal, async (source) => {
+      const isNamed = (args.session ?? args.actor) !== undefined
+      const stream = isNamed ? findStream(source.history, args) : null
+      const { position: at } = locate(source, args.at ?? '', args)
+      const head = source.reader.head()
+      const until =
+        args.until === undefined ? head.position : locate(source, args.until, args).position
+      if (until <= at) {
+        throw new GatewayError(
+          'USAGE',
+          `fork: nothing lies behind #${at}, so there is nothing to run`,
+        )
+      }
+      assertStretch(at + 1, until, 'fork')
+      const house = codeHouse(source)
+      const { own } = house
+      const cut = { from: at + 1, to: until, code: own.id }
+      const segment = cutSegment(source.history, own.kinds, cut)
+      const run = await runFork(source, house, {
+        segment,
+        plan,
+        code: args.with ?? 'current',
+        about: stream?.startsWith('session:') === true ? stream : null,
+      })
+      const file: ForkFile = {
+        schema: FORK_SCHEMA,
+        name,
+        parent: { position: head.position, hash: hashText(head) },
+        at,
+        until,
+        createdAt: systemClock.now(),
+        edits: plan.edits,
+        stream,
+        ...run,
+      }
+      await writeFork(source.stateDir, file)
+      showFork(file, args.json === true)
+      return run.result.faults.length === 0 ? 0 : 1
+    })
+  },
+})
+
+interface Asked {
+  readonly segment: Segment
+  readonly plan: RerunPlan
+  readonly code: string
+  readonly about: StreamId | null // the session whose outcomes are listed
+}
+
+type Ran = Pick<ForkFile, 'code' | 'records' | 'result'>
+
+// The control run comes first, with the code that wrote the stretch where it is at hand.
+async function runFork(
+  { history }: Source,
+  house: CodeHouse,
+  { segment, plan, code, about }: Asked,
+): Promise<Ran> {
+  const controller = await openController(house, segment)
+  try {
+    const control = await controller.rerun(segment, CONTROL)
+    assertControl(segment, control)
+    const choice = await chooseCode(house, code)
+    const runner = await openRunner(house, choice, segment)
+    try {
+      const branch = await runner.rerun(segment, plan)
+      const result = sumFork(history, segment, { control, branch, about })
+      return { code: runner.id, records: branch.records, result }
+    } finally {
+      await runner.close()
+    }
+  } finally {
+    await controller.close()
+  }
+}
+
+// Where the code that wrote the stretch is not stored, ours must tell the same.
+async function openController(
+  house: CodeHouse,
+  segment: Segment,
+): Promise<Awaited<ReturnType<typeof openRunner>>> {
+  try {
+    return await openRunner(house, 'recorded', segment)
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'NOT_FOUND') throw error
+    return openRunner(house, 'current', segment)
+  }
+}
+
+function readEdit(flag: EditFlag, text: string): Edit {
+  const file = flag === 'answer' ? /^([^=]+)=\s*@(.+)$/s.exec(text) : null
+  return parseEdit(flag, file === null ? text : `${file[1] ?? ''}=${readAnswer(file[2] ?? '')}`)
+}
+
+function readAnswer(path: string): string {
+  try {
+    if (statSync(path).size <= limits.recordBytesMax) return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new GatewayError('USAGE', `--answer: cannot read ${quote(path)}`, {}, cause)
+  }
+  const text = `--answer: ${quote(path)} is larger than ${limits.recordBytesMax} bytes`
+  throw new GatewayError('USAGE', text)
+}
+
+function hashText({ hash }: { readonly hash: unknown }): string {
+  return hash instanceof Uint8Array ? Buffer.from(hash).toString('hex') : String(hash)
+}
+
+/** Refuses what would have effects. */
+export function refuseLive(what: string, json: boolean): number {
+  const message = `${what}: forks are dry and stay beside the journal; nothing makes one live yet`
+  if (json) showJson({ ok: false, error: { code: 'FORBIDDEN', message } })
+  else note(`openclaw: ${message}`)
+  return LIVE
+}

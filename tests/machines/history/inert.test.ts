@@ -1,0 +1,80 @@
+/**
+ * Replay, forks and exploration are inert: with every door out of the process trapped and every
+ * driver one that throws, nothing is noticed. R-7.
+ */
+import '../../../actors/trap.ts'
+import childProcess from 'node:child_process'
+import dgram from 'node:dgram'
+import http from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
+import net from 'node:net'
+import * as assert from 'uvu/assert'
+import { openHistory } from '../../../actors/history.ts'
+import { type Driver, Outbox } from '../../../actors/outbox.ts'
+import { exploreSegment } from '../../../machines/history/explore.ts'
+import { CONTROL, rerunSegment } from '../../../machines/history/fork.ts'
+import { parseEdit } from '../../../machines/history/edits.ts'
+import { replayRange } from '../../../machines/history/replay.ts'
+import { cases } from '../../store/cases.ts'
+import { settle } from '../../support/clock.ts'
+import { ourCode, recordTraffic } from '../../support/traffic.ts'
+
+const test = cases('inert')
+const traffic = await recordTraffic()
+await traffic.kernel.kernel.stop()
+const history = openHistory(traffic.store)
+const called: string[] = []
+
+function trap(owner: object, names: readonly string[]): void {
+  for (const name of names) {
+    Reflect.set(owner, name, () => {
+      called.push(name)
+      throw new Error(`${name} was called`)
+    })
+  }
+}
+
+trap(net, ['connect', 'createConnection'])
+trap(net.Socket.prototype, ['connect'])
+trap(dgram, ['createSocket'])
+trap(http, ['request', 'get'])
+trap(childProcess, ['spawn', 'exec', 'fork', 'execFile'])
+trap(globalThis, ['fetch'])
+syncBuiltinESMExports()
+const attempt: unknown = Reflect.get(Outbox.prototype, 'committed')
+trap(Outbox.prototype, ['committed', 'lose'])
+const driver: Driver = {
+  visible: true,
+  run: ({ name }) => {
+    called.push(name)
+    throw new Error(name)
+  },
+}
+
+test('R-7 the traps are live: what they guard against is noticed', () => {
+  assert.throws(() => net.connect(1), /was called/)
+  assert.throws(() => driver.run({ name: 'x', params: {} }, {} as never), /x/)
+  assert.type(attempt, 'function')
+  assert.is(called.length, 2)
+  called.length = 0
+})
+
+test('R-7 a whole journal replays, forks and explores without a door being tried', async () => {
+  const before = traffic.records().length
+  const message = traffic.find(({ event }) => event['messageId'] === 'm1')
+  const edits = [parseEdit('edit', `#${message}.facts.model="other"`)]
+
+  const replayed = replayRange(history, ourCode(), { from: 1, to: history.head() })
+  const branch = rerunSegment(traffic.segment(), ourCode(), { ...CONTROL, edits, onMiss: 'stub' })
+  const { points } = exploreSegment(traffic.segment(), ourCode(), { budget: 50 })
+  await settle()
+
+  assert.is(replayed.first, null)
+  assert.ok(branch.counts.stub > 0 && branch.records.some(({ effects }) => effects.length > 0))
+  assert.ok(points > 0)
+  assert.equal(called, [])
+  assert.is(traffic.records().length, before)
+  assert.is(traffic.kernel.given.length, 0)
+})
+
+test.run()
