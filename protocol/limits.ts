@@ -101,6 +101,23 @@ export const limits = {
   timeProbesMax: 512, // Looks for a clock that stepped back: about 5 ms on any journal.
   predicateDepthMax: 32, // Parentheses within parentheses.
 
+  // Incident files: what comes from other machines is bounded before it is believed.
+  bundleBytesMax: 256 * 1024 * 1024, // A week of a busy home is under 20 MB; more is no incident.
+  bundleInflatedBytesMax: 512 * 1024 * 1024, // All frames together, in memory at once.
+  bundleFrameBytesMax: 17 * 1024 * 1024, // Inflated: one body of the largest size and its name.
+  bundleFrameBytes: 1024 * 1024, // Where a writer begins the next frame.
+  bundleFramesMax: 4_096,
+  bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
+  bundleBodiesMax: 200_000,
+  bundleNotesMax: 10_000,
+  bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
+  bundleDepthMax: 64, // Contexts nest under 10 deep; deeper is an attack on recursion.
+
+  // Incidents: files beside the journal.
+  incidentTitleCharsMax: 200,
+  incidentNoteCharsMax: 4_096,
+  incidentRangesMax: 1_000,
+
   // The process.
   shutdownMs: 1_000, // decisions.md 16.
   crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).

@@ -29,6 +29,12 @@ export interface AppendDraft {
   readonly bodies?: readonly BodyDraft[]
 }
 
+/** A body as it rests. */
+export interface SaltedBody {
+  readonly salt: Uint8Array
+  readonly bytes: Uint8Array
+}
+
 /** Where an appended record stands. */
 export interface Appended {
   readonly position: number
@@ -94,6 +100,8 @@ export interface StoreReader {
   /** Names of all streams, in the order of their first records. */
   readonly streams: () => Iterable<string>
   readonly body: (ref: string) => Uint8Array | null
+  /** A body with the salt that its name was made with: what proves it elsewhere. */
+  readonly saltedBody: (ref: string) => SaltedBody | null
   /** Newest snapshot at or below a version (default: newest of all); damaged ones are skipped. */
   readonly snapshot: (stream: string, atVersion?: number) => StoredSnapshot | null
   /** The newest readable checkpoint of a name, or null. */

@@ -33,6 +33,7 @@ import type {
   AppendDraft,
   Appended,
   Head,
+  SaltedBody,
   Store,
   StoredLink,
   StoredRecord,
@@ -61,7 +62,8 @@ export function openMemory(): Store {
     positionOf: (stream, version) => memory.positionOf(stream, version),
     versionAt: (stream, position) => memory.versionAt(stream, position),
     streams: () => memory.streams(),
-    body: (ref) => memory.body(ref),
+    body: (ref) => memory.saltedBody(ref)?.bytes ?? null,
+    saltedBody: (ref) => memory.saltedBody(ref),
     snapshot: (stream, atVersion) => memory.snapshot(stream, atVersion),
     checkpoint: (name) => {
       const found = newest(memory.checkpoints.get(name), 'checkpoints', name, Infinity)
@@ -207,10 +209,12 @@ class Memory {
     return this.#streams.map(({ name }) => name)
   }
 
-  body(ref: string): Uint8Array | null {
+  saltedBody(ref: string): SaltedBody | null {
     this.#assertOpen()
     const value = this.#bodies.get(ref)
-    return value === undefined ? null : parseBody(ref, unseal('bodies', ref, value)).bytes
+    if (value === undefined) return null
+    const { salt, bytes } = parseBody(ref, unseal('bodies', ref, value))
+    return { salt, bytes }
   }
 
   snapshot(stream: string, atVersion = Infinity): StoredSnapshot | null {

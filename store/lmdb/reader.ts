@@ -13,6 +13,7 @@ import { ZERO_HASH, corruptRecord, corruptValue } from '../seal.ts'
 import { lastPosition, listKeys, newestEpoch, readRecord, readValue } from './environment.ts'
 import type {
   Head,
+  SaltedBody,
   StoreReader,
   StoredCheckpoint,
   StoredLink,
@@ -78,6 +79,10 @@ export function createReads(source: ReadSource): JournalReads {
       return index.allNames()
     },
     body: (ref) => {
+      guard()
+      return readBody(tables, ref)?.bytes ?? null
+    },
+    saltedBody: (ref) => {
       guard()
       return readBody(tables, ref)
     },
@@ -202,12 +207,12 @@ function prunedFault(source: ReadSource, state: StreamState, from: number): Gate
   return prunedError(state.name, pruned)
 }
 
-function readBody(tables: Tables, ref: string): Uint8Array | null {
+function readBody(tables: Tables, ref: string): SaltedBody | null {
   const value = readValue(tables, 'bodies', ref)
   if (value === null) return null
   const tuple = parseBody(ref, value)
   if (tuple.keyId !== 0) throw corruptValue('bodies', ref, `unknown key ${tuple.keyId}`)
-  return tuple.bytes
+  return { salt: tuple.salt, bytes: tuple.bytes }
 }
 
 function newestSnapshot(
