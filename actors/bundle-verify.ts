@@ -55,6 +55,7 @@ export function verifyBundle(bundle: Bundle, { code, checkProofs }: VerifyOption
     ...links.faults,
     ...names.faults,
     ...head.faults,
+    ...(states.different === 0 ? [] : [`${states.different} states of this code differ`]),
     ...states.differences.filter(({ isOurs }) => isOurs).map(formatDifference),
     ...bodies.faults,
     ...(proofs?.faults ?? []),

@@ -116,7 +116,11 @@ export const limits = {
   // Incidents: files beside the journal.
   incidentTitleCharsMax: 200,
   incidentNoteCharsMax: 4_096,
+  incidentFileBytesMax: 8 * 1024 * 1024, // incident.json: 1,000 notes and room.
   incidentRangesMax: 1_000,
+
+  // Pictures: files that a phone must open.
+  pictureRowsMax: 2_000, // Beyond it the oldest are left out, and it says so.
 
   // The process.
   shutdownMs: 1_000, // decisions.md 16.

@@ -60,6 +60,58 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  'incident ls': {
+    summary: 'list the incidents',
+    load: async () => (await import('./verbs/incident/read.ts')).incidentList,
+  },
+  'incident new': {
+    summary: 'open an incident about a range of records',
+    load: async () => (await import('./verbs/incident/write.ts')).incidentNew,
+  },
+  'incident note': {
+    summary: 'remark something about a position',
+    load: async () => (await import('./verbs/incident/write.ts')).incidentNote,
+  },
+  'incident add': {
+    summary: 'add records to an incident',
+    load: async () => (await import('./verbs/incident/write.ts')).incidentAdd,
+  },
+  'incident show': {
+    summary: 'show an incident with its notes',
+    load: async () => (await import('./verbs/incident/read.ts')).incidentShow,
+  },
+  'incident timeline': {
+    summary: 'tell what happened, line by line',
+    load: async () => (await import('./verbs/incident/read.ts')).incidentTimeline,
+  },
+  'incident report': {
+    summary: 'write a report in Markdown',
+    load: async () => (await import('./verbs/incident/read.ts')).incidentReport,
+  },
+  'incident export': {
+    summary: 'write an incident into one file',
+    load: async () => (await import('./verbs/incident/file.ts')).incidentExport,
+  },
+  'incident redact': {
+    summary: 'take texts out of an incident file',
+    load: async () => (await import('./verbs/incident/file.ts')).incidentRedact,
+  },
+  'incident verify': {
+    summary: 'check an incident file',
+    load: async () => (await import('./verbs/incident/file.ts')).incidentVerify,
+  },
+  'incident open': {
+    summary: 'look into an incident file',
+    load: async () => (await import('./verbs/incident/open.ts')).incidentOpen,
+  },
+  'incident import': {
+    summary: 'keep an incident file of somebody else',
+    load: async () => (await import('./verbs/incident/open.ts')).incidentImport,
+  },
+  'incident drop': {
+    summary: 'remove an incident',
+    load: async () => (await import('./verbs/incident/write.ts')).incidentDrop,
+  },
 }
 
 /** A verb as found at the beginning of the arguments. */

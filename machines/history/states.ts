@@ -19,11 +19,12 @@ export interface StateDifference {
   readonly isOurs: boolean // this same code wrote it: a fault
 }
 
-/** What became of all records of a segment; the four counts add up to its records. */
+/** What became of all records of a segment; the five counts add up to its records. */
 export interface StateReport {
   readonly same: number // recorded by this code, and it arrives there
   readonly sameByOther: number // recorded by other code, and this code arrives there too
-  readonly different: number
+  readonly different: number // recorded by this code: faults
+  readonly differentByOther: number
   readonly unfolded: number // no machine of that kind, or nothing to begin from
   readonly differences: readonly StateDifference[] // the first of each stream
 }
@@ -37,23 +38,27 @@ export function compareStates(segment: Segment, kinds: Kinds, code: string): Sta
     if (known === undefined) streams.set(record.stream, [record])
     else known.push(record)
   }
-  const sum = { same: 0, sameByOther: 0, different: 0, unfolded: 0 }
+  const sum = { ...NONE }
   const differences: StateDifference[] = []
   for (const [stream, records] of streams) {
     const told = compareStream(bases.get(stream), records, kinds, code)
     sum.same += told.same
     sum.sameByOther += told.sameByOther
     sum.different += told.different
+    sum.differentByOther += told.differentByOther
     sum.unfolded += told.unfolded
     if (told.first !== null) differences.push(told.first)
   }
   return { ...sum, differences }
 }
 
+const NONE = { same: 0, sameByOther: 0, different: 0, differentByOther: 0, unfolded: 0 }
+
 interface StreamReport {
   same: number
   sameByOther: number
   different: number
+  differentByOther: number
   unfolded: number
   first: StateDifference | null
 }
@@ -64,11 +69,12 @@ function compareStream(
   kinds: Kinds,
   code: string,
 ): StreamReport {
-  const report: StreamReport = { same: 0, sameByOther: 0, different: 0, unfolded: 0, first: null }
+  const report: StreamReport = { ...NONE, first: null }
   const differs = (record: JournalRecord, now: string): void => {
     const { position, stream, stateHash: recorded } = record
-    report.different += 1
-    report.first ??= { position, stream, recorded, now, isOurs: record.code === code }
+    const isOurs = record.code === code
+    report[isOurs ? 'different' : 'differentByOther'] += 1
+    report.first ??= { position, stream, recorded, now, isOurs }
   }
   const start = startOf(base, records, kinds)
   if (start === null) return { ...report, unfolded: records.length }

@@ -34,11 +34,13 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await settle(1)
 }
 
-function openStory(policy: Record<string, unknown>): {
+function openStory(
+  store: Store,
+  policy: Record<string, unknown>,
+): {
   house: TestKernel
   boot: () => Promise<void>
 } {
-  const store = openMemory()
   const services = openTestServices(openFakeClock(NOON))
   const house = openTestKernel({ store, services, code: STORY_CODE })
   const boot = async (): Promise<void> => {
@@ -46,7 +48,7 @@ function openStory(policy: Record<string, unknown>): {
     await house.tell(IRC, { type: 'channel.enabled', channel: 'irc', policy })
     await until(() => house.given.length === 1)
     house.given[0]?.answer({ type: 'effect.done', facts: {} })
-    await settle()
+    await until(() => house.kernel.registry.snapshot(IRC).value === 'online')
   }
   return { house, boot }
 }
@@ -72,6 +74,10 @@ function received(messageId: string, senderId: string, text: BodyDraft): Journal
   }
 }
 
+function deliveryOf(messageId: string): StreamId {
+  return `delivery:reply-run-${messageId}`
+}
+
 async function hear(
   { kernel }: TestKernel,
   messageId: string,
@@ -84,14 +90,14 @@ async function hear(
 }
 
 /** A reply never came: the process died while the message was being delivered. */
-export async function replyLost(): Promise<Story> {
-  const { house, boot } = openStory({
+export async function replyLost(store: Store = openMemory()): Promise<Story> {
+  const { house, boot } = openStory(store, {
     dmPolicy: 'open',
     allowFrom: ['*'],
     groupPolicy: 'disabled',
     rooms: {},
   })
-  const { store, services, given } = house
+  const { services, given } = house
   await boot()
   await services.clock.advance(30_000)
   const from = store.head().position + 1
@@ -111,7 +117,7 @@ export async function replyLost(): Promise<Story> {
   })
   await after.tell('gateway:main', { type: 'gateway.booted', epoch: 2, version: '0.1.0' })
   await after.kernel.recover('boot:2')
-  await settle()
+  await until(() => after.kernel.registry.snapshot(deliveryOf('502')).value === 'uncertain')
   await after.services.clock.advance(62_500)
   await hear(after, '503', 'ann', body('are you there?', 4))
   await until(() => after.given.length === 1)
@@ -121,19 +127,19 @@ export async function replyLost(): Promise<Story> {
   after.given[0]?.answer({ type: 'effect.done', facts: lateFacts, bodies: [late] })
   await until(() => after.given.length === 2)
   after.given[1]?.answer({ type: 'effect.done', facts: { messageId: 'm-1' } })
-  await settle(16)
+  await until(() => after.kernel.registry.snapshot(deliveryOf('503')).value === 'sent')
   return { store, from, to: store.head().position }
 }
 
 /** A message was refused: its sender is not on the list. */
-export async function messageRefused(): Promise<Story> {
-  const { house, boot } = openStory({
+export async function messageRefused(store: Store = openMemory()): Promise<Story> {
+  const { house, boot } = openStory(store, {
     dmPolicy: 'allowlist',
     allowFrom: ['ann'],
     groupPolicy: 'disabled',
     rooms: {},
   })
-  const { store, services, given } = house
+  const { services, given } = house
   await boot()
   const from = 1
   await services.clock.advance(5_000)
@@ -142,7 +148,7 @@ export async function messageRefused(): Promise<Story> {
   await hear(house, '601', 'ann', body('hello', 7))
   await until(() => given.length === 2)
   given[1]?.answer({ type: 'effect.failed', class: 'auth', retryable: false })
-  await settle(16)
+  await until(() => house.records().at(-1)?.event.type === 'run.finished')
   return { store, from, to: store.head().position }
 }
 

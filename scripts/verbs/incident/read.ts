@@ -1,0 +1,137 @@
+/**
+ * `openclaw incident ls|show|timeline|report`: what is known of what went wrong.
+ */
+import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
+import {
+  formatReport,
+  formatTimeline,
+  impactOf,
+  type TimelineLine,
+  timelineLines,
+} from '../../../machines/history/report.ts'
+import { formatInstant } from '../../../protocol/history/address.ts'
+import { hullOf, type Incident } from '../../../protocol/history/incident.ts'
+import { readIncident, reportSubject, withSubject } from '../../history/incident-subject.ts'
+import { formatWhen, historyArgs } from '../../history/options.ts'
+import { columns, note, show, showJson } from '../../output.ts'
+import { readSettings } from '../../settings.ts'
+import { defineVerb } from '../../verb.ts'
+
+const subjectArgs = {
+  ...historyArgs,
+  id: {
+    type: 'positional',
+    required: false,
+    valueHint: 'ID',
+    description: 'the incident (default: the newest)',
+  },
+  range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
+} as const
+
+export const incidentList = defineVerb({
+  name: 'incident ls',
+  description: 'List the incidents',
+  args: historyArgs,
+  async run(args) {
+    const incidents = openIncidents((await readSettings({})).stateDir).list()
+    if (args.json) showJson({ ok: true, incidents })
+    else if (incidents.length === 0) note('no incidents yet')
+    else {
+      const rows = incidents.map((incident) => [
+        incident.id,
+        `sev ${incident.severity}`,
+        formatWhen(incident.createdAt, args),
+        rangeText(incident),
+        `notes ${incident.notes.length}`,
+        incident.imported === null ? incident.title : `${incident.title} (imported)`,
+      ])
+      for (const line of columns(rows)) show(line)
+    }
+    return 0
+  },
+})
+
+function rangeText(incident: Incident): string {
+  const hull = hullOf(incident)
+  return hull === null ? 'no range' : `#${hull.from}..#${hull.to}`
+}
+
+export const incidentShow = defineVerb({
+  name: 'incident show',
+  description: 'Show an incident with its notes and what was exported',
+  args: subjectArgs,
+  async run(args) {
+    const incident = await readIncident(args.id)
+    if (args.json) {
+      showJson({ ok: true, ...incident })
+      return 0
+    }
+    const { id, title, severity, author, createdAt, notes, exports, imported } = incident
+    const rows = [
+      ['incident', `${id}  ${title}`],
+      ['severity', String(severity)],
+      ['opened', `${formatInstant(createdAt)} by ${author}`],
+      ['range', rangeText(incident)],
+    ]
+    if (imported !== null) rows.push(['imported', `${imported.id} from ${imported.from}`])
+    for (const line of columns(rows)) show(line)
+    for (const { position, text, author: by, at } of notes)
+      show(`note      #${position} ${text}  (${by}, ${formatInstant(at)})`)
+    for (const { file, tier, bytes, at } of exports)
+      show(`exported  ${file}  ${tier}, ${bytes} bytes, ${formatInstant(at)}`)
+    return 0
+  },
+})
+
+export const incidentTimeline = defineVerb({
+  name: 'incident timeline',
+  description: 'Tell what happened, one line for each record and note, times in UTC',
+  args: {
+    ...subjectArgs,
+    md: { type: 'boolean', description: 'write a Markdown table' },
+  },
+  async run(args) {
+    return withSubject(args, (subject) => {
+      const report = reportSubject(subject)
+      if (args.json) {
+        const { leftOut } = report
+        showJson({ ok: true, id: subject.id, leftOut, lines: timelineLines(report) })
+      } else if (args.md) show(formatTimeline(report))
+      else {
+        if (report.leftOut > 0) note(`${report.leftOut} earlier records are left out`)
+        showLines(timelineLines(report))
+      }
+      return report.rows.length === 0 ? 10 : 0
+    })
+  },
+})
+
+/** Prints lines of a timeline: time, position, what. */
+export function showLines(lines: readonly TimelineLine[]): void {
+  for (const { at, position, what, isNote } of lines) {
+    const place = isNote ? '' : `#${position}`
+    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${what}`)
+  }
+}
+
+export const incidentReport = defineVerb({
+  name: 'incident report',
+  description: 'Write a report in Markdown: impact, what was lost, timeline, how to reproduce',
+  args: {
+    ...subjectArgs,
+    out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'write it to a file' },
+  },
+  async run(args) {
+    return withSubject(args, (subject) => {
+      const report = reportSubject(subject)
+      const markdown = formatReport(report)
+      if (args.out !== undefined) writePrivate(args.out, markdown)
+      if (args.json) {
+        const impact = impactOf(report.rows)
+        showJson({ ok: true, id: subject.id, impact, file: args.out ?? null, markdown })
+      } else if (args.out === undefined) show(markdown)
+      else show(`wrote ${args.out}`)
+      return 0
+    })
+  },
+})
