@@ -121,6 +121,9 @@ export const limits = {
 
   // Pictures: files that a phone must open.
   pictureRowsMax: 2_000, // Beyond it the oldest are left out, and it says so.
+  pictureLanesMax: 60, // Actors in a picture; a screen shows about 20.
+  pictureBytesMax: 200_000,
+  pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
   shutdownMs: 1_000, // decisions.md 16.

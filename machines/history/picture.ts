@@ -106,3 +106,15 @@ function toRow(record: JournalRecord, outcomes: ReadonlyMap<string, Conclusion>)
     })),
   }
 }
+
+/** Tells whether a row is a message that a rule kept out: it goes nowhere. */
+export function isRefused({ type, sends, ignored }: PictureRow): boolean {
+  return type === 'message.received' && sends.length === 0 && ignored === null
+}
+
+/** Tells whether somebody who looks for a fault should see this row. */
+export function isWrong(row: PictureRow): boolean {
+  const { type, ignored, effects } = row
+  const isOpen = effects.some(({ outcome }) => outcome !== 'done' && outcome !== 'cancelled')
+  return ignored !== null || isOpen || isRefused(row) || /^effect\.(?:lost|failed)$/.test(type)
+}

@@ -6,7 +6,7 @@
  */
 import { formatInstant } from '../../protocol/history/address.ts'
 import type { IncidentNote } from '../../protocol/history/incident.ts'
-import type { PictureRow } from './picture.ts'
+import { isRefused, isWrong, type PictureRow } from './picture.ts'
 
 /** What a report is about. */
 export interface ReportSubject {
@@ -48,11 +48,6 @@ export function impactOf(rows: readonly PictureRow[]): Impact {
     ignored: rows.filter(({ ignored }) => ignored !== null).length,
     effects,
   }
-}
-
-// A message that a rule kept out goes nowhere.
-function isRefused({ type, sends, ignored }: PictureRow): boolean {
-  return type === 'message.received' && sends.length === 0 && ignored === null
 }
 
 /** One line of a timeline. */
@@ -104,12 +99,6 @@ export function whatOf(row: PictureRow): string {
   const refused = isRefused(row) ? ['refused'] : []
   const told = [...refused, ...outputs].join(', ')
   return `${stream}  ${type} ${end}${told === '' ? '' : `  (${told})`}`
-}
-
-function isWrong(row: PictureRow): boolean {
-  const { type, ignored, effects } = row
-  const hasFailed = effects.some(({ outcome }) => outcome !== 'done' && outcome !== 'cancelled')
-  return ignored !== null || hasFailed || isRefused(row) || /^effect\.(?:lost|failed)$/.test(type)
 }
 
 /** Writes a timeline as a Markdown table, in UTC. */

@@ -1,11 +1,16 @@
 /**
  * `openclaw incident ls|show|timeline|report`: what is known of what went wrong.
  */
+import { basename } from 'node:path'
 import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
+import { systemClock } from '../../../actors/services.ts'
+import { renderTimelineHtml } from '../../../machines/history/picture-html.ts'
+import { renderTimelineMermaid } from '../../../machines/history/picture-mermaid.ts'
 import {
   formatReport,
   formatTimeline,
   impactOf,
+  type ReportSubject,
   type TimelineLine,
   timelineLines,
 } from '../../../machines/history/report.ts'
@@ -27,6 +32,14 @@ const subjectArgs = {
   },
   range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
 } as const
+
+const outArg = {
+  type: 'string',
+  alias: 'o',
+  valueHint: 'FILE',
+  description: 'write it to a file',
+} as const
+const formats: string[] = ['text', 'md', 'html', 'mermaid']
 
 export const incidentList = defineVerb({
   name: 'incident ls',
@@ -88,15 +101,22 @@ export const incidentTimeline = defineVerb({
   description: 'Tell what happened, one line for each record and note, times in UTC',
   args: {
     ...subjectArgs,
-    md: { type: 'boolean', description: 'write a Markdown table' },
+    md: { type: 'boolean', description: 'the same as --format md' },
+    format: {
+      type: 'enum',
+      options: formats,
+      description: 'lines, a Markdown table, one HTML file, or a sequence diagram',
+    },
+    out: outArg,
   },
   async run(args) {
     return withSubject(args, (subject) => {
       const report = reportSubject(subject)
+      const drawn = draw(report, args.md ? 'md' : (args.format ?? 'text'), subject.source.name)
       if (args.json) {
         const { leftOut } = report
         showJson({ ok: true, id: subject.id, leftOut, lines: timelineLines(report) })
-      } else if (args.md) show(formatTimeline(report))
+      } else if (drawn !== null) putOut(drawn, args.out)
       else {
         if (report.leftOut > 0) note(`${report.leftOut} earlier records are left out`)
         showLines(timelineLines(report))
@@ -105,6 +125,22 @@ export const incidentTimeline = defineVerb({
     })
   },
 })
+
+// Null: plain lines.
+function draw(report: ReportSubject, format: string, source: string): string | null {
+  const { id, title, rows, leftOut } = report
+  if (format === 'md') return formatTimeline(report)
+  if (format === 'mermaid') return renderTimelineMermaid(rows)
+  if (format !== 'html') return null
+  const meta = { title: `${id}: ${title}`, source: basename(source), leftOut }
+  return renderTimelineHtml(rows, { ...meta, madeAt: systemClock.now() })
+}
+
+function putOut(text: string, file: string | undefined): void {
+  if (file === undefined) return show(text)
+  writePrivate(file, text)
+  show(`wrote ${file}`)
+}
 
 /** Prints lines of a timeline: time, position, what. */
 export function showLines(lines: readonly TimelineLine[]): void {
@@ -119,18 +155,15 @@ export const incidentReport = defineVerb({
   description: 'Write a report in Markdown: impact, what was lost, timeline, how to reproduce',
   args: {
     ...subjectArgs,
-    out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'write it to a file' },
+    out: outArg,
   },
   async run(args) {
     return withSubject(args, (subject) => {
       const report = reportSubject(subject)
       const markdown = formatReport(report)
-      if (args.out !== undefined) writePrivate(args.out, markdown)
       if (args.json) {
-        const impact = impactOf(report.rows)
-        showJson({ ok: true, id: subject.id, impact, file: args.out ?? null, markdown })
-      } else if (args.out === undefined) show(markdown)
-      else show(`wrote ${args.out}`)
+        showJson({ ok: true, id: subject.id, impact: impactOf(report.rows), markdown })
+      } else putOut(markdown, args.out)
       return 0
     })
   },
