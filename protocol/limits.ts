@@ -123,6 +123,7 @@ export const limits = {
   pictureRowsMax: 2_000, // Beyond it the oldest are left out, and it says so.
   pictureLanesMax: 60, // Actors in a picture; a screen shows about 20.
   pictureBytesMax: 200_000,
+  chartColumnsMax: 100, // Characters: what a terminal beside an editor has.
   pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.

@@ -112,6 +112,14 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'remove an incident',
     load: async () => (await import('./verbs/incident/write.ts')).incidentDrop,
   },
+  'machines ls': {
+    summary: 'list the machines of this version',
+    load: async () => (await import('./verbs/machines.ts')).machinesList,
+  },
+  'machines chart': {
+    summary: 'draw a machine, and where an actor stands in it',
+    load: async () => (await import('./verbs/machines.ts')).machinesChart,
+  },
 }
 
 /** A verb as found at the beginning of the arguments. */
