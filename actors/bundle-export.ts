@@ -4,7 +4,8 @@
  * Records go in whole, byte for byte, whatever the tier: bodies are named by refs, so leaving them
  * out or masking them changes no record, no hash and no state (K1).
  */
-import { cutSegment } from '../machines/history/segment.ts'
+import { cutSegment, type Segment, type SegmentBase } from '../machines/history/segment.ts'
+import type { History } from '../machines/history/source.ts'
 import { kinds } from '../machines/kinds.ts'
 import { unpack } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
@@ -17,7 +18,7 @@ import {
   TIERS,
 } from '../protocol/history/incident.ts'
 import { addCounts, maskBytes, type MaskCounts, maskText } from '../protocol/history/mask.ts'
-import { quote } from '../protocol/ids.ts'
+import { quote, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { BUNDLE_SCHEMA } from '../store/bundle.ts'
@@ -55,7 +56,9 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
   const globs = actors?.map(globOf) ?? null
   const takes = (stream: string): boolean => globs?.some((glob) => glob.test(stream)) ?? true
   const records = takeRecords(reader, from, to, takes)
-  const segment = cutSegment(openHistory(reader), kinds, { from, to, code, takes })
+  const history = openHistory(reader)
+  const cut = cutSegment(history, kinds, { from, to, code, takes })
+  const segment: Segment = { ...cut, bases: [...cut.bases, ...basesInside(history, cut)] }
   const raw = rawBodies(reader, segment.records)
   const { bodies, withheld, found } = lower(raw.bodies, tier)
   const notes = lowerNotes(options.notes, tier)
@@ -80,6 +83,21 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
     code: codeArchives(codes, options.codeOf),
     proofs: options.proofsOf?.(records.map(({ position }) => position)) ?? null,
   }
+}
+
+// A stream whose first records were compacted away inside the range stands on the snapshot that
+// they were compacted behind.
+function basesInside(history: History, { records, bases }: Segment): SegmentBase[] {
+  const versions = new Map<StreamId, { first: number; last: number }>()
+  for (const { stream, version } of records) {
+    versions.set(stream, { first: versions.get(stream)?.first ?? version, last: version })
+  }
+  for (const { stream } of bases) versions.delete(stream)
+  return [...versions].flatMap(([stream, { first, last }]) => {
+    const base = first === 1 ? null : history.base(stream, last)
+    if (base === null || base.version < first - 1) return []
+    return [{ ...base, stream, position: history.positionOf(stream, base.version) ?? 0 }]
+  })
 }
 
 function takeRecords(

@@ -33,7 +33,8 @@ export interface VerifyReport {
   readonly stateHashes: Omit<StateReport, 'differences'>
   readonly differences: StateReport['differences']
   readonly bodies: { readonly tier: Tier; readonly count: number; readonly proved: number }
-  readonly proofs: ProofReport | null // null: the file carries none
+  /** `none`: the file carries no proofs; `unchecked`: it does, and nothing here reads them. */
+  readonly proofs: ProofReport | 'none' | 'unchecked'
   readonly faults: readonly string[]
 }
 
@@ -50,7 +51,7 @@ export function verifyBundle(bundle: Bundle, { code, checkProofs }: VerifyOption
   const states = compareStates(segment, kinds, code)
   const bodies = checkBodies(bundle)
   const head = checkHead(bundle)
-  const proofs = bundle.proofs === null ? null : (checkProofs?.(bundle) ?? null)
+  const proofs = bundle.proofs === null ? 'none' : (checkProofs?.(bundle) ?? 'unchecked')
   const faults = [
     ...links.faults,
     ...names.faults,
@@ -58,7 +59,7 @@ export function verifyBundle(bundle: Bundle, { code, checkProofs }: VerifyOption
     ...(states.different === 0 ? [] : [`${states.different} states of this code differ`]),
     ...states.differences.filter(({ isOurs }) => isOurs).map(formatDifference),
     ...bodies.faults,
-    ...(proofs?.faults ?? []),
+    ...(typeof proofs === 'string' ? [] : proofs.faults),
   ]
   const { differences, ...stateHashes } = states
   return {

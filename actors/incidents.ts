@@ -31,7 +31,8 @@ export interface Incidents {
   readonly read: (id: string | undefined) => Incident
   /** Makes the next id and writes the incident under it. */
   readonly create: (draft: Omit<Incident, 'id'>) => Incident
-  readonly write: (incident: Incident) => void
+  /** Changes one under a claim, so that of two notes at once none is lost. @throws UNAVAILABLE */
+  readonly update: (id: string, change: (incident: Incident) => Incident) => Incident
   /** Removes an incident with all its files; what was exported elsewhere stays. */
   readonly drop: (id: string) => Incident
   readonly directory: (id: string) => string
@@ -41,6 +42,7 @@ export interface Incidents {
 
 const DOCUMENT = 'incident.json'
 const BUNDLE = 'bundle.ocinc'
+const CLAIM = 'incident.claim'
 const CREATE_TRIES = 100 // Others that take an id at the same time.
 
 /** Opens the incidents of a state directory; nothing is written before `create`. */
@@ -61,8 +63,13 @@ export function openIncidents(stateDir: string): Incidents {
   return {
     list,
     read,
-    write,
     directory,
+    update: (id, change) =>
+      claimed(join(directory(id), CLAIM), () => {
+        const changed = change(read(id))
+        write(changed)
+        return changed
+      }),
     bundle: (id) => join(directory(id), BUNDLE),
     create: (draft) => {
       const incident = { ...draft, id: claimId(root) }
@@ -108,10 +115,67 @@ function claimId(root: string): string {
       mkdirSync(join(root, `inc-${next}`), { mode: 0o700 })
       return `inc-${next}`
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+      if (!isFault(error, 'EEXIST')) throw notWritten(join(root, `inc-${next}`), error)
     }
   }
   throw new GatewayError('UNAVAILABLE', 'incidents: no free id')
+}
+
+// A claim whose process is gone is nobody's.
+function claimed<T>(path: string, change: () => T): T {
+  if (!tryClaim(path)) {
+    const owner = Number(readOr(path, ''))
+    if (owner > 0 && isAlive(owner)) throw busy(owner)
+    rmSync(path, { force: true })
+    if (!tryClaim(path)) throw busy(owner)
+  }
+  try {
+    return change()
+  } finally {
+    rmSync(path, { force: true })
+  }
+}
+
+function busy(pid: number): GatewayError {
+  const text = 'incident: another command is writing to it; try again'
+  return new GatewayError('UNAVAILABLE', text, { pid })
+}
+
+function tryClaim(path: string): boolean {
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (isFault(error, 'EEXIST')) return false
+    if (isFault(error, 'ENOENT')) throw notFound('it is gone')
+    throw notWritten(path, error)
+  }
+}
+
+function readOr(path: string, other: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return other // It was let go meanwhile.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return isFault(error, 'EPERM')
+  }
+}
+
+function isFault(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function notWritten(path: string, cause: unknown): GatewayError {
+  const reason = cause instanceof Error ? cause.message : 'unknown fault'
+  return new GatewayError('PERMISSION', `${path}: not written: ${reason}`, { path }, cause)
 }
 
 function readDocument(path: string): Incident | null {
@@ -140,15 +204,23 @@ function writeDocument(directory: string, text: string): void {
   writePrivate(join(directory, DOCUMENT), text)
 }
 
-/** Writes a file that only its owner may read: whole or not at all. */
+/**
+ * Writes a file that only its owner may read: whole or not at all.
+ * @throws {GatewayError} PERMISSION: no such directory, no right, no room; nothing is left behind.
+ */
 export function writePrivate(path: string, data: string | Uint8Array): void {
   const draft = `${path}.${process.pid}.tmp`
-  const file = openSync(draft, 'w', 0o600)
   try {
-    writeFileSync(file, data)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
+    const file = openSync(draft, 'w', 0o600)
+    try {
+      writeFileSync(file, data)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(draft, path)
+  } catch (cause) {
+    rmSync(draft, { force: true })
+    throw notWritten(path, cause)
   }
-  renameSync(draft, path)
 }

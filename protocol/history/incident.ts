@@ -64,7 +64,11 @@ const manifest = type({
   title: line(),
   severity: count(),
   range,
-  streams: size(array(tuple([min(integer(), 1), line(limits.streamNameBytesMax)])), 0, 200_000),
+  streams: size(
+    array(tuple([min(integer(), 1), line(limits.streamNameBytesMax)])),
+    0,
+    limits.bundleRecordsMax,
+  ),
   head: type({ position: count(), hash: size(string(), 64) }), // of the journal it is from
   tier: enums(TIERS),
   actors: nullable(array(line(limits.streamNameBytesMax))), // globs; null: all

@@ -45,14 +45,18 @@ export function formatVerdict(report: VerifyReport): string[] {
   if (others > 0) parts.push(`${sameByOther}/${others} states recomputed by other code`)
   if (unfolded > 0) parts.push(`${unfolded} not folded: no machine, or their beginning is missing`)
   parts.push(`bodies ${bodies.tier}, ${bodies.proved} of ${bodies.count} proved`)
-  parts.push(
-    proofs === null ? 'no proofs' : `${proofs.proved} inclusion proofs by ${proofs.signer}`,
-  )
+  parts.push(formatProofs(proofs))
   return [
     parts.join(' · '),
     ...report.differences.map((each) => `  differs  ${formatDifference(each)}`),
     ...report.faults.map((fault) => `  FAULT  ${fault}`),
   ]
+}
+
+function formatProofs(proofs: VerifyReport['proofs']): string {
+  if (proofs === 'none') return 'no proofs'
+  if (proofs === 'unchecked') return 'proofs carried, not checked'
+  return `${proofs.proved} inclusion proofs by ${proofs.signer}`
 }
 
 /** Writes how our machines stand to those that wrote a file. */

@@ -12,6 +12,7 @@ import type { StreamId } from '../../protocol/ids.ts'
 import { formatRecord, type RecordDraft } from '../../protocol/record.ts'
 import { packRecordBody } from '../../store/seal.ts'
 import { cases } from '../store/cases.ts'
+import { openTestKernel } from '../support/kernel.ts'
 import { bundleOf, messageRefused, replyLost, STORY_CODE } from '../support/incidents.ts'
 
 const bundle = cases('incident files')
@@ -210,6 +211,42 @@ bundle('IF7 an event that our machine has no handler for is named', () => {
   const [standing] = compareKinds([strange], kinds, STORY_CODE)
 
   assert.equal(standing?.unknownEvents, ['message.teleported'])
+})
+
+bundle(
+  'IF5 what was compacted away is bridged, and its stream stands on its snapshot',
+  async () => {
+    const story = await replyLost()
+    const kernel = openTestKernel({ store: story.store, code: STORY_CODE }).kernel
+    await kernel.compact(DELIVERY)
+    const parts = bundleOf({ ...story, from: 1 })
+
+    const read = written(parts)
+    const report = verifyBundle(read, OURS)
+
+    assert.ok(parts.manifest.redaction.leftOut > 0)
+    assert.ok(report.chain.bridged > 1)
+    assert.equal(report.faults, [])
+    const folded = foldStream(read.history, kinds, DELIVERY, { usable: () => true })
+    assert.is(folded.snapshot.value, 'uncertain')
+  },
+)
+
+bundle('IF9 code and proofs are carried as they are, and checked by whoever can', () => {
+  const proofs = { checkpoint: 'home\n19\nroot\n', inclusion: [[4, Buffer.of(1)] as const] }
+  const read = written(bundleOf(lost, { codeOf: () => Uint8Array.of(9), proofsOf: () => proofs }))
+  const checkProofs = ({ proofs: carried }: typeof read) => ({
+    proved: carried?.inclusion.length ?? 0,
+    signer: 'home',
+    faults: ['#4: no such leaf'],
+  })
+
+  assert.equal(read.proofs, proofs)
+  assert.equal([...read.code], [[STORY_CODE, Buffer.of(9)]])
+  assert.is(verifyBundle(read, OURS).proofs, 'unchecked')
+  assert.is(verifyBundle(written(bundleOf(lost)), OURS).proofs, 'none')
+  const report = verifyBundle(read, { ...OURS, checkProofs })
+  assert.equal([report.ok, report.faults], [false, ['#4: no such leaf']])
 })
 
 bundle('IF8 refs are found wherever a record names one, each once', () => {

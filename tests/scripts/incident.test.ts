@@ -273,4 +273,62 @@ incident('IN9 ids are never given twice, and a document that is damaged hides no
   }),
 )
 
+incident('IN9 two who write at once do not lose each other; a dead one holds nobody up', () =>
+  withDirectory((stateDir) => {
+    const incidents = openIncidents(stateDir)
+    const { id } = incidents.create(draft())
+    const claim = join(incidents.directory(id), 'incident.claim')
+    const codeOf = (run: () => unknown) => {
+      try {
+        run()
+      } catch (error) {
+        return toGatewayError(error).code
+      }
+      return 'written'
+    }
+    const rename = () => incidents.update(id, (now) => ({ ...now, title: 'y' }))
+
+    writeFileSync(claim, String(process.ppid))
+    assert.is(codeOf(rename), 'UNAVAILABLE')
+    writeFileSync(claim, '999999999')
+    assert.is(codeOf(rename), 'written')
+
+    assert.equal([incidents.read(id).title, existsSync(claim)], ['y', false])
+    assert.is(
+      codeOf(() => incidents.update('7', (now) => now)),
+      'NOT_FOUND',
+    )
+    return Promise.resolve()
+  }),
+)
+
+incident('IN10 a note cannot pass for lines of the timeline, nor command a terminal', () =>
+  withStory(async (stateDir) => {
+    await cli(stateDir, ['incident', 'new', 'x', '--range', '1..'])
+    await cli(stateDir, [
+      'incident',
+      'note',
+      '#1',
+      'a\n2026-11-22T10:30:00.000Z  #2  forged \u001b[2J',
+    ])
+
+    const { stdout } = await cli(stateDir, ['incident', 'timeline'])
+
+    assert.is(stdout.match(/forged/g)?.length, 1)
+    assert.not.match(stdout, /^2026-11-22T10:30:00\.000Z {2}#2 {2}forged/m)
+    assert.not.ok(stdout.includes('\u001b'))
+  }),
+)
+
+incident('IN10 a place that cannot be written is told, and nothing is left there', () =>
+  withStory(async (stateDir) => {
+    const file = join(stateDir, 'nowhere', 'x.ocinc')
+
+    const ended = await cli(stateDir, ['incident', 'export', '--range', '1..', '-o', file])
+
+    assert.is(ended.code, 1)
+    assert.match(ended.stderr, /not written/)
+  }),
+)
+
 incident.run()

@@ -17,7 +17,7 @@ import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
 import { type Subject, withSubject } from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { note, show, showJson } from '../../output.ts'
+import { note, oneLine, show, showJson } from '../../output.ts'
 import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 import { readVersion } from '../../version.ts'
@@ -135,9 +135,10 @@ async function rememberExport(
 ): Promise<void> {
   if (id === 'range') return
   const incidents = openIncidents((await readSettings({})).stateDir)
-  const incident = incidents.read(id)
-  const exports = [...incident.exports, { ...row, at: systemClock.now() }]
-  incidents.write({ ...incident, exports })
+  incidents.update(id, (incident) => ({
+    ...incident,
+    exports: [...incident.exports, { ...row, at: systemClock.now() }],
+  }))
 }
 
 export const incidentRedact = defineVerb({
@@ -164,7 +165,7 @@ export const incidentVerify = defineVerb({
   run(args) {
     const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity() })
     if (args.json) showJson(report)
-    else for (const line of formatVerdict(report)) show(line)
+    else for (const line of formatVerdict(report)) show(oneLine(line))
     return Promise.resolve(report.ok ? 0 : 12)
   },
 })

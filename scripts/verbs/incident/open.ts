@@ -19,7 +19,7 @@ import { programName } from '../../exit.ts'
 import { formatSize, formatStandings, formatVerdict } from '../../history/incident-outcome.ts'
 import { commandLine } from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { columns, show, showJson } from '../../output.ts'
+import { columns, oneLine, show, showJson } from '../../output.ts'
 import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 import { showLines } from './read.ts'
@@ -55,9 +55,9 @@ export const incidentOpen = defineVerb({
       return Promise.resolve(report.ok ? 0 : 12)
     }
     showOverview(bundle)
-    for (const line of formatVerdict(report)) show(line)
+    for (const line of formatVerdict(report)) show(oneLine(line))
     show('machines, as this version has them:')
-    for (const line of formatStandings(standings)) show(line)
+    for (const line of formatStandings(standings)) show(oneLine(line))
     showBeginning(bundle)
     showNext(args.file, bundle)
     return Promise.resolve(report.ok ? 0 : 12)
@@ -76,7 +76,7 @@ function showOverview({ manifest, bytes, notes, code, skipped }: Bundle): void {
     ['code', carried],
   ]
   if (skipped.length > 0) rows.push(['unknown', `frames passed over: ${skipped.join(', ')}`])
-  for (const line of columns(rows)) show(line)
+  for (const line of columns(rows)) show(oneLine(line))
 }
 
 function showBeginning({ manifest, history, notes }: Bundle): void {

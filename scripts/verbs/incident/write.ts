@@ -119,7 +119,7 @@ export const incidentNote = defineVerb({
       at: systemClock.now(),
       command: commandLine(),
     }
-    incidents.write({ ...incident, notes: [...incident.notes, written] })
+    incidents.update(incident.id, (now) => ({ ...now, notes: [...now.notes, written] }))
     if (args.json) showJson({ ok: true, id: incident.id, note: written })
     else show(`${incident.id} #${position} ${written.text}`)
     return 0
@@ -150,14 +150,12 @@ export const incidentAdd = defineVerb({
     const journal = sourceOf(incident, args.journal)
     const added: Incident['ranges'] = []
     for (const text of args._) added.push(await rangeOf(text, { ...args, journal }))
-    const ranges = [...incident.ranges, ...added]
-    if (ranges.length > limits.incidentRangesMax) {
-      throw new GatewayError(
-        'USAGE',
-        `${incident.id}: more than ${limits.incidentRangesMax} ranges`,
-      )
-    }
-    incidents.write({ ...incident, ranges })
+    const { ranges } = incidents.update(incident.id, (now) => {
+      const all = [...now.ranges, ...added]
+      if (all.length <= limits.incidentRangesMax) return { ...now, ranges: all }
+      const text = `${now.id}: more than ${limits.incidentRangesMax} ranges`
+      throw new GatewayError('USAGE', text)
+    })
     if (args.json) showJson({ ok: true, id: incident.id, ranges })
     else for (const { from, to } of added) show(`${incident.id} #${from}..#${to}`)
     return 0
