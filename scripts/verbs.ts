@@ -25,6 +25,16 @@ const sessions: VerbEntry = {
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
 
+const incidents: VerbEntry = {
+  summary: 'list the incidents',
+  load: async () => (await import('./verbs/incident/read.ts')).incidentList,
+}
+
+const machines: VerbEntry = {
+  summary: 'list the machines of this version',
+  load: async () => (await import('./verbs/machines.ts')).machinesList,
+}
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -60,10 +70,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
-  'incident ls': {
-    summary: 'list the incidents',
-    load: async () => (await import('./verbs/incident/read.ts')).incidentList,
-  },
+  incident: incidents,
+  'incident ls': { ...incidents, summary: 'the same' },
   'incident new': {
     summary: 'open an incident about a range of records',
     load: async () => (await import('./verbs/incident/write.ts')).incidentNew,
@@ -112,10 +120,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'remove an incident',
     load: async () => (await import('./verbs/incident/write.ts')).incidentDrop,
   },
-  'machines ls': {
-    summary: 'list the machines of this version',
-    load: async () => (await import('./verbs/machines.ts')).machinesList,
-  },
+  machines,
+  'machines ls': { ...machines, summary: 'the same' },
   'machines chart': {
     summary: 'draw a machine, and where an actor stands in it',
     load: async () => (await import('./verbs/machines.ts')).machinesChart,
