@@ -135,6 +135,30 @@ export const limits = {
   exploreBudget: 500, // Crash points by default: seconds on a day's traffic.
   exploreSamplesMax: 20, // Stretches written out of one exploration; a planted bug shows at hundreds.
   exploreRecordsMax: 5_000, // Records of a stretch: each crash point runs the rest of it again.
+  // Incident files: what comes from other machines is bounded before it is believed.
+  bundleBytesMax: 256 * 1024 * 1024, // A week of a busy home is under 20 MB; more is no incident.
+  bundleInflatedBytesMax: 512 * 1024 * 1024, // All frames together, in memory at once.
+  bundleFrameBytesMax: 17 * 1024 * 1024, // Inflated: one body of the largest size and its name.
+  bundleFrameBytes: 1024 * 1024, // Where a writer begins the next frame.
+  bundleFramesMax: 4_096,
+  bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
+  bundleBodiesMax: 200_000,
+  bundleNotesMax: 10_000,
+  bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
+  bundleDepthMax: 64, // Contexts nest under 10 deep; deeper is an attack on recursion.
+
+  // Incidents: files beside the journal.
+  incidentTitleCharsMax: 200,
+  incidentNoteCharsMax: 4_096,
+  incidentFileBytesMax: 8 * 1024 * 1024, // incident.json: 1,000 notes and room.
+  incidentRangesMax: 1_000,
+
+  // Pictures: files that a phone must open.
+  pictureRowsMax: 2_000, // Beyond it the oldest are left out, and it says so.
+  pictureLanesMax: 60, // Actors in a picture; a screen shows about 20.
+  pictureBytesMax: 200_000,
+  chartColumnsMax: 100, // Characters: what a terminal beside an editor has.
+  pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
   shutdownMs: 1_000, // decisions.md 16.

@@ -3,7 +3,7 @@
  *
  *   id     16 hex digits over everything below
  *   files  sha256 of each compiled machine, rule and projection, and of all that they import;
- *          machines/history/ only reads, so new tools leave the name of the code as it is
+ *          machines/history/ and machines/chart/ only read, so new tools leave the name as it is
  *   xstate, immer   exact versions
  *
  * Every record carries the id; the same sources, libraries and compiler give the same one.
@@ -22,7 +22,7 @@ export interface CodeIdentity extends CodeParts {
 }
 
 const ROOM = 'machines'
-const READERS = 'history'
+const READERS = ['history', 'chart']
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g
 
 /**
@@ -43,8 +43,10 @@ export function identify(dist: string, versionOf: (name: string) => string): Cod
 /** Lists the compiled files that fold records and all that they import, each once. */
 function closure(dist: string): Set<string> {
   const found = new Set<string>()
-  const readers = join(dist, ROOM, READERS)
-  const waiting = compiledFiles(join(dist, ROOM)).filter((path) => !path.startsWith(readers))
+  const readers = READERS.map((folder) => join(dist, ROOM, folder))
+  const waiting = compiledFiles(join(dist, ROOM)).filter(
+    (path) => !readers.some((folder) => path.startsWith(folder)),
+  )
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue
     found.add(path)

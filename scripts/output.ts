@@ -20,6 +20,11 @@ export function stream(text: string): void {
   process.stdout.write(plain(text))
 }
 
+/** Makes one line of a text: what came out of a file may not pass for lines of our own. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\r\n\t\u2028\u2029]+/g, ' ')
+}
+
 /** Prints one line of an answer. */
 export function show(line: string): void {
   process.stdout.write(`${plain(line)}\n`)

@@ -15,6 +15,8 @@ import {
   type OpenEffect,
   type OpenSend,
   type OpenWait,
+  type OpenWork,
+  waitKey,
 } from '../projections/open-work.ts'
 import { hashSnapshot, saveSnapshot } from '../step.ts'
 import { anyBase, foldStream } from './fold.ts'
@@ -99,6 +101,23 @@ function openBefore(
     connections: [...work.connections].filter((stream) => takes(stream as StreamId)),
     channels: [...work.channels],
   }
+}
+
+/** Folds what is open at the end of a segment; null: of nothing at all. */
+export function openWorkOf(segment: Segment | null): OpenWork {
+  const work = emptyOpenWork()
+  if (segment === null) return work
+  const { open, records } = segment
+  for (const [address, effect] of open.effects) work.effects.set(address, effect)
+  for (const [address, send] of open.sends) work.sends.set(address, send)
+  for (const [address, wait] of open.waits) {
+    work.waits.set(address, wait)
+    work.waitAddresses.set(waitKey(wait.stream, wait.id), address)
+  }
+  for (const stream of open.connections) work.connections.add(stream)
+  for (const name of open.channels) work.channels.add(name)
+  for (const record of records) foldOpenWork(work, record)
+  return work
 }
 
 interface Place {

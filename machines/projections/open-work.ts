@@ -254,7 +254,8 @@ function keepInbound(work: OpenWork, { channel, messageId }: MessageReceived): v
   }
 }
 
-function waitKey(stream: string, id: string): string {
+/** The key under which a wait's address is kept. */
+export function waitKey(stream: string, id: string): string {
   return `${stream}\n${id}`
 }
 

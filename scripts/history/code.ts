@@ -11,27 +11,39 @@ import { codeOf } from '../../machines/history/take.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
-import { readCode } from '../../store/code-archive.ts'
+import { parseArchive, readCode } from '../../store/code-archive.ts'
 import type { Source } from './source.ts'
 
 /** The flag of verbs that run code. */
 export const codeArgs = {
   with: {
     type: 'string',
+    alias: 'code',
     valueHint: 'CODE',
     description: 'current | recorded | a compiled directory | the id of stored code',
   },
+  'run-code': {
+    type: 'boolean',
+    description: 'let code that came in an incident file run (in a process without doors)',
+  },
 } as const
 
-/** Finds the code that a journal keeps; it is checked against its id before it is handed out. */
-function findCodeIn({ reader }: Source): LoadCode {
-  return (id) => Promise.resolve(readCode(reader, id))
+/**
+ * Finds the code that a journal keeps; it is checked against its id before it is handed out. That of
+ * an incident file is somebody else's: it is only run where that was asked for.
+ */
+function findCodeIn({ reader, bundle }: Source, runForeign: boolean): LoadCode {
+  return (id) => {
+    if (reader !== null) return Promise.resolve(readCode(reader, id))
+    const archive = runForeign ? bundle?.code.get(id) : undefined
+    return Promise.resolve(archive === undefined ? null : parseArchive(id, archive))
+  }
 }
 
 /** Makes what is needed to run code over a source. */
-export function codeHouse(source: Source): CodeHouse {
+export function codeHouse(source: Source, runForeign = false): CodeHouse {
   const own = codeOf(readCodeIdentity(), kinds)
-  return { own, loadCode: findCodeIn(source), clock: systemClock }
+  return { own, loadCode: findCodeIn(source, runForeign), clock: systemClock }
 }
 
 /**

@@ -22,7 +22,13 @@ export function formatRecordLine(source: Source, record: JournalRecord, bodies: 
 
 /** Reads the texts that a record's facts name. */
 export function bodiesOf(source: Source, record: JournalRecord): Record<string, string | null> {
-  return Object.fromEntries(refsOf(record).map((ref) => [ref, source.body(ref)]))
+  const texts = refsOf(record).map((ref) => [ref, readText(source, ref)])
+  return Object.fromEntries(texts) as Record<string, string | null>
+}
+
+function readText({ body }: Source, ref: string): string | null {
+  const bytes = body(ref)
+  return bytes === null ? null : Buffer.from(bytes).toString('utf8')
 }
 
 interface Shown {

@@ -1,53 +1,108 @@
 /**
- * What the history verbs read: the state directory's journal, or a copy somewhere else.
+ * What the history verbs read: the state directory's journal, a copy somewhere else, or an incident
+ * file.
  *
  * Read only and straight from the files, so that it works while the gateway runs, after it has
- * died, and on a directory from another machine.
+ * died, and on what came from another machine.
  */
-import { basename, dirname } from 'node:path'
+import { statSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
+import { type Bundle, openBundle } from '../../actors/bundle.ts'
+import { readFork } from '../../actors/forks.ts'
 import { openHistory } from '../../actors/history.ts'
+import { openIncidents } from '../../actors/incidents.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
+import { openBranch } from '../../machines/history/branch.ts'
+import { openWorkOf } from '../../machines/history/segment.ts'
 import type { History } from '../../machines/history/source.ts'
-import type { OpenWork } from '../../machines/projections/open-work.ts'
+import { foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
+import { readSettings } from '../settings.ts'
 import { findJournal } from './place.ts'
 
 /** An open source. */
 export interface Source {
-  readonly name: string // what people call it: the directory
+  readonly name: string // what people call it: the directory or the file
   readonly stateDir: string // where notes, incidents and forks lie
   readonly history: History
-  readonly reader: StoreReader
-  /** A text by its ref; null where it was erased or is not here. */
-  readonly body: (ref: string) => string | null
-  readonly headHash: () => string
+  /** A text or other body; null where it is withheld, erased, or was never written. */
+  readonly body: (ref: string) => Uint8Array | null
+  readonly headHash: () => string // 64 hex digits
   /** Open work at the head. */
   readonly openWork: () => OpenWork
+  readonly reader: StoreReader | null // null: an incident file
+  readonly bundle: Bundle | null // null: a journal
   readonly close: () => Promise<void>
 }
 
 /**
- * Opens what `--journal` names: a state directory, a journal directory; by default our own.
- * @throws {GatewayError} NOT_FOUND: no journal there; STORE_CORRUPT, STORE_ROLLBACK.
+ * Opens what `--journal` names: a state directory, a journal directory, an incident file, or the id
+ * of an imported one; by default our own journal.
+ * @throws {GatewayError} NOT_FOUND: nothing there; STORE_CORRUPT, STORE_ROLLBACK, RECORD_FORMAT.
  */
 export async function openSource(journal: string | undefined): Promise<Source> {
-  const directory = await findJournal(journal)
+  if (journal === undefined) return openJournal(undefined)
+  const path = resolve(journal)
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats?.isDirectory() === true) return openJournal(path)
+  const { stateDir } = await readSettings({})
+  if (stats !== undefined) return openFile(path, stateDir)
+  if (/^inc-\d+$/.test(journal)) return openFile(openIncidents(stateDir).bundle(journal), stateDir)
+  throw new GatewayError('NOT_FOUND', `no journal is at ${path}`, { path })
+}
+
+async function openJournal(path: string | undefined): Promise<Source> {
+  const directory = await findJournal(path)
   const stateDir = basename(directory) === 'journal' ? dirname(directory) : directory
   const reader = await openLmdbReader(directory)
   return {
     name: stateDir,
     stateDir,
     history: openHistory(reader),
-    reader,
-    body: (ref) => {
-      const bytes = reader.body(ref)
-      return bytes === null ? null : Buffer.from(bytes).toString('utf8')
-    },
+    body: reader.body,
     headHash: () => Buffer.from(reader.head().hash).toString('hex'),
     openWork: () => loadOpenWork(reader),
+    reader,
+    bundle: null,
     close: reader.close,
   }
+}
+
+function openFile(path: string, stateDir: string): Source {
+  const bundle = openBundle(path)
+  const { history, body, manifest, segment } = bundle
+  return {
+    name: path,
+    stateDir,
+    history,
+    body,
+    headHash: () => manifest.head.hash,
+    openWork: () => openWorkOf(segment),
+    reader: null,
+    bundle,
+    close: () => Promise.resolve(),
+  }
+}
+
+/**
+ * Where an address names a fork (`@try-retry#12`), the same source read along that fork.
+ * @throws {GatewayError} NOT_FOUND: no such fork.
+ */
+export function alongFork(source: Source, ...addresses: readonly (string | undefined)[]): Source {
+  const names = addresses.flatMap((text) => /@([\w.-]+)/.exec(text ?? '')?.[1] ?? [])
+  const [name] = names
+  if (name === undefined) return source
+  const { at, records } = readFork(source.stateDir, name)
+  const history = openBranch(source.history, { at, records })
+  return { ...source, name: `${source.name} @${name}`, history, openWork: () => foldAll(history) }
+}
+
+function foldAll(history: History): OpenWork {
+  const work = openWorkOf(null)
+  for (const record of history.range(1, history.head())) foldOpenWork(work, record)
+  return work
 }
 
 /** Opens a source for the time of a look, and closes it whatever comes. */

@@ -3,6 +3,16 @@
  */
 import type { VerbEntry } from '../verb.ts'
 
+const incidents: VerbEntry = {
+  summary: 'list the incidents',
+  load: async () => (await import('../verbs/incident/read.ts')).incidentList,
+}
+
+const machines: VerbEntry = {
+  summary: 'list the machines of this version',
+  load: async () => (await import('../verbs/machines.ts')).machinesList,
+}
+
 /** Every history verb by its words, in the order in which `--help` lists them. */
 export const HISTORY_VERBS: Readonly<Record<string, VerbEntry>> = {
   timeline: {
@@ -76,5 +86,61 @@ export const HISTORY_VERBS: Readonly<Record<string, VerbEntry>> = {
   'history erase': {
     summary: 'erase what somebody wrote and was answered, or a session',
     load: async () => (await import('../verbs/history-erase.ts')).historyErase,
+  },
+  incident: incidents,
+  'incident ls': { ...incidents, summary: 'the same' },
+  'incident new': {
+    summary: 'open an incident about a range of records',
+    load: async () => (await import('../verbs/incident/write.ts')).incidentNew,
+  },
+  'incident note': {
+    summary: 'remark something about a position',
+    load: async () => (await import('../verbs/incident/write.ts')).incidentNote,
+  },
+  'incident add': {
+    summary: 'add records to an incident',
+    load: async () => (await import('../verbs/incident/write.ts')).incidentAdd,
+  },
+  'incident show': {
+    summary: 'show an incident with its notes',
+    load: async () => (await import('../verbs/incident/read.ts')).incidentShow,
+  },
+  'incident timeline': {
+    summary: 'tell what happened, line by line',
+    load: async () => (await import('../verbs/incident/read.ts')).incidentTimeline,
+  },
+  'incident report': {
+    summary: 'write a report in Markdown',
+    load: async () => (await import('../verbs/incident/read.ts')).incidentReport,
+  },
+  'incident export': {
+    summary: 'write an incident into one file',
+    load: async () => (await import('../verbs/incident/file.ts')).incidentExport,
+  },
+  'incident redact': {
+    summary: 'take texts out of an incident file',
+    load: async () => (await import('../verbs/incident/file.ts')).incidentRedact,
+  },
+  'incident verify': {
+    summary: 'check an incident file',
+    load: async () => (await import('../verbs/incident/file.ts')).incidentVerify,
+  },
+  'incident open': {
+    summary: 'look into an incident file',
+    load: async () => (await import('../verbs/incident/open.ts')).incidentOpen,
+  },
+  'incident import': {
+    summary: 'keep an incident file of somebody else',
+    load: async () => (await import('../verbs/incident/open.ts')).incidentImport,
+  },
+  'incident drop': {
+    summary: 'remove an incident',
+    load: async () => (await import('../verbs/incident/write.ts')).incidentDrop,
+  },
+  machines,
+  'machines ls': { ...machines, summary: 'the same' },
+  'machines chart': {
+    summary: 'draw a machine, and where an actor stands in it',
+    load: async () => (await import('../verbs/machines.ts')).machinesChart,
   },
 }

@@ -70,9 +70,8 @@ export const fork = defineVerb({
       const isNamed = (args.session ?? args.actor) !== undefined
       const stream = isNamed ? findStream(source.history, args) : null
       const { position: at } = locate(source, args.at ?? '', args)
-      const head = source.reader.head()
-      const until =
-        args.until === undefined ? head.position : locate(source, args.until, args).position
+      const head = source.history.head()
+      const until = args.until === undefined ? head : locate(source, args.until, args).position
       if (until <= at) {
         throw new GatewayError(
           'USAGE',
@@ -80,7 +79,7 @@ export const fork = defineVerb({
         )
       }
       assertStretch(at + 1, until, 'fork')
-      const house = codeHouse(source)
+      const house = codeHouse(source, args['run-code'] === true)
       const { own } = house
       const cut = { from: at + 1, to: until, code: own.id }
       const segment = cutSegment(source.history, own.kinds, cut)
@@ -93,7 +92,7 @@ export const fork = defineVerb({
       const file: ForkFile = {
         schema: FORK_SCHEMA,
         name,
-        parent: { position: head.position, hash: hashText(head) },
+        parent: { position: head, hash: source.headHash() },
         at,
         until,
         createdAt: systemClock.now(),
@@ -167,10 +166,6 @@ function readAnswer(path: string): string {
   }
   const text = `--answer: ${quote(path)} is larger than ${limits.recordBytesMax} bytes`
   throw new GatewayError('USAGE', text)
-}
-
-function hashText({ hash }: { readonly hash: unknown }): string {
-  return hash instanceof Uint8Array ? Buffer.from(hash).toString('hex') : String(hash)
 }
 
 /** Refuses what would have effects. */

@@ -64,7 +64,7 @@ export const replay = defineVerb({
     const budget = wholeNumber('--budget', args.budget ?? String(limits.exploreBudget), 1, 100_000)
     return withSource(args.journal, async (source) => {
       const range = locateRange(source, args.range ?? 'start..head', args)
-      const house = codeHouse(source)
+      const house = codeHouse(source, args['run-code'] === true)
       const choice = await chooseCode(house, args.with ?? 'current')
       if (args.explore !== undefined) {
         const explored = await exploreRange(source, house, { ...range, choice, budget })
@@ -98,8 +98,7 @@ function showResult(
   const exit = first === null ? 0 : DIVERGED
   const end = { records, same, allowed, counts, first, worst, exit }
   if (format === 'ndjson') {
-    const { position } = source.reader.head()
-    showJson({ t: 'end', ...end, listed: diffs.length, head: position })
+    showJson({ t: 'end', ...end, listed: diffs.length, head: source.history.head() })
   } else if (format === 'json') {
     showJson({ ok: exit === 0, schema: 'openclaw-replay/1', code, ...end, diffs })
   } else showText(result)

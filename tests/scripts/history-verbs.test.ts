@@ -172,7 +172,7 @@ test(
       (await json('timeline', 'start..'))['records'],
     )
     const none = await run('state', '--session', 'main', '--log', join(stateDir, 'nowhere'))
-    assert.equal([none.code, /no journal|none in/.test(none.stderr)], [10, true])
+    assert.equal([none.code, /no journal|nothing at/.test(none.stderr)], [10, true])
   }),
 )
 

@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readCodeIdentity } from '../../actors/code.ts'
 import { type ForkFile, readFork } from '../../actors/forks.ts'
-import { openHistory } from '../../actors/history.ts'
 import { openBranch } from '../../machines/history/branch.ts'
 import { findMarkIn } from '../../scripts/history/marks.ts'
 import { type Source, withSource } from '../../scripts/history/source.ts'
@@ -153,7 +152,7 @@ test('V-3 a fork is listed, shown, compared, resolved, read as history, and drop
   }))
 
 function checkBranch(source: Source, fork: ForkFile): void {
-  const branch = openBranch(openHistory(source.reader), fork)
+  const branch = openBranch(source.history, fork)
   const find = findMarkIn(source)
 
   assert.is(find('fork', 'skipped', null), branch.head())

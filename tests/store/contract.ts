@@ -159,6 +159,9 @@ function appendCases(promise: Add): void {
     assert.equal(Buffer.from(store.body(bodies[1]!.ref)!).toString(), 'two')
     assert.is(store.body(bodies[2]!.ref)!.length, 0)
     assert.is(store.body('b:00000000000000000000'), null)
+    const salted = store.salted(bodies[0]!.ref)!
+    assert.is(bodyRef(salted.salt, salted.bytes), bodies[0]!.ref)
+    assert.is(store.salted('b:00000000000000000000'), null)
     assert.is(store.stats().bodies, 3)
   })
 

@@ -1,0 +1,78 @@
+/**
+ * What the incident verbs talk about: an incident by its id, or a range typed in its place, with
+ * the history that it is about.
+ */
+import { type Picture, pictureRows } from '../../machines/history/picture.ts'
+import type { ReportSubject } from '../../machines/history/report.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import { hullOf, type Incident } from '../../protocol/history/incident.ts'
+import { openIncidents } from '../../actors/incidents.ts'
+import { limits } from '../../protocol/limits.ts'
+import { programName } from '../exit.ts'
+import { readSettings } from '../settings.ts'
+import { locateRange } from './options.ts'
+import { type Source, withSource } from './source.ts'
+
+/** How a verb names what it is about. */
+export interface SubjectFlags {
+  readonly id?: string | undefined
+  readonly range?: string | undefined
+  readonly journal?: string | undefined
+  readonly utc?: boolean | undefined
+  readonly date?: string | undefined
+}
+
+/** An incident on its source. */
+export interface Subject {
+  readonly source: Source
+  readonly id: string
+  readonly title: string
+  readonly severity: number
+  readonly from: number
+  readonly to: number
+  readonly notes: Incident['notes']
+}
+
+/** Opens the incident that is meant, or the range typed, for the time of a look. */
+export async function withSubject<T>(
+  flags: SubjectFlags,
+  look: (subject: Subject) => T | Promise<T>,
+): Promise<T> {
+  const incident = flags.range === undefined ? await readIncident(flags.id) : null
+  const journal = flags.journal ?? (incident?.imported?.hasFile === true ? incident.id : undefined)
+  return withSource(journal, (source) => look(subjectOf(source, incident, flags)))
+}
+
+/** Reads an incident of our state directory; the newest where none is named. */
+export async function readIncident(id: string | undefined): Promise<Incident> {
+  return openIncidents((await readSettings({})).stateDir).read(id)
+}
+
+function subjectOf(source: Source, incident: Incident | null, flags: SubjectFlags): Subject {
+  if (incident === null) {
+    const { from, to } = locateRange(source, flags.range ?? '', flags)
+    return { source, id: 'range', title: `#${from} to #${to}`, severity: 0, from, to, notes: [] }
+  }
+  const { id, title, severity, notes } = incident
+  const hull = hullOf(incident)
+  if (hull === null) {
+    const add = `${programName()} incident add A..B --id ${id}`
+    throw new GatewayError('NOT_FOUND', `${id} has no range yet: ${add}`)
+  }
+  return { source, id, title, severity, ...hull, notes }
+}
+
+/** Makes what a report is written from, for readers elsewhere; of many records the newest. */
+export function reportSubject(subject: Subject): ReportSubject {
+  const { source, id, title, severity, from, to, notes } = subject
+  const picture: Picture = pictureRows(source.history, from, Math.min(to, source.history.head()))
+  return { id, title, severity, from, to, notes, ...picture, program: 'openclaw' }
+}
+
+/** Writes the command line as it was typed, for who reads the note later. */
+export function commandLine(): string {
+  const words = process.argv
+    .slice(2)
+    .map((word) => (/^[\w@%+=:,./#~-]+$/.test(word) ? word : `'${word}'`))
+  return ['openclaw', ...words].join(' ').slice(0, limits.incidentNoteCharsMax)
+}
