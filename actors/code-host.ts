@@ -131,7 +131,12 @@ class Conversation {
     this.#ended = once(child, 'exit')
     child.on('message', (message) => this.#settle?.(message, null))
     child.on('error', (error) => this.#end(`did not start: ${error.message}`))
-    child.on('exit', (status, signal) => this.#end(`ended with ${signal ?? String(status)}`))
+    const kill = (): boolean => child.kill('SIGKILL') // A guest in a loop does not see us go.
+    process.once('exit', kill)
+    child.on('exit', (status, signal) => {
+      process.off('exit', kill)
+      this.#end(`ended with ${signal ?? String(status)}`)
+    })
   }
 
   async ask(question: Question, patience = 1): Promise<Answer> {

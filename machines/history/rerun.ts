@@ -75,7 +75,8 @@ export class Branch {
       this.#states.set(stream, { snapshot: kindOf(kinds, stream).stepper.restore(state), version })
     }
     this.scene.begin(open, (stream) => this.stateOf(stream)?.context)
-    const place = { slot: 0, at: records[0]?.at ?? 0, rank: 0, origin: null }
+    const first = records[0]?.at ?? 0
+    const place = { slot: first, at: first, rank: 0, origin: null }
     for (const { address, ...before } of openOutputs(open)) {
       this.#expect(address, { ...before, ...place }, address)
     }
@@ -358,8 +359,9 @@ export class Branch {
   }
 
   #shift(output: OpenOutput, recorded: string): number {
-    if (output.slot === 0) return 0
-    const shift = output.slot - this.#recording.slotOf(Number(recorded.split('.')[0]))
+    const slot = this.#recording.slotOf(Number(recorded.split('.')[0]))
+    if (slot === 0) return 0 // From before the stretch.
+    const shift = output.slot - slot
     const due = this.#recording.waitAt(recorded)?.dueAt
     if (output.produced.letter !== 't' || due === undefined) return shift
     return output.produced.wait.dueAt - due

@@ -2,6 +2,7 @@
  * Forks as people see them.
  */
 import type { ForkFile } from '../../actors/forks.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import { columns, show, showJson } from '../output.ts'
 
 /** Writes what a fork came to. */
@@ -40,4 +41,13 @@ export function showFork({ name, result, until }: ForkFile, json: boolean): void
   for (const line of columns(rows)) show(line)
   for (const { stream, position, error } of faults)
     show(` ${stream} throws at #${position}: ${error}`)
+}
+
+/** Refuses an address of a fork where the journal itself is meant. @throws {GatewayError} USAGE */
+export function refuseForks(flag: string, text: string | undefined): void {
+  if (text === undefined || !text.includes('@')) return
+  throw new GatewayError(
+    'USAGE',
+    `${flag}: expected a place of the journal, not of a fork: ${text}`,
+  )
 }

@@ -14,7 +14,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { quote, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { chooseCode, codeArgs, codeHouse } from '../history/code.ts'
-import { showFork } from '../history/forks.ts'
+import { refuseForks, showFork } from '../history/forks.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
 import { assertStretch } from '../history/stretch.ts'
@@ -69,6 +69,8 @@ export const fork = defineVerb({
     return withSource(args.journal, async (source) => {
       const isNamed = (args.session ?? args.actor) !== undefined
       const stream = isNamed ? findStream(source.history, args) : null
+      refuseForks('--at', args.at)
+      refuseForks('--until', args.until)
       const { position: at } = locate(source, args.at ?? '', args)
       const head = source.history.head()
       const until = args.until === undefined ? head : locate(source, args.until, args).position

@@ -10,9 +10,10 @@ import type { ReplayDiff, ReplayResult } from '../../machines/history/replay.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { jsonArgs, wholeNumber } from '../arguments.ts'
+import { wholeNumber } from '../arguments.ts'
 import { chooseCode, codeArgs, codeHouse, nameOfCode } from '../history/code.ts'
 import { type Explored, exploreRange, INVARIANT_WORDS } from '../history/explore.ts'
+import { refuseForks } from '../history/forks.ts'
 import { historyArgs, locateRange } from '../history/options.ts'
 import { type Source, withSource } from '../history/source.ts'
 import { columns, note, show, showJson } from '../output.ts'
@@ -31,7 +32,6 @@ export const replay = defineVerb({
       description: 'which records (default start..head)',
     },
     ...historyArgs,
-    ...jsonArgs,
     ...codeArgs,
     ndjson: { type: 'boolean', description: 'print one JSON object a line' },
     ignore: {
@@ -63,6 +63,7 @@ export const replay = defineVerb({
     }
     const budget = wholeNumber('--budget', args.budget ?? String(limits.exploreBudget), 1, 100_000)
     return withSource(args.journal, async (source) => {
+      refuseForks('A..B', args.range)
       const range = locateRange(source, args.range ?? 'start..head', args)
       const house = codeHouse(source, args['run-code'] === true)
       const choice = await chooseCode(house, args.with ?? 'current')

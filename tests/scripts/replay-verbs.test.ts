@@ -222,6 +222,8 @@ test('V-4 what cannot be done is refused with its exit code', () =>
       [2, 'fork', '--at', '#30', '--answer', '#31.e0=@/nowhere'],
       [2, 'replay', '--allow', 'LOUD'],
       [2, 'replay', '--budget', '5'],
+      [2, 'replay', '@some#3..'],
+      [2, 'fork', '--at', '@some#3'],
       [2, 'replay', '--explore', 'races'],
       [10, 'replay', '--with', 'feedfeedfeedfeed'],
       [10, 'replay', '#4000..'],
