@@ -61,10 +61,10 @@ export class Heads {
     return { size: tree.size, root, checkpoint: this.#signed?.text ?? null }
   }
 
-  /** Begins to sign; the first time at once. */
+  /** Begins to sign: at once what an earlier process left unsigned. */
   start(): void {
     this.#signLater()
-    if (this.#signed === null) void this.sign()
+    void this.sign()
   }
 
   /** Hears of each committed record. */

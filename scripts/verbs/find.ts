@@ -23,7 +23,7 @@ import { isAlive } from '../history/alive.ts'
 import { formatRecordLine } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, formatWhen, historyArgs, readStretch } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -65,7 +65,8 @@ export const find = defineVerb({
     ndjson: { type: 'boolean', description: 'one JSON object a line' },
   },
   run: (args) =>
-    withSource(args.journal, async (source) => {
+    withSource(args.journal, async (opened) => {
+      const source = alongFork(opened, ...args._)
       const [name, ...rest] = splitWords(args._)
       const { from, to, filter } = readStretch(source, rest, args)
       const { history } = source

@@ -14,7 +14,7 @@ import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import { bodiesOf } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, formatWhen, historyArgs, locate } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { columns, note, plain, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -35,7 +35,8 @@ export const state = defineVerb({
     bodies: { type: 'boolean', description: 'show the texts that the newest record names' },
   },
   run: (args) =>
-    withSource(args.journal, (source) => {
+    withSource(args.journal, (opened) => {
+      const source = alongFork(opened, args.at)
       const started = systemClock.monotonic()
       const moment = locate(source, args.at ?? 'head', args)
       if (args.all) return showAll(source, moment, args)

@@ -11,7 +11,8 @@ import { formatRecordLine, showTimeline } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, readStretch } from '../history/options.ts'
 import { followRecords } from '../history/follow.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { drawTimeline } from '../history/drawing.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { note, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -43,15 +44,20 @@ export const timeline = defineVerb({
     bodies: { type: 'boolean', description: 'show the texts too' },
     format: {
       type: 'enum',
-      options: ['text', 'ndjson'],
-      description: 'text or ndjson',
+      options: ['text', 'ndjson', 'html', 'mermaid'],
+      description: 'text, ndjson, or a picture: html, mermaid',
     },
+    out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'where to write a picture' },
   },
   run: (args) =>
-    withSource(args.journal, async (source) => {
+    withSource(args.journal, async (opened) => {
+      const source = alongFork(opened, ...args._)
       const wish = readWish(source, args)
       const isLines = args.ndjson === true || args.format === 'ndjson'
       const records = [...select(source.history, wish)].slice(-wish.count)
+      if (args.format === 'html' || args.format === 'mermaid') {
+        return drawTimeline(source, records, { format: args.format, file: args.out })
+      }
       if (isLines) showLines(source, records, wish)
       else if (args.json) showJson({ ok: true, ...document(source, records, wish) })
       else

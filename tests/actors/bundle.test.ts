@@ -233,7 +233,11 @@ bundle(
 )
 
 bundle('IF9 code and proofs are carried as they are, and checked by whoever can', () => {
-  const proofs = { checkpoint: 'home\n19\nroot\n', inclusion: [[4, Buffer.of(1)] as const] }
+  const proofs = {
+    checkpoint: 'home\n19\nroot\n',
+    key: 'home+1+a',
+    inclusion: [[4, Buffer.of(1)] as const],
+  }
   const read = written(bundleOf(lost, { codeOf: () => Uint8Array.of(9), proofsOf: () => proofs }))
   const checkProofs = ({ proofs: carried }: typeof read) => ({
     proved: carried?.inclusion.length ?? 0,

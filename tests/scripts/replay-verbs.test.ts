@@ -108,7 +108,53 @@ test('V-2 exploration finds nothing in ours, and writes out what it finds in oth
     assert.equal([ours['ok'], ours['violations']], [true, []])
     assert.is(theirs.code, 11)
     assert.match(theirs.out, /^12 crash points, \d+ lose a reply, 0 send twice/)
-    assert.ok(readdirSync(out).some((name) => /^crash-\d+-reply\.lost\.json$/.test(name)))
+    const file = readdirSync(out).find((name) => /^crash-\d+-reply\.lost\.ocinc$/.test(name)) ?? ''
+    // The file is an incident like any other; ours tells another story from it.
+    const opened = await run('incident', 'open', join(out, file))
+    assert.match(opened.out, /explored, not recorded: reply\.lost/)
+    const replayed = await json('replay', out)
+    assert.ok(Number(replayed['files']) > 0)
+    assert.is(replayed['failed'], replayed['files'])
+    const timeline = await json('timeline', 'start..', '--journal', join(out, file))
+    assert.ok(
+      (timeline['records'] as { type: string }[]).some(({ type }) => type === 'effect.lost'),
+    )
+  }))
+
+test('V-1 incident files are a regression corpus: one that differs fails, and is named', () =>
+  withScene(async ({ run, json, directory }) => {
+    const corpus = join(directory, 'corpus')
+    mkdirSync(corpus)
+    for (const range of ['#1..#20', '#5..']) {
+      const file = join(corpus, `${range.replaceAll(/\W/g, '')}.ocinc`)
+      assert.is((await run('incident', 'export', '--range', range, '-o', file)).code, 0)
+    }
+
+    const same = await json('replay', corpus)
+    const lines = (await run('replay', corpus, '--with', deaf(directory), '--ndjson')).out.trim()
+    const [head, ...rest] = lines
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+    assert.equal([same['ok'], same['files'], same['failed']], [true, 2, 0])
+    assert.is(head?.['schema'], 'openclaw-replay/1')
+    const files = rest.filter(({ t }) => t === 'file')
+    assert.is(files.length, 2)
+    assert.ok(files.some(({ worst, first }) => worst === 'STATE' && typeof first === 'number'))
+    assert.is(rest.at(-1)?.['exit'], 11)
+    const empty = join(directory, 'empty')
+    mkdirSync(empty)
+    assert.is((await run('replay', empty)).code, 10)
+  }))
+
+test('S55 code that came in an incident file runs only where that is asked for', () =>
+  withScene(async ({ run, directory }) => {
+    const file = join(directory, 'one.ocinc')
+    await run('incident', 'export', '--range', '#1..#9', '-o', file)
+
+    // What wrote these records is our own code: nothing foreign is needed.
+    assert.is((await run('replay', file, '--with', 'recorded')).code, 0)
+    assert.is((await run('replay', file, '--with', 'recorded', '--run-code')).code, 0)
   }))
 
 test('V-3 a fork without an edit is its own control, and is kept 0600', () =>

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { type BundleParts, openBundle, readBundle, writeBundle } from '../../../actors/bundle.ts'
 import { cutBundle, redactBundle } from '../../../actors/bundle-export.ts'
+import { checkProofs, proveRecords } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
 import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
@@ -53,13 +54,14 @@ export const incidentExport = defineVerb({
     },
     range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
     actors: { type: 'string', valueHint: 'GLOB,...', description: 'only these actors' },
+    'with-code': { type: 'boolean', description: 'the code that wrote the records, too' },
     yes: { type: 'boolean', alias: 'y', description: 'export full texts without asking' },
   },
   async run(args) {
     const tier = TIERS.find((known) => known === args.bodies) ?? 'skeleton'
     return withSubject(args, async (subject) => {
       if (tier === 'full') await confirmFull(subject, args.yes === true)
-      const parts = cutSubject(subject, tier, args.actors)
+      const parts = cutSubject(subject, tier, args)
       const file = args.out ?? (await placeFor(subject, tier))
       const written = writeOut(file, parts, args.json === true)
       await rememberExport(subject, { file, tier, ...written })
@@ -75,13 +77,18 @@ async function placeFor({ id }: Subject, tier: Tier): Promise<string> {
   return join(openIncidents(stateDir).directory(id), `${id}-${tier}.ocinc`)
 }
 
-function cutSubject(subject: Subject, tier: Tier, actors: string | undefined): BundleParts {
+function cutSubject(
+  subject: Subject,
+  tier: Tier,
+  args: { actors?: string | undefined; 'with-code'?: boolean | undefined },
+): BundleParts {
   const { source, id, title, severity, notes, from, to } = subject
   if (source.reader === null) {
     const text = `${source.name} is an incident file: ${programName()} incident redact FILE -o OUT`
     throw new GatewayError('USAGE', text)
   }
-  return cutBundle(source.reader, {
+  const { reader } = source
+  return cutBundle(reader, {
     id,
     title,
     severity,
@@ -89,10 +96,12 @@ function cutSubject(subject: Subject, tier: Tier, actors: string | undefined): B
     from,
     tier,
     to: Math.min(to, source.history.head()),
-    actors: actors?.split(',').filter(Boolean) ?? null,
+    actors: args.actors?.split(',').filter(Boolean) ?? null,
     code: readCodeIdentity(),
     tool: readVersion(),
     madeAt: systemClock.now(),
+    proofsOf: (positions) => proveRecords(reader, positions),
+    ...(args['with-code'] === true ? { codeOf: (id) => reader.code(id) } : {}),
   })
 }
 
@@ -163,7 +172,7 @@ export const incidentVerify = defineVerb({
   description: 'Check an incident file: digest, hashes, chain, names, states, bodies, proofs',
   args: { ...historyArgs, ...fileArg },
   run(args) {
-    const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity() })
+    const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity(), checkProofs })
     if (args.json) showJson(report)
     else for (const line of formatVerdict(report)) show(oneLine(line))
     return Promise.resolve(report.ok ? 0 : 12)

@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Bundle, openBundle } from '../../../actors/bundle.ts'
+import { checkProofs } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
 import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
@@ -37,7 +38,7 @@ export const incidentOpen = defineVerb({
   run(args) {
     const bundle = openBundle(args.file)
     const code = readCodeIdentity()
-    const report = verifyBundle(bundle, { code })
+    const report = verifyBundle(bundle, { code, checkProofs })
     const standings = compareKinds(bundle.segment.records, kinds, code)
     if (args.json) {
       const { manifest, notes, skipped, digest, bytes } = bundle
@@ -115,7 +116,7 @@ export const incidentImport = defineVerb({
       throw new GatewayError('NOT_FOUND', `${args.file}: no such file`, {}, cause)
     })
     const bundle = openBundle(args.file)
-    const report = verifyBundle(bundle, { code: readCodeIdentity() })
+    const report = verifyBundle(bundle, { code: readCodeIdentity(), checkProofs })
     if (!report.ok) {
       const [fault = ''] = report.faults
       throw new GatewayError('STORE_CORRUPT', `${args.file}: not imported: ${fault}`)
