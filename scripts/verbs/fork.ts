@@ -5,20 +5,19 @@
 import { readFileSync, statSync } from 'node:fs'
 import { systemChance, systemClock } from '../../actors/services.ts'
 import { checkForkName, FORK_SCHEMA, type ForkFile, writeFork } from '../../actors/forks.ts'
-import { type CodeHouse, openRunner } from '../../actors/other-code.ts'
 import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
-import { assertControl, CONTROL, sumFork } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import { cutSegment, type Segment } from '../../machines/history/segment.ts'
+import { cutSegment } from '../../machines/history/segment.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import { quote, type StreamId } from '../../protocol/ids.ts'
+import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { chooseCode, codeArgs, codeHouse } from '../history/code.ts'
+import { codeArgs, codeHouse } from '../history/code.ts'
+import { runFork } from '../history/fork-run.ts'
 import { refuseForks, showFork } from '../history/forks.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
 import { assertStretch } from '../history/stretch.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { withSource } from '../history/source.ts'
 import { note, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -108,52 +107,6 @@ export const fork = defineVerb({
     })
   },
 })
-
-interface Asked {
-  readonly segment: Segment
-  readonly plan: RerunPlan
-  readonly code: string
-  readonly about: StreamId | null // the session whose outcomes are listed
-}
-
-type Ran = Pick<ForkFile, 'code' | 'records' | 'result'>
-
-// The control run comes first, with the code that wrote the stretch where it is at hand.
-async function runFork(
-  { history }: Source,
-  house: CodeHouse,
-  { segment, plan, code, about }: Asked,
-): Promise<Ran> {
-  const controller = await openController(house, segment)
-  try {
-    const control = await controller.rerun(segment, CONTROL)
-    assertControl(segment, control)
-    const choice = await chooseCode(house, code)
-    const runner = await openRunner(house, choice, segment)
-    try {
-      const branch = await runner.rerun(segment, plan)
-      const result = sumFork(history, segment, { control, branch, about })
-      return { code: runner.id, records: branch.records, result }
-    } finally {
-      await runner.close()
-    }
-  } finally {
-    await controller.close()
-  }
-}
-
-// Where the code that wrote the stretch is not stored, ours must tell the same.
-async function openController(
-  house: CodeHouse,
-  segment: Segment,
-): Promise<Awaited<ReturnType<typeof openRunner>>> {
-  try {
-    return await openRunner(house, 'recorded', segment)
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'NOT_FOUND') throw error
-    return openRunner(house, 'current', segment)
-  }
-}
 
 function readEdit(flag: EditFlag, text: string): Edit {
   const file = flag === 'answer' ? /^([^=]+)=\s*@(.+)$/s.exec(text) : null
