@@ -19,6 +19,8 @@ import { foldOpenWork, type OpenWork } from '../../machines/projections/open-wor
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { openLmdbReader } from '../../store/lmdb/open.ts'
+import { programName } from '../exit.ts'
+import { note } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { findJournal } from './place.ts'
 
@@ -56,7 +58,7 @@ export async function openSource(journal: string | undefined): Promise<Source> {
 async function openJournal(path: string | undefined): Promise<Source> {
   const directory = await findJournal(path)
   const stateDir = basename(directory) === 'journal' ? dirname(directory) : directory
-  const reader = await openLmdbReader(directory)
+  const reader = await openLmdbReader(directory, { damaged: warn })
   return {
     name: stateDir,
     stateDir,
@@ -68,6 +70,13 @@ async function openJournal(path: string | undefined): Promise<Source> {
     bundle: null,
     close: reader.close,
   }
+}
+
+// What is whole is shown all the same: it may be what explains the damage.
+function warn({ message }: GatewayError): void {
+  note(
+    `The journal is damaged: ${message}. What lies before it is shown; see: ${programName()} doctor`,
+  )
 }
 
 function openFile(path: string, stateDir: string): Source {
