@@ -63,7 +63,7 @@ interface House {
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
-  defaults: RunDefaults,
+  defaults: () => RunDefaults,
   house: House,
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
@@ -129,7 +129,7 @@ interface Channel {
   readonly link: Link
 }
 
-function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
+function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: House): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
   const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
@@ -164,7 +164,7 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
       sessionKey,
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
-      ...defaults,
+      ...defaults(),
     }
     const cause = `ext:${setup.name}:${messageId}`
     const record = await registry.offer(stream, { event, cause, correlationId, bodies: [body] })

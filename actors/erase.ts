@@ -186,6 +186,7 @@ class SessionSearch {
       case 'connection':
       case 'pairing':
       case 'channel':
+      case 'config':
         return false
     }
   }

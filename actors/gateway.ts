@@ -7,18 +7,18 @@
  * The newcomer's first file: from here connection → frame → methods → session → durable → outbox
  * → hub is the way of one message.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ResolvedConfig, resolveConfig } from '../protocol/config/defaults.ts'
-import { parseConfigText, requireConfig } from '../protocol/config/parse.ts'
+import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import { type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
 import type { AuthSettings } from './admission.ts'
-import { type Channels, openChannels } from './channel.ts'
+import { type Channels, openChannels, type RunDefaults } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
+import { ConfigFiles } from './config-files.ts'
+import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { Idempotency } from './idempotency.ts'
@@ -26,8 +26,7 @@ import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
 import { handleCommand } from './methods.ts'
-import type { ConfigFile, MethodHouse } from './methods/house.ts'
-import { openModels } from './models/registry.ts'
+import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
@@ -42,6 +41,10 @@ export interface GatewayOptions {
   readonly version: string
   readonly verified?: Promise<void> // a verification of the journal that is under way
   readonly store?: Store // tests hand in their own
+  /** Asks whoever runs this to stop it and to start it anew. */
+  readonly restart?: () => void
+  /** Why the written configuration must not be used although it can be read: the last good is. */
+  readonly broken?: string
 }
 
 export interface RunningGateway {
@@ -62,29 +65,23 @@ const GATEWAY: StreamId = streamId('gateway', 'main')
  * @throws {GatewayError} CONFIG_INVALID, PORT_TAKEN, STORE_*: nothing is left open.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { file, config } = readConfig(options)
+  const { stateDir, configPath, env, services } = options
+  const files = new ConfigFiles(stateDir, configPath)
+  const live = readLive({ files, env, services, broken: options.broken ?? null })
   const store = options.store ?? (await openJournal(options))
-  const house = assemble(options, { file, config, store })
+  const restart = (): void => options.restart?.()
+  const configuration = new ConfigKeeper({ files, env, services, restart }, live)
+  const house = assemble(options, { configuration, store })
   try {
     const recovered = await boot(house, options)
     return running(house, recovered)
   } catch (error) {
     await house.kernel.stop()
+    configuration.stop()
     await house.channels.close()
     await store.close()
     throw error
   }
-}
-
-function readConfig({ configPath, env }: GatewayOptions): {
-  file: ConfigFile
-  config: ResolvedConfig
-} {
-  const text = existsSync(configPath) ? readFileSync(configPath, 'utf8') : ''
-  const source = { file: configPath, env }
-  const config = resolveConfig(text === '' ? {} : requireConfig(text, source))
-  const parsed = text === '' ? {} : parseConfigText(text, configPath)
-  return { file: { path: configPath, text, parsed }, config }
 }
 
 function openJournal({ stateDir, verified }: GatewayOptions): Promise<Store> {
@@ -99,35 +96,41 @@ interface House {
   readonly connections: Connections
   readonly models: ModelDriver
   readonly heads: Heads
+  readonly configuration: ConfigKeeper
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
 }
 
 function assemble(
   options: GatewayOptions,
-  { file, config, store }: { file: ConfigFile; config: ResolvedConfig; store: Store },
+  { configuration, store }: { configuration: ConfigKeeper; store: Store },
 ): House {
-  const { services, version, env } = options
+  const { services, version } = options
+  const { config } = configuration.live
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
-  const found = openModels(config, services, env)
   const models = new ModelDriver(
     { store, registry, services, publish: (delta) => hub.delta(delta) },
     {
       concurrentMax: config.agent.maxConcurrent,
-      systemPrompt: config.agent.systemPrompt,
-      find: (model) => found.find(model),
+      systemPrompt: () => configuration.live.config.agent.systemPrompt,
+      find: (model) => configuration.live.models.find(model),
     },
   )
-  const defaults = {
-    model: config.agent.model.primary,
-    thinking: 'off',
-    messagesMax: config.session.maxMessages,
+  const defaults = (): RunDefaults => {
+    const { agent, session } = configuration.live.config
+    return { model: agent.model.primary, thinking: 'off', messagesMax: session.maxMessages }
   }
   const setups = setUpChannels(config, services)
   const channels = openChannels(setups, defaults, { registry, store, work, services })
-  for (const [name, driver] of [...models.drivers(), ...channels.drivers]) drivers.set(name, driver)
+  for (const [name, driver] of [
+    ...models.drivers(),
+    ...channels.drivers,
+    ...configuration.drivers(),
+  ]) {
+    drivers.set(name, driver)
+  }
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
   const methodHouse: MethodHouse = {
@@ -137,8 +140,7 @@ function assemble(
     work,
     channels,
     services,
-    config,
-    configFile: file,
+    configuration,
     idempotency: new Idempotency(store, work),
     startedAt: services.clock.monotonic(),
     activeRuns: () => models.active,
@@ -156,7 +158,8 @@ function assemble(
   })
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  return { options, config, kernel, channels, connections, models, heads, tell, listener: null }
+  const parts = { kernel, channels, connections, models, heads, configuration }
+  return { options, config, ...parts, tell, listener: null }
 }
 
 function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
@@ -172,6 +175,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   keepCode(kernel.store, services.log)
   await house.tell({ type: 'gateway.booted', epoch, version }, cause)
   const recovered = await kernel.recover(cause)
+  await house.configuration.start(kernel.registry, cause)
   await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
   const { address, port } = config.gateway
   house.listener = await openListener(
@@ -206,6 +210,7 @@ async function stop(house: House, reason: string): Promise<void> {
       clock.after(ms, resolve)
     })
   listener?.stop()
+  house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
   // Without room for this record the next boot counts a crash; the stop goes on.

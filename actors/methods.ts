@@ -6,7 +6,8 @@ import { agent, agentAbort } from './methods/agent.ts'
 import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
-import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
+import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
+import { health, sessionsList, subscribe } from './methods/read.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
@@ -38,6 +39,12 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return historyHead(house, command.params, origin)
     case 'history.erase':
       return historyErase(house, command.params, origin)
+    case 'config.schema':
+      return configSchema(house, command.params, origin)
+    case 'config.apply':
+      return configApply(house, command.params, origin)
+    case 'config.patch':
+      return configPatch(house, command.params, origin)
     case 'config.get':
       return configGet(house, command.params, origin)
     case 'connect':

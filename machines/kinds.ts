@@ -2,6 +2,7 @@
 import type { AnyMachineSnapshot } from 'xstate'
 import type { StreamKind } from '../protocol/ids.ts'
 import { channelMachine, channelWaits } from './channel.ts'
+import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
 import { gatewayMachine } from './gateway.ts'
@@ -32,6 +33,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   channel: {
     stepper: createStepper(channelMachine),
     waits: (snapshot) => channelWaits(snapshot.value, snapshot.context),
+  },
+  config: {
+    stepper: createStepper(configMachine),
+    waits: (snapshot) => configWaits(snapshot.value, snapshot.context),
   },
   delivery: {
     stepper: createStepper(deliveryMachine),

@@ -17,6 +17,7 @@ export const STREAM_KINDS = [
   'run',
   'channel',
   'delivery',
+  'config',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

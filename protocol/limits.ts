@@ -179,5 +179,10 @@ export const limits = {
   logFilesMax: 5,
   logLineCharsMax: 4_096,
   configBytesMax: 1024 * 1024,
+  configVersionsMax: 20, // Past configurations: weeks of changes, 20 small files.
+  configLookMs: 2_000, // How often the file is looked at for an edit by hand.
+  configPathsShownMax: 100, // Changed paths in one answer.
+  configDelayMsMax: 3_600_000, // A restart may be put off for an hour.
+  configDelayMsDefault: 2_000, // Upstream's: answers leave before the socket does.
   configDepthMax: 32, // Ours nests 6 deep; parts that only upstream reads may go deeper.
 } as const

@@ -69,6 +69,14 @@ const connect = object({
   resumeFrom: optional(min(integer(), 0)),
 })
 
+const configChange = object({
+  raw: size(string(), 0, limits.configBytesMax), // JSON5
+  baseHash: optional(size(string(), 1, 128)),
+  note: optional(text()),
+  sessionKey: optional(sessionKey()),
+  restartDelayMs: optional(max(min(integer(), 0), limits.configDelayMsMax)),
+})
+
 /** Every method by its name. */
 export const methods = {
   connect: { params: connect, scope: null, writes: true },
@@ -152,6 +160,9 @@ export const methods = {
     writes: true,
   },
   'config.get': { params: object({}), scope: 'operator.read', writes: false },
+  'config.schema': { params: object({}), scope: 'operator.read', writes: false },
+  'config.apply': { params: configChange, scope: 'operator.admin', writes: true },
+  'config.patch': { params: configChange, scope: 'operator.admin', writes: true },
 } as const satisfies Record<string, MethodSpec>
 
 export type MethodName = keyof typeof methods

@@ -44,6 +44,30 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check installation, configuration and journal',
     load: async () => (await import('./verbs/doctor.ts')).doctor,
   },
+  'config get': {
+    summary: 'show the configuration, without its secrets',
+    load: async () => (await import('./verbs/config.ts')).configGet,
+  },
+  'config set': {
+    summary: 'change one part: PATH VALUE',
+    load: async () => (await import('./verbs/config.ts')).configSet,
+  },
+  'config unset': {
+    summary: 'remove one part, so that its default counts',
+    load: async () => (await import('./verbs/config.ts')).configUnset,
+  },
+  'config validate': {
+    summary: 'judge a configuration file as a start would',
+    load: async () => (await import('./verbs/config.ts')).configValidate,
+  },
+  'config schema': {
+    summary: 'list every key and what it holds',
+    load: async () => (await import('./verbs/config.ts')).configSchema,
+  },
+  'config edit': {
+    summary: 'open the configuration in $EDITOR',
+    load: async () => (await import('./verbs/config.ts')).configEdit,
+  },
   sessions,
   'sessions list': { ...sessions, summary: 'the same' },
   send: {

@@ -66,6 +66,7 @@ const WORKING: Readonly<Record<string, ReadonlySet<string>>> = {
   delivery: new Set(['new', 'attempting', 'waiting', 'uncertain']),
   session: new Set(['running']),
   channel: new Set(['starting', 'backingOff']),
+  config: new Set(['checking', 'writing', 'restarting']),
 }
 
 /** Tells whether an actor in a state has something to come. */

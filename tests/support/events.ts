@@ -127,6 +127,47 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     fc.record({ type: fc.constant('device.seen'), hour: fc.nat(600_000) }),
     fc.constant({ type: 'device.revoked', by: 'owner' }),
   ],
+  config: [
+    fc.record({
+      type: fc.constant('config.proposed'),
+      change: fc.constantFrom('c1', 'c2'),
+      via: fc.constantFrom('apply', 'file'),
+      by: fc.constant('d'),
+      base: fc.constant('aa'),
+      hash: fc.constantFrom('bb', 'cc'),
+      before: ref,
+      after: ref,
+      paths: fc.nat(9),
+      hot: fc.boolean(),
+      delayMs: fc.nat(5_000),
+      wake: fc.option(
+        fc.record({
+          sessionKey: fc.constant('agent:main:main'),
+          runId,
+          ref,
+          model: fc.constant('echo'),
+          messagesMax: fc.constant(400),
+        }),
+      ),
+    }),
+    fc.record({
+      type: fc.constant('config.booted'),
+      hash: fc.constantFrom('bb', 'cc'),
+      reason: fc.constantFrom('', 'b:01'),
+      runId,
+    }),
+    fc.record({
+      type: fc.constantFrom('effect.done', 'effect.failed', 'effect.lost'),
+      effect: fc.constant('1.e0'),
+      name: fc.constantFrom('config.check', 'config.write', 'gateway.restart'),
+      attempt: fc.constant(1),
+      valid: fc.boolean(),
+      reason: fc.constantFrom('', 'b:02'),
+      class: fc.constant('internal'),
+      started: fc.boolean(),
+    }),
+    fc.constant({ type: 'restart.due' }),
+  ],
   session: [
     accepted,
     fc.record({
