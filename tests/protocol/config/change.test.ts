@@ -67,7 +67,7 @@ function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .sort()
+      .toSorted()
       .map(([key, member]) => [key, sorted(member)]),
   )
 }
