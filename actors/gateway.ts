@@ -25,10 +25,12 @@ import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
+import { type Lockouts, openLockouts } from './lockouts.ts'
 import { handleCommand } from './methods.ts'
 import type { ConfigFile, MethodHouse } from './methods/house.ts'
 import { openModels } from './models/registry.ts'
 import type { Driver } from './outbox.ts'
+import { Pairings } from './pairings.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
@@ -99,6 +101,7 @@ interface House {
   readonly connections: Connections
   readonly models: ModelDriver
   readonly heads: Heads
+  readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
 }
@@ -107,19 +110,11 @@ function assemble(
   options: GatewayOptions,
   { file, config, store }: { file: ConfigFile; config: ResolvedConfig; store: Store },
 ): House {
-  const { services, version, env } = options
+  const { services, version } = options
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
-  const found = openModels(config, services, env)
-  const models = new ModelDriver(
-    { store, registry, services, publish: (delta) => hub.delta(delta) },
-    {
-      concurrentMax: config.agent.maxConcurrent,
-      systemPrompt: config.agent.systemPrompt,
-      find: (model) => found.find(model),
-    },
-  )
+  const models = openModelDriver(options, config, kernel)
   const defaults = {
     model: config.agent.model.primary,
     thinking: 'off',
@@ -130,12 +125,16 @@ function assemble(
   for (const [name, driver] of [...models.drivers(), ...channels.drivers]) drivers.set(name, driver)
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
+  const pairings = new Pairings({ registry, store, work, services })
+  const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
     registry,
     store,
     heads,
     work,
     channels,
+    pairings,
+    url: () => urlOf(house),
     services,
     config,
     configFile: file,
@@ -152,16 +151,39 @@ function assemble(
     version,
     epoch: store.epoch(),
     auth: authSettings(config),
+    pairings,
+    limiter: lockouts.limiter,
     handle: (command, origin) => handleCommand(methodHouse, command, origin),
   })
+  kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  return { options, config, kernel, channels, connections, models, heads, tell, listener: null }
+  const parts = { options, config, kernel, channels, connections, models, heads, lockouts, tell }
+  const house: House = { ...parts, listener: null }
+  return house
+}
+
+function openModelDriver(
+  { services, env }: GatewayOptions,
+  config: ResolvedConfig,
+  { store, registry, hub }: Kernel,
+): ModelDriver {
+  const found = openModels(config, services, env)
+  return new ModelDriver(
+    { store, registry, services, publish: (delta) => hub.delta(delta) },
+    {
+      concurrentMax: config.agent.maxConcurrent,
+      systemPrompt: config.agent.systemPrompt,
+      find: (model) => found.find(model),
+    },
+  )
 }
 
 function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
+  const { autoApprove } = auth
   const secret = auth.mode === 'password' ? auth.password : auth.token
-  return secret === null ? { mode: 'none', secret: '' } : { mode: auth.mode, secret }
+  if (secret === null) return { mode: 'none', secret: '', autoApprove }
+  return { mode: auth.mode, secret, autoApprove }
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
@@ -173,10 +195,18 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   await house.tell({ type: 'gateway.booted', epoch, version }, cause)
   const recovered = await kernel.recover(cause)
   await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port } = config.gateway
+  const { address, port, loopback, allowedHosts, allowedOrigins } = config.gateway
+  if (!loopback) {
+    services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
+  }
   house.listener = await openListener(
     { address, port: options.port ?? port },
-    { connections, log: services.log, isReady: () => house.listener !== null },
+    {
+      connections,
+      log: services.log,
+      isReady: () => house.listener !== null,
+      lists: { allowedHosts, allowedOrigins },
+    },
   )
   house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
@@ -189,12 +219,18 @@ function running(house: House, recovered: Recovered): RunningGateway {
   let stopping: Promise<void> | null = null
   return {
     port,
-    url: `ws://${config.gateway.loopback ? '127.0.0.1' : config.gateway.address}:${port}`,
+    url: urlOf(house),
     model: config.agent.model.primary,
     recovered,
     failed: kernel.store.failed,
     stop: (reason) => (stopping ??= stop(house, reason)),
   }
+}
+
+function urlOf({ config, listener }: House): string {
+  const { loopback, address } = config.gateway
+  const host = loopback && !address.includes(':') ? '127.0.0.1' : address
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 0}`
 }
 
 // Half of the budget for work in hand, a quarter for sockets; the rest for the checkpoint.
@@ -221,6 +257,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
   await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()
+  house.lockouts.close()
   listener?.close()
   log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })
 }

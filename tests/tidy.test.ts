@@ -26,7 +26,6 @@ const OUTPUT = ['node_modules', 'dist']
 
 /** Codes that clients know and that nothing throws yet, each with the part that will. */
 const CODES_TO_COME: Readonly<Record<string, string>> = {
-  RATE_LIMITED: 'rate limits of connections',
   STORE_LOCKED: 'a second writer that the lock of the state directory did not stop',
   REPLAY_DIVERGED: 'the history verbs',
 }
