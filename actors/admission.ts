@@ -86,7 +86,7 @@ function judgeKnown({ params, held, device: { context } }: Case): Verdict | null
   const rule = held.token === 'right' ? 'device.token' : 'device.key'
   if (isProven) return { kind: 'admit', rule, granted: context.scopes, approves: false }
   if (isOwnKey) throw unauthorized('the device token is wrong')
-  if (context.publicKey === undefined) return null
+  if ((context.publicKey ?? null) === null) return null
   if (held.token === 'wrong') throw unauthorized('the device token is wrong')
   if (held.secret === 'wrong') throw unauthorized('the gateway token or password is wrong')
   return { kind: 'challenge', why: 'this device has a key and must sign, or show its token' }

@@ -112,7 +112,9 @@ export class Pairings {
     }
     return [...streams]
       .map((stream) => this.#setup.registry.snapshot(stream as StreamId).context as PairingContext)
-      .flatMap(({ deviceId, request }) => (request === undefined ? [] : [{ deviceId, request }]))
+      .flatMap(({ deviceId, request }) =>
+        request === undefined || request === null ? [] : [{ deviceId, request }],
+      )
       .sort((a, b) => a.request.requestedAt - b.request.requestedAt)
   }
 
@@ -154,7 +156,8 @@ export class Pairings {
     const context = snapshot?.context as PairingContext | undefined
     if (snapshot?.value === 'paired')
       throw unauthorized('this device was paired just now, try again')
-    if (context?.request !== undefined) throw pairingRequired(context.request)
+    const waits = context?.request ?? null
+    if (waits !== null) throw pairingRequired(waits)
     const { clock, chance } = this.#setup.services
     const now = clock.now()
     if (now - (context?.rejectedAt ?? 0) < limits.pairingRejectedMs) {

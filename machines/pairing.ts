@@ -14,7 +14,7 @@
  * it replaces the token. Nothing leads out of `revoked`.
  *
  * Secrets are never here, only their SHA-256. Members of the context that older journals know
- * nothing of are absent until they are needed, so that those fold to the hashes they recorded.
+ * nothing of are absent until they are needed, and null when they are over, so that those fold to the hashes they recorded.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
@@ -98,12 +98,20 @@ export interface PairingContext {
   rule: string
   approvedAt: number
   seenHour: number
-  publicKey?: string // of a paired device that has one
-  nonceHash?: string // while challenged
-  answered?: ChallengeAnswered // while signed
-  request?: PairingRequest // while waiting
-  rejectedAt?: number
+  publicKey?: string | null // of a paired device that has one
+  nonceHash?: string | null // while challenged
+  answered?: ChallengeAnswered | null // while signed
+  request?: PairingRequest | null // while waiting
+  rejectedAt?: number | null
   refusedHour?: number // when it last asked for more than it was granted
+}
+
+type Passing = 'publicKey' | 'nonceHash' | 'answered' | 'request' | 'rejectedAt'
+
+// XState merges what an assign returns, so a member cannot be taken away again; one that was never
+// there must not appear either.
+function forget(draft: PairingContext, members: readonly Passing[]): void {
+  for (const member of members) if (draft[member] !== undefined) draft[member] = null
 }
 
 const machine = setup({
@@ -116,7 +124,7 @@ const machine = setup({
       event.type !== 'challenge.answered'
         ? context
         : produce(context, (draft) => {
-            delete draft.nonceHash
+            draft.nonceHash = null
             draft.answered = event
           }),
     ),
@@ -125,8 +133,8 @@ const machine = setup({
         ? context
         : produce(context, (draft) => {
             const { answered } = context
-            delete draft.answered
-            if (answered === undefined) return
+            draft.answered = null
+            if (answered === undefined || answered === null) return
             const { role, scopes, publicKey, deviceId } = answered
             const { requestId, codeHash, address, expiresAt, at: requestedAt } = event
             const asked = { role, scopes, publicKey, address, requestedAt, expiresAt }
@@ -136,13 +144,13 @@ const machine = setup({
     ),
     'request.drop': assign(({ context, event }) =>
       produce(context, (draft) => {
-        delete draft.request
+        draft.request = null
         if (event.type === 'approval.rejected') draft.rejectedAt = event.at
       }),
     ),
     'miss.count': assign(({ context }) =>
       produce(context, ({ request }) => {
-        if (request === undefined) return
+        if (request === undefined || request === null) return
         request.missed += 1
         if (request.missed >= limits.pairingCodeTriesMax) request.codeHash = ''
       }),
@@ -159,10 +167,7 @@ const machine = setup({
             draft.approvedAt = event.at
             draft.seenHour = Math.floor(event.at / 3_600_000)
             if (event.publicKey !== undefined) draft.publicKey = event.publicKey
-            delete draft.nonceHash
-            delete draft.answered
-            delete draft.request
-            delete draft.rejectedAt
+            forget(draft, ['nonceHash', 'answered', 'request', 'rejectedAt'])
           }),
     ),
     'token.keep': assign(({ context, event }) =>
@@ -183,8 +188,7 @@ const machine = setup({
       produce(context, (draft) => {
         draft.tokenHash = ''
         draft.scopes = []
-        delete draft.publicKey
-        delete draft.request
+        forget(draft, ['publicKey', 'request'])
       }),
     ),
   },
@@ -274,7 +278,7 @@ export const pairingMachine = machine.createMachine({
 
 /** Lists what a pairing waits for: while a request waits for a person, its end. */
 export function pairingWaits(value: unknown, { request }: PairingContext): Wait[] {
-  if (value !== 'waiting' || request === undefined) return []
+  if (value !== 'waiting' || request === undefined || request === null) return []
   const { requestId, expiresAt } = request
   const event = { type: 'approval.expired', requestId, reason: 'time' } as const
   return [{ id: `expiry.${requestId}`, dueAt: expiresAt, event }]

@@ -75,7 +75,7 @@ export const pairingSetup: Handler<'pairing.setup'> = (house, params, origin) =>
 export const deviceList: Handler<'device.list'> = ({ pairings }) => ({
   devices: pairings.devices().map(({ state, context }) => {
     const { deviceId, role, scopes, rule, tokenHash, publicKey, approvedAt, seenHour } = context
-    const held = { hasKey: publicKey !== undefined, hasToken: tokenHash !== '' }
+    const held = { hasKey: (publicKey ?? null) !== null, hasToken: tokenHash !== '' }
     const seenAt = Math.max(approvedAt, seenHour * 3_600_000)
     return { deviceId, state, role, scopes, rule, ...held, approvedAt, seenAt }
   }),
