@@ -101,8 +101,11 @@ function portOf({ socket }: IncomingMessage): number {
 const FORWARDING_HEADERS = [
   'forwarded',
   'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
   'x-real-ip',
   'cf-connecting-ip',
+  'true-client-ip',
   'tailscale-user-login',
   'via',
 ]

@@ -79,6 +79,7 @@ function checkOrigins({ gateway = {} }: GatewayConfig): ConfigIssue[] {
 }
 
 function isOrigin(text: string): boolean {
+  if (text.includes('*')) return false
   if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text
   return text === 'null' || /^[a-z][a-z\d+.-]*:\/\/[^\s/*]*$/.test(text)
 }
