@@ -24,12 +24,14 @@ export const limits = {
   signatureSkewMs: 60_000, // How far a device's clock may be off, where it signs its own time.
   pairingMs: 600_000, // A request waits this long for a person; its code lives as long.
   pairingCodeTriesMax: 5, // Wrong codes typed while a code is alive; then it is burned.
+  pairingCodeCharsMax: 12, // As typed, dashes and spaces included; request ids have 36.
   pairingRejectedMs: 3_600_000, // A rejected device may ask again after an hour.
   pairingWaitingMax: 32, // Requests waiting for a person: a list that can still be read.
   pairingWaitingPerAddressMax: 3, // A house behind one address pairs this many devices at a time.
   pairingRequestsPerAddressHour: 20, // New requests, about 1 KB of journal each.
   pairingRequestsPerHour: 120, // All addresses together: strangers add at most 3 MB a day.
   setupCodesMax: 16, // One-time codes on somebody's screen at a time.
+  deviceIdShownChars: 16, // Of a fingerprint, where it is only to be recognised.
   devicesListMax: 1_000, // Rows of `device.list`; a house has under 50.
   authFailuresMax: 10, // Upstream's: wrong credentials of one address and class in a window.
   authFailuresGlobalMax: 200, // Of all addresses together: guessing from many places.

@@ -48,6 +48,44 @@ const history = {
   },
 } satisfies Readonly<Record<string, VerbEntry>>
 
+const devices: VerbEntry = {
+  summary: 'list the devices that may come in',
+  load: async () => (await import('./verbs/devices.ts')).devicesList,
+}
+
+const pairing = {
+  'pairing list': {
+    summary: 'list the devices that wait for approval',
+    load: async () => (await import('./verbs/pairing.ts')).pairingList,
+  },
+  'pairing approve': {
+    summary: 'let a device in: [CHANNEL] CODE, or its request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingApprove,
+  },
+  'pairing reject': {
+    summary: 'turn a device away: CODE, or its request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingReject,
+  },
+  'pairing qr': {
+    summary: 'show a QR code that lets one phone in',
+    load: async () => (await import('./verbs/pairing-qr.ts')).pairingQr,
+  },
+  'pairing hash-password': {
+    summary: 'hash a password for gateway.auth.password',
+    load: async () => (await import('./verbs/hash-password.ts')).hashPasswordVerb,
+  },
+  'devices list': devices,
+  devices: { ...devices, summary: 'the same' },
+  'devices revoke': {
+    summary: 'throw a device out, for good: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRevoke,
+  },
+  'devices rotate': {
+    summary: 'give a device a new token: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRotate,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -107,6 +145,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  ...pairing,
   ...history,
 }
 
@@ -161,6 +200,7 @@ export function rootHelp(): string {
       ['  OPENCLAW_CONFIG_PATH', 'configuration (default openclaw.json in the state directory)'],
       ['  OPENCLAW_GATEWAY_PORT', 'port (after --port, before gateway.port; default 18789)'],
       ['  OPENCLAW_GATEWAY_TOKEN', 'token (after --token, before gateway.auth.token)'],
+      ['  OPENCLAW_GATEWAY_PASSWORD', 'password (before gateway.auth.password)'],
     ]),
     '',
     'Exit codes:',

@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { createPublicKey, verify } from 'node:crypto'
-import { sha256Hex } from '../codec.ts'
+import { sha256Hex } from '../digest.ts'
 
 /** What a device signs. The token is the one it shows, '' where it shows none. */
 export interface SignedConnect {

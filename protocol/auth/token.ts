@@ -5,7 +5,7 @@
  * people choose, have `password.ts`.
  */
 import { timingSafeEqual } from 'node:crypto'
-import { sha256, sha256Hex } from '../codec.ts'
+import { sha256, sha256Hex } from '../digest.ts'
 
 /** Digests a secret as it is kept at rest: 64 hex digits. */
 export function digestSecret(secret: string): string {
