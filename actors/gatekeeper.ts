@@ -195,8 +195,7 @@ function strangerOf(
 ): Stranger {
   const { deviceId, role = 'client', scopes = null } = params
   const { nonce = '', issuedAt = 0 } = challenge ?? {}
-  const { address } = peer
-  return { deviceId, publicKey: publicKey ?? '', role, scopes, address, nonce, issuedAt }
+  return { deviceId, publicKey: publicKey ?? '', role, scopes, peer, nonce, issuedAt }
 }
 
 function assertGranted(missing: readonly string[], granted: readonly string[]): void {

@@ -19,12 +19,13 @@ import {
 } from '../protocol/auth/pairing-code.ts'
 import { digestSecret, equalSecrets } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { unauthorized } from './admission.ts'
 import type { Message } from './durable.ts'
+import type { Peer } from './peer.ts'
 import { SetupCodes } from './setup-codes.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
@@ -38,7 +39,7 @@ export interface Stranger {
   readonly publicKey: string
   readonly role: 'client' | 'node'
   readonly scopes: readonly string[] | null
-  readonly address: string
+  readonly peer: Peer
   readonly nonce: string
   readonly issuedAt: number
 }
@@ -96,7 +97,8 @@ export class Pairings {
 
   /** Records that a device has answered its challenge; resolves false where it may not ask now. */
   async recordAnswer(stranger: Stranger, cited: Cited): Promise<boolean> {
-    const { deviceId, publicKey, role, scopes, address, nonce, issuedAt } = stranger
+    const { deviceId, publicKey, role, scopes, peer, nonce, issuedAt } = stranger
+    const { address } = peer
     const nonceHash = digestSecret(nonce)
     const issued = { type: 'challenge.issued', nonceHash, address, issuedAt }
     const answered = { type: 'challenge.answered', deviceId, publicKey, nonceHash, role, scopes }
@@ -151,7 +153,8 @@ export class Pairings {
   }
 
   async #request(stranger: Stranger, cited: Cited): Promise<never> {
-    const { deviceId, address } = stranger
+    const { deviceId, peer } = stranger
+    const { address, forwarded } = peer
     const snapshot = this.snapshot(deviceId)
     const context = snapshot?.context as PairingContext | undefined
     if (snapshot?.value === 'paired')
@@ -170,7 +173,9 @@ export class Pairings {
     const requestId = chance.id()
     const expiresAt = now + limits.pairingMs
     const codeHash = digestPairingCode(code)
-    const event = { type: 'approval.requested', requestId, codeHash, address, expiresAt }
+    const origin = peer.origin === null ? null : cutText(peer.origin)
+    const seen = { address, origin, forwarded }
+    const event = { type: 'approval.requested', requestId, codeHash, expiresAt, ...seen }
     const { ignored } = await this.#offer(deviceId, event, cited)
     if (ignored !== null) throw unauthorized('this device may not ask')
     throw pairingRequired({ requestId, expiresAt }, code)

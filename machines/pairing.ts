@@ -59,6 +59,8 @@ export type ApprovalRequested = {
   requestId: string
   codeHash: string
   address: string
+  origin: string | null // cut to limits.contextTextCharsMax
+  forwarded: boolean
   expiresAt: number // ms since epoch
   at: number
 }
@@ -86,6 +88,8 @@ export interface PairingRequest {
   scopes: string[] | null
   publicKey: string
   address: string
+  origin: string | null
+  forwarded: boolean
   requestedAt: number
   expiresAt: number
 }
@@ -136,10 +140,12 @@ const machine = setup({
             draft.answered = null
             if (answered === undefined || answered === null) return
             const { role, scopes, publicKey, deviceId } = answered
-            const { requestId, codeHash, address, expiresAt, at: requestedAt } = event
-            const asked = { role, scopes, publicKey, address, requestedAt, expiresAt }
+            const { requestId, codeHash, expiresAt, at: requestedAt } = event
+            const { address, origin, forwarded } = event
+            const asked = { role, scopes, publicKey, requestedAt, expiresAt }
+            const seen = { address, origin, forwarded }
             draft.deviceId = deviceId
-            draft.request = { requestId, codeHash, missed: 0, ...asked }
+            draft.request = { requestId, codeHash, missed: 0, ...asked, ...seen }
           }),
     ),
     'request.drop': assign(({ context, event }) =>

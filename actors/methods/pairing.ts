@@ -27,13 +27,13 @@ export const pairingList: Handler<'pairing.list'> = ({ pairings }) => ({
 /** `{ requestId, deviceId, role, scopes, position }`; the device fetches its token by its key. */
 export const pairingApprove: Handler<'pairing.approve'> = async (house, params, origin) => {
   const { deviceId, request } = await findRequest(house, params, origin)
-  const { requestId, role, publicKey, address } = request
+  const { requestId, role, publicKey, address, origin: page, forwarded } = request
   const { caller, cause, correlationId } = origin
   const by = caller.admission.deviceId
   if (by === deviceId) throw new GatewayError('FORBIDDEN', 'a device cannot approve itself')
   const asked = params.scopes ?? request.scopes ?? undefined
   const scopes = grantable(asked, role, origin)
-  const evidence = { address, origin: null, forwarded: false, secret: 'none', key: publicKey }
+  const evidence = { address, origin: page, forwarded, secret: 'none', key: publicKey }
   const approved = { deviceId, role, scopes, tokenHash: '', publicKey, requestId, by, evidence }
   const rule = params.code === undefined ? 'operator.id' : 'operator.code'
   const event = { type: 'device.approved', ...approved, rule }

@@ -166,7 +166,7 @@ hosts('P3 no subprotocol is echoed', async ({ house }) => {
   assert.not.match(answer.toString('latin1'), /sec-websocket-protocol|hunter2/i)
 })
 
-hosts('S05 no header makes a peer direct that is not', async ({ house }) => {
+hosts('S03 S05 no header makes a peer direct that is not', async ({ house }) => {
   for (const name of [
     'x-forwarded-for',
     'x-forwarded-host',

@@ -217,6 +217,10 @@ pairing('S33 a code works once, and not after a rejection', async ({ house }) =>
   const late = await boss.request('pairing.approve', { code: second })
   const again = await ask(house, two)
 
+  const record = readRecords(house.store).find(({ event }) => event['by'] === 'owner')
+  const key = one.publicKey
+  const seen = { address: '127.0.0.1', origin: null, forwarded: true, secret: 'none', key }
+  assert.equal(record?.event['evidence'], seen)
   assert.is(approval.payload['deviceId'], one.id)
   assert.is(code(twice), 'NOT_FOUND')
   assert.is(rejection.payload['deviceId'], two.id)

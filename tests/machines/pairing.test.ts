@@ -29,6 +29,8 @@ const requested = {
   requestId: 'q',
   codeHash: 'cc',
   address: '10.0.0.7',
+  origin: null,
+  forwarded: true,
   expiresAt: 900,
 }
 const byPerson = { ...approved('d'), requestId: 'q', publicKey: 'key', tokenHash: '', by: 'owner' }

@@ -135,6 +135,8 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
       requestId,
       codeHash: fc.constant('cc'),
       address: fc.constant('10.0.0.7'),
+      origin: fc.option(fc.constant('http://a')),
+      forwarded: fc.boolean(),
       expiresAt: fc.integer({ min: 1, max: 900_000 }),
     }),
     fc.record({ type: fc.constant('approval.rejected'), requestId, by: fc.constant('owner') }),
