@@ -25,9 +25,11 @@ import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
+import { type Lockouts, openLockouts } from './lockouts.ts'
 import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
+import { Pairings } from './pairings.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
@@ -97,6 +99,7 @@ interface House {
   readonly models: ModelDriver
   readonly heads: Heads
   readonly configuration: ConfigKeeper
+  readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
 }
@@ -110,35 +113,28 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
-  const models = new ModelDriver(
-    { store, registry, services, publish: (delta) => hub.delta(delta) },
-    {
-      concurrentMax: config.agent.maxConcurrent,
-      systemPrompt: () => configuration.live.config.agent.systemPrompt,
-      find: (model) => configuration.live.models.find(model),
-    },
-  )
-  const defaults = (): RunDefaults => {
-    const { agent, session } = configuration.live.config
-    return { model: agent.model.primary, thinking: 'off', messagesMax: session.maxMessages }
-  }
+  const models = openModelDriver(options, configuration, kernel)
   const setups = setUpChannels(config, services)
-  const channels = openChannels(setups, defaults, { registry, store, work, services })
-  for (const [name, driver] of [
-    ...models.drivers(),
-    ...channels.drivers,
-    ...configuration.drivers(),
-  ]) {
-    drivers.set(name, driver)
-  }
+  const channels = openChannels(setups, () => runDefaults(configuration), {
+    registry,
+    store,
+    work,
+    services,
+  })
+  const all = [...models.drivers(), ...channels.drivers, ...configuration.drivers()]
+  for (const [name, driver] of all) drivers.set(name, driver)
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
+  const pairings = new Pairings({ registry, store, work, services })
+  const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
     registry,
     store,
     heads,
     work,
     channels,
+    pairings,
+    url: () => urlOf(house),
     services,
     configuration,
     idempotency: new Idempotency(store, work),
@@ -154,17 +150,44 @@ function assemble(
     version,
     epoch: store.epoch(),
     auth: authSettings(config),
+    pairings,
+    limiter: lockouts.limiter,
     handle: (command, origin) => handleCommand(methodHouse, command, origin),
   })
+  kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const parts = { kernel, channels, connections, models, heads, configuration }
-  return { options, config, ...parts, tell, listener: null }
+  const own = { kernel, channels, connections, models, heads, lockouts, configuration }
+  const house: House = { options, config, ...own, tell, listener: null }
+  return house
+}
+
+// Read anew for each message, so that a change takes effect at once.
+function runDefaults({ live }: ConfigKeeper): RunDefaults {
+  const { agent, session } = live.config
+  return { model: agent.model.primary, thinking: 'off', messagesMax: session.maxMessages }
+}
+
+function openModelDriver(
+  { services }: GatewayOptions,
+  configuration: ConfigKeeper,
+  { store, registry, hub }: Kernel,
+): ModelDriver {
+  return new ModelDriver(
+    { store, registry, services, publish: (delta) => hub.delta(delta) },
+    {
+      concurrentMax: configuration.live.config.agent.maxConcurrent,
+      systemPrompt: () => configuration.live.config.agent.systemPrompt,
+      find: (model) => configuration.live.models.find(model),
+    },
+  )
 }
 
 function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
+  const { autoApprove } = auth
   const secret = auth.mode === 'password' ? auth.password : auth.token
-  return secret === null ? { mode: 'none', secret: '' } : { mode: auth.mode, secret }
+  if (secret === null) return { mode: 'none', secret: '', autoApprove }
+  return { mode: auth.mode, secret, autoApprove }
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
@@ -177,10 +200,18 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const recovered = await kernel.recover(cause)
   await house.configuration.start(kernel.registry, cause)
   await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port } = config.gateway
+  const { address, port, loopback, allowedHosts, allowedOrigins } = config.gateway
+  if (!loopback) {
+    services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
+  }
   house.listener = await openListener(
     { address, port: options.port ?? port },
-    { connections, log: services.log, isReady: () => house.listener !== null },
+    {
+      connections,
+      log: services.log,
+      isReady: () => house.listener !== null,
+      lists: { allowedHosts, allowedOrigins },
+    },
   )
   house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
@@ -193,12 +224,18 @@ function running(house: House, recovered: Recovered): RunningGateway {
   let stopping: Promise<void> | null = null
   return {
     port,
-    url: `ws://${config.gateway.loopback ? '127.0.0.1' : config.gateway.address}:${port}`,
+    url: urlOf(house),
     model: config.agent.model.primary,
     recovered,
     failed: kernel.store.failed,
     stop: (reason) => (stopping ??= stop(house, reason)),
   }
+}
+
+function urlOf({ config, listener }: House): string {
+  const { loopback, address } = config.gateway
+  const host = loopback && !address.includes(':') ? '127.0.0.1' : address
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 0}`
 }
 
 // Half of the budget for work in hand, a quarter for sockets; the rest for the checkpoint.
@@ -226,6 +263,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
   await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()
+  house.lockouts.close()
   listener?.close()
   log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })
 }

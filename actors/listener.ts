@@ -1,19 +1,18 @@
 /**
  * The door: one HTTP server, which upgrades WebSockets and answers probes. Before step 1 of 8.
  *
- * Host and Origin are judged before any state is made: a Host must be an address or a name of this
- * machine (against DNS rebinding), an Origin must be our own (against web pages). Nothing secret is
- * ever read from a URL. Compression is off.
+ * Host, Origin and URL are judged before any state is made, for HTTP and for upgrades alike
+ * (hosts.ts). Nothing secret is ever read from a URL, no subprotocol is echoed, compression is off.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
-import { hostname } from 'node:os'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import type { Peer } from './admission.ts'
 import type { Connections } from './connections.ts'
+import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
+import type { Peer } from './peer.ts'
 import type { Log } from './services.ts'
 
 export interface Listener {
@@ -28,6 +27,7 @@ interface Door {
   readonly connections: Connections
   readonly log: Log
   readonly isReady: () => boolean
+  readonly lists: DoorLists
 }
 
 /**
@@ -43,6 +43,7 @@ export async function openListener(
     maxPayload: limits.preAuthFrameBytesMax,
     perMessageDeflate: false,
     clientTracking: false,
+    handleProtocols: () => false,
   })
   let stopped = false
   const server = createServer({
@@ -79,20 +80,11 @@ export async function openListener(
   }
 }
 
-interface Refusal {
-  readonly status: string
-  readonly reason: string
-}
-
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
-function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
-  const { host = '', origin } = request.headers
-  if (!isOwnHost(host))
-    return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
-  if (origin !== undefined && origin !== `http://${host}`) {
-    return { status: '403 Forbidden', reason: `origin ${origin} is not allowed` }
-  }
+function judgeUpgrade(request: IncomingMessage, { connections, lists }: Door): Refusal | null {
+  const refusal = judgeHead(request, lists, portOf(request))
+  if (refusal !== null) return refusal
   if (
     connections.size >= limits.connectionsMax ||
     connections.waiting >= limits.connectionsPreAuthMax
@@ -102,21 +94,18 @@ function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal 
   return null
 }
 
-// A name can be made to resolve here by anybody; an address or our own name can not.
-function isOwnHost(host: string): boolean {
-  const name = host
-    .replace(/:\d+$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase()
-  const own = hostname().toLowerCase()
-  return isIP(name) !== 0 || name === 'localhost' || name === own || name === `${own}.local`
+function portOf({ socket }: IncomingMessage): number {
+  return socket.localPort ?? 0
 }
 
 const FORWARDING_HEADERS = [
   'forwarded',
   'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
   'x-real-ip',
   'cf-connecting-ip',
+  'true-client-ip',
   'tailscale-user-login',
   'via',
 ]
@@ -132,6 +121,11 @@ function describePeer(request: IncomingMessage): Peer {
 }
 
 function answerHttp(request: IncomingMessage, response: ServerResponse, door: Door): void {
+  const refusal = judgeHead(request, door.lists, portOf(request))
+  if (refusal !== null) {
+    door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
+    return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
+  }
   const path = (request.url ?? '').split('?')[0]
   if (path === '/healthz') return respond(response, 200, { ok: true, status: 'live' })
   if (path === '/readyz') {

@@ -6,7 +6,7 @@ import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
 import { gatewayMachine } from './gateway.ts'
-import { pairingMachine } from './pairing.ts'
+import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
 import { sessionMachine } from './session.ts'
 import { createStepper, type Stepper } from './step.ts'
@@ -24,7 +24,10 @@ const never = () => NO_WAITS
 export const kinds: Readonly<Record<StreamKind, Kind>> = {
   gateway: { stepper: createStepper(gatewayMachine), waits: never },
   connection: { stepper: createStepper(connectionMachine), waits: never },
-  pairing: { stepper: createStepper(pairingMachine), waits: never },
+  pairing: {
+    stepper: createStepper(pairingMachine),
+    waits: (snapshot) => pairingWaits(snapshot.value, snapshot.context),
+  },
   session: { stepper: createStepper(sessionMachine), waits: never },
   run: {
     stepper: createStepper(runMachine),

@@ -66,6 +66,8 @@ function hintOf({ code, details }: GatewayError, program: string): string | null
       return `Look at it: ${program} status    Stop it: ${program} gateway stop`
     case 'UNAUTHORIZED':
       return 'Show the token: --token TOKEN, OPENCLAW_GATEWAY_TOKEN, or gateway.auth.token in the configuration'
+    case 'PAIRING_REQUIRED':
+      return `Where the gateway runs: ${program} pairing approve ${textOr(details['code'], 'CODE')}`
     case 'PORT_TAKEN':
       return `Take another: ${program} gateway --port N`
     case 'CONFIG_INVALID':
@@ -82,6 +84,10 @@ function hintOf({ code, details }: GatewayError, program: string): string | null
     default:
       return null
   }
+}
+
+function textOr(value: unknown, other: string): string {
+  return typeof value === 'string' ? value : other
 }
 
 /**

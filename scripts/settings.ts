@@ -5,6 +5,7 @@
  *   config   OPENCLAW_CONFIG_PATH, else openclaw.json in the state directory
  *   port     --port, OPENCLAW_GATEWAY_PORT, gateway.port, 18789
  *   token    --token, OPENCLAW_GATEWAY_TOKEN, gateway.auth.token
+ *   password OPENCLAW_GATEWAY_PASSWORD, gateway.auth.password where it stands there in plain text
  *
  * Verbs that only knock at the gateway must work with a configuration that it would refuse, so
  * the file is read tolerantly here; the gateway itself reads it with `protocol/config/parse.ts`.
@@ -56,7 +57,7 @@ export async function readSettings(
     host: hostOf(member(gateway, 'bind')),
     ...readPort(flags, env, member(gateway, 'port')),
     token: flags.token ?? env['OPENCLAW_GATEWAY_TOKEN'] ?? secretOf(member(auth, 'token'), env),
-    password: secretOf(member(auth, 'password'), env),
+    password: env['OPENCLAW_GATEWAY_PASSWORD'] || plainPassword(member(auth, 'password'), env),
   }
 }
 
@@ -121,6 +122,12 @@ function secretOf(value: unknown, env: NodeJS.ProcessEnv): string | null {
   return value.replaceAll(REFERENCE, (reference, name: string) =>
     reference.startsWith('$$') ? reference.slice(1) : (env[name] ?? reference),
   )
+}
+
+// A hash opens nothing: the device's own key and token do.
+function plainPassword(value: unknown, env: NodeJS.ProcessEnv): string | null {
+  const password = secretOf(value, env)
+  return password?.startsWith('scrypt:') === true ? null : password
 }
 
 function member(value: unknown, name: string): unknown {

@@ -19,6 +19,67 @@ const sessions: VerbEntry = {
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
 
+const history = {
+  'history head': {
+    summary: 'the head of the journal: size, root, signed head, key',
+    load: async () => (await import('./verbs/history-head.ts')).historyHead,
+  },
+  'history verify': {
+    summary: 'check every record and every signed head, also of a copy',
+    load: async () => (await import('./verbs/history-verify.ts')).historyVerify,
+  },
+  'history stats': {
+    summary: 'count what is in the journal',
+    load: async () => (await import('./verbs/history-stats.ts')).historyStats,
+  },
+  'history witness': {
+    summary: 'remember the signed head; does it extend the last one?',
+    load: async () => (await import('./verbs/history-witness.ts')).historyWitness,
+  },
+  'history erase': {
+    summary: 'erase what somebody wrote and was answered, or a session',
+    load: async () => (await import('./verbs/history-erase.ts')).historyErase,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
+const devices: VerbEntry = {
+  summary: 'list the devices that may come in',
+  load: async () => (await import('./verbs/devices.ts')).devicesList,
+}
+
+const pairing = {
+  'pairing list': {
+    summary: 'list the devices that wait for approval',
+    load: async () => (await import('./verbs/pairing.ts')).pairingList,
+  },
+  'pairing approve': {
+    summary: 'let a device in: [CHANNEL] CODE, or its request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingApprove,
+  },
+  'pairing reject': {
+    summary: 'turn a device away: CODE, or its request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingReject,
+  },
+  'pairing qr': {
+    summary: 'show a QR code that lets one phone in',
+    load: async () => (await import('./verbs/pairing-qr.ts')).pairingQr,
+  },
+  'pairing hash-password': {
+    summary: 'hash a password for gateway.auth.password',
+    load: async () => (await import('./verbs/hash-password.ts')).hashPasswordVerb,
+  },
+  'devices list': devices,
+  devices: { ...devices, summary: 'the same' },
+  'devices revoke': {
+    summary: 'throw a device out, for good: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRevoke,
+  },
+  'devices rotate': {
+    summary: 'give a device a new token: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRotate,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -79,6 +140,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
   ...HISTORY_VERBS,
+  ...pairing,
+  ...history,
 }
 
 /** A verb as found at the beginning of the arguments. */
@@ -132,6 +195,7 @@ export function rootHelp(): string {
       ['  OPENCLAW_CONFIG_PATH', 'configuration (default openclaw.json in the state directory)'],
       ['  OPENCLAW_GATEWAY_PORT', 'port (after --port, before gateway.port; default 18789)'],
       ['  OPENCLAW_GATEWAY_TOKEN', 'token (after --token, before gateway.auth.token)'],
+      ['  OPENCLAW_GATEWAY_PASSWORD', 'password (before gateway.auth.password)'],
     ]),
     '',
     'Exit codes:',

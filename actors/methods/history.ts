@@ -4,6 +4,7 @@
  * Each answer is bounded: a page of records, one actor, one chain. The skeleton needs
  * `operator.read`; texts need `operator.history`, and who read them becomes a record itself.
  */
+import { allows } from '../../protocol/auth/scopes.ts'
 import { diffStates } from '../../machines/history/diff.ts'
 import {
   formatDiff,
@@ -200,7 +201,7 @@ async function withTexts(
   { caller, cause, correlationId }: Origin,
 ): Promise<object[]> {
   const { scopes, deviceId } = caller.admission
-  if (!scopes.includes('operator.history')) {
+  if (!allows(scopes, 'operator.history')) {
     const details = { requiredScopes: ['operator.history'], path: 'bodies' }
     throw new GatewayError('FORBIDDEN', 'params.bodies: needs the scope operator.history', details)
   }

@@ -7,6 +7,7 @@ import type { Channels } from '../channel.ts'
 import type { ConfigKeeper } from '../config.ts'
 import type { Heads } from '../heads.ts'
 import type { Idempotency } from '../idempotency.ts'
+import type { Pairings } from '../pairings.ts'
 import type { Registry } from '../registry.ts'
 import type { Services } from '../services.ts'
 import type { StreamId } from '../../protocol/ids.ts'
@@ -18,6 +19,8 @@ export interface MethodHouse {
   readonly work: OpenWork
   readonly idempotency: Idempotency
   readonly channels: Channels
+  readonly pairings: Pairings
+  readonly url: () => string // where clients find this gateway
   readonly services: Services
   readonly configuration: ConfigKeeper
   readonly startedAt: number // ms, monotonic

@@ -82,6 +82,7 @@ const received = fc.record({
   messagesMax: fc.constant(400),
 })
 
+const requestId = fc.constantFrom('q1', 'q2')
 const subscribe = fc.option(fc.constantFrom([], ['agent'], ['tick', 'chat']))
 
 const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
@@ -115,6 +116,44 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     fc.constant({ type: 'connection.closed', code: 1000, reason: '' }),
   ],
   pairing: [
+    fc.record({
+      type: fc.constant('challenge.issued'),
+      nonceHash: fc.constantFrom('n1', 'n2'),
+      address: fc.constant('10.0.0.7'),
+      issuedAt: fc.constant(1),
+    }),
+    fc.record({
+      type: fc.constant('challenge.answered'),
+      deviceId: fc.constant('d'),
+      publicKey: fc.constant('key'),
+      nonceHash: fc.constantFrom('n1', 'n2'),
+      role: fc.constantFrom('client', 'node'),
+      scopes: fc.option(fc.constant(['operator.read'])),
+    }),
+    fc.record({
+      type: fc.constant('approval.requested'),
+      requestId,
+      codeHash: fc.constant('cc'),
+      address: fc.constant('10.0.0.7'),
+      origin: fc.option(fc.constant('http://a')),
+      forwarded: fc.boolean(),
+      expiresAt: fc.integer({ min: 1, max: 900_000 }),
+    }),
+    fc.record({ type: fc.constant('approval.rejected'), requestId, by: fc.constant('owner') }),
+    fc.record({ type: fc.constant('approval.expired'), requestId, reason: fc.constant('time') }),
+    fc.constant({ type: 'code.missed' }),
+    fc.record({ type: fc.constant('token.issued'), tokenHash: fc.constantFrom('cc', 'dd') }),
+    fc.record({
+      type: fc.constant('device.rotated'),
+      tokenHash: fc.constant('ee'),
+      scopes: fc.constant(['operator.read']),
+      by: fc.constant('owner'),
+    }),
+    fc.record({
+      type: fc.constant('scopes.refused'),
+      missing: fc.constant(['operator.admin']),
+      hour: fc.nat(600_000),
+    }),
     fc.record({
       type: fc.constant('device.approved'),
       deviceId: fc.constant('d'),

@@ -106,7 +106,7 @@ config('C5 an unknown key is named with the key that was probably meant', () => 
   })
   assert.ok(issues.some(({ message }) => message === 'gatway: unknown key, did you mean gateway?'))
   assert.equal(messages('{ gateway: { auth: { zzzzzz: 1 } } }'), [
-    'gateway.auth.zzzzzz: unknown key; known here: mode, token, password',
+    'gateway.auth.zzzzzz: unknown key; known here: mode, token, password, autoApproveLoopback',
   ])
   assert.match(
     messages('{ agents: { defaults: { model: { primray: "echo" } } } }').join(),
