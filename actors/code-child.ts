@@ -29,7 +29,8 @@ import { installTrap } from './trap.ts'
 const OPEN_NOTHING = { effects: [], sends: [], waits: [], connections: [], channels: [] }
 
 const exit = process.exit.bind(process)
-const shut = process // Before the global is a stub.
+const isShut = isProcessShut() // Before the real process is stripped.
+const { version } = process
 const send = process.send?.bind(process)
 const given = await loadGiven()
 let replayer: Replayer | null = null
@@ -99,16 +100,17 @@ function seed(into: Replayer, question: Extract<Question, { t: 'seed' }>): void 
   into.seed(stream, version, snapshot)
 }
 
-// Without Node's permission model nothing is run at all: a guest must find files and processes shut.
-function assertShut(): void {
-  const { permission } = shut
-  const isShut = (permission as typeof permission | undefined)?.has('fs.write') === false
-  if (isShut && !permission.has('child') && !permission.has('worker')) return
-  throw new GatewayError('FORBIDDEN', `code: Node ${shut.version} shuts no doors: nothing is run`)
+// By Node's permission model.
+function isProcessShut(): boolean {
+  const { permission } = process
+  const isReadOnly = (permission as typeof permission | undefined)?.has('fs.write') === false
+  return isReadOnly && !permission.has('child') && !permission.has('worker')
 }
 
 async function loadCode({ id, files, kinds, step }: CodeFiles): Promise<Code> {
-  assertShut()
+  // A guest must find files and processes shut.
+  if (!isShut)
+    throw new GatewayError('FORBIDDEN', `code: Node ${version} shuts no doors: nothing is run`)
   const guest = new Guest(files, given)
   const machines = await guest.run(kinds)
   const steps = await guest.run(step)

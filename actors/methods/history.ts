@@ -173,8 +173,7 @@ function rangeOf(
   const frame = { now: services.clock.now(), utc: true, date: null }
   return checked('range', () => {
     const { from, to } = parseRange(text, frame)
-    const found = resolveRange(history, { from: bounded(from), to: bounded(to) })
-    return { from: Math.max(1, found.from), to: found.to }
+    return resolveRange(history, { from: bounded(from), to: bounded(to) })
   })
 }
 

@@ -2,7 +2,7 @@
  * Comparing what a record says with what a step of other code does: in which class they differ,
  * and where.
  */
-import { globOf } from '../../protocol/history/filter.ts'
+import { type Glob, globOf } from '../../protocol/history/filter.ts'
 import { formatPointer, parsePointer } from '../../protocol/history/pointer.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
@@ -103,7 +103,7 @@ export function contextPaths(recorded: SavedState, now: SavedState, ignores: Ign
 /** A difference that is expected. */
 export interface Allowed {
   readonly class: ReplayClass
-  readonly pattern: RegExp | null // of effect names where the class is EFFECTS, else of streams
+  readonly pattern: Glob | null // of effect names where the class is EFFECTS, else of streams
 }
 
 /** Reads `--allow CLASS[:glob]`. @throws {GatewayError} USAGE: no such class. */

@@ -8,7 +8,7 @@
 import type { StreamId } from '../../protocol/ids.ts'
 import { outputAddress } from '../../protocol/ids.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
-import type { History } from './source.ts'
+import { firstKept, type History } from './source.ts'
 
 export type EffectOutcome = 'done' | 'failed' | 'timeout' | 'cancelled' | 'lost' | 'pending'
 
@@ -26,6 +26,7 @@ export interface SendFate {
   readonly address: string
   readonly send: Send
   readonly record: JournalRecord | null
+  readonly pruned: boolean // nobody is known, and who took it in may have been compacted away
 }
 
 /** A wait, and whether it fired. */
@@ -53,7 +54,7 @@ export function fatesOf(history: History, record: JournalRecord, upTo: number): 
     }),
     sends: record.sends.map((send, index) => {
       const address = outputAddress(record.position, 's', index)
-      return { address, send, record: consumerOf(history, address, send.to, upTo) }
+      return { address, send, ...consumerOf(history, address, send.to, upTo) }
     }),
     waits: record.armed.map((wait, index) => {
       const address = outputAddress(record.position, 't', index)
@@ -114,17 +115,19 @@ function followStream(history: History, record: JournalRecord, upTo: number): Ow
   return ends
 }
 
-/** Finds the record that took a send in, or null. */
+/** Finds the record that took a send in. */
 function consumerOf(
   history: History,
   address: string,
   to: StreamId,
   upTo: number,
-): JournalRecord | null {
+): Pick<SendFate, 'record' | 'pruned'> {
   const from = Number(address.slice(0, address.indexOf('.')))
-  for (const record of history.stream(to, history.versionAt(to, from) + 1)) {
-    if (record.position > upTo) return null
-    if (record.cause === address) return record
+  const next = history.versionAt(to, from) + 1
+  const kept = firstKept(history, to, next)
+  for (const record of history.stream(to, kept)) {
+    if (record.position > upTo) break
+    if (record.cause === address) return { record, pruned: false }
   }
-  return null
+  return { record: null, pruned: kept > next }
 }

@@ -29,6 +29,8 @@ export interface Recording {
   /** When a record happened, as a time that never steps back; 0 before the stretch. */
   readonly slotOf: (position: number) => number
   readonly waitAt: (address: string) => Wait | null
+  /** When the newest boot before a record happened; null where the stretch has none. */
+  readonly bootBefore: (position: number) => number | null
   /** Whether a recorded wait was neither fired nor cancelled before the stretch ended. */
   readonly isArmedAtEnd: (address: string) => boolean
 }
@@ -164,11 +166,13 @@ export function indexRecording(segment: Segment): Recording {
   for (const [address] of [...open.effects, ...open.sends, ...open.waits]) citing.set(address, [])
   const outside: JournalRecord[] = []
   const slots = new Map<number, number>()
+  const boots: number[] = []
   const occurrences = new Occurrences()
   let slot = 0
   for (const record of records) {
     slot = Math.max(slot, record.at)
     slots.set(record.position, slot)
+    if (record.event.type === 'gateway.booted') boots.push(record.position)
     const cited = citing.get(record.cause)
     if (cited === undefined) outside.push(record)
     else cited.push(record)
@@ -189,6 +193,10 @@ export function indexRecording(segment: Segment): Recording {
     addressOf: (name) => addresses.get(name) ?? null,
     slotOf: (position) => slots.get(position) ?? 0,
     waitAt: (address) => waits.get(address) ?? null,
+    bootBefore: (position) => {
+      const boot = boots.findLast((each) => each < position)
+      return boot === undefined ? null : (slots.get(boot) ?? null)
+    },
     isArmedAtEnd: (address) => armedAtEnd.has(address),
   }
 }

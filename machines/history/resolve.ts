@@ -83,7 +83,7 @@ export function resolveRange(
   const start = resolveAddress(history, range.from, findMark)
   const end = resolveAddress(history, range.to, findMark)
   const isBefore = start.at !== null && (history.read(start.position)?.at ?? -1) < start.at
-  const from = isBefore ? start.position + 1 : start.position
+  const from = Math.max(1, isBefore ? start.position + 1 : start.position)
   if (from > end.position + 1) {
     throw new GatewayError('USAGE', `range: it begins at #${from} and ends at #${end.position}`)
   }

@@ -73,6 +73,23 @@ export function cutSegment(
   return { from, to, bases, open, records }
 }
 
+/**
+ * Requires that nothing inside a stretch was compacted away: what is run again must be all of it.
+ * @throws {GatewayError} HISTORY_PRUNED: with the position behind the last hole.
+ */
+export function assertWhole({ bases, records }: Segment): void {
+  const versions = new Map(bases.map(({ stream, version }) => [stream, version]))
+  let behind: JournalRecord | null = null
+  for (const record of records) {
+    if (record.version !== (versions.get(record.stream) ?? 0) + 1) behind = record
+    versions.set(record.stream, record.version)
+  }
+  if (behind === null) return
+  const { position, stream } = behind
+  const text = `records of ${stream} before #${position} were compacted away: begin behind #${position}`
+  throw new GatewayError('HISTORY_PRUNED', text, { stream, position })
+}
+
 function baseBefore(
   history: History,
   kinds: Kinds,

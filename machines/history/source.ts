@@ -62,7 +62,23 @@ export function requireRecord(history: History, position: number): JournalRecord
   if (position >= 1 && position <= head) {
     throw new GatewayError('HISTORY_PRUNED', `#${position} was compacted away`, { position })
   }
-  throw new GatewayError('NOT_FOUND', `#${position}: the journal has #1 to #${head}`, { position })
+  const has = head === 0 ? 'the journal is empty' : `the journal has #1 to #${head}`
+  throw new GatewayError('NOT_FOUND', `#${position}: ${has}`, { position })
+}
+
+/**
+ * The first version from one on that was not compacted away, one beyond the newest where none is.
+ * What is gone is always the beginning of a stream.
+ */
+export function firstKept(history: History, stream: StreamId, from: number): number {
+  let low = from
+  let high = Math.max(from, history.version(stream) + 1)
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (history.read(history.positionOf(stream, middle) ?? 0) === null) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Where an output came from: `1838.e0` -> 1838; null where the cause lies outside. */

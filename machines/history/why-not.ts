@@ -7,6 +7,7 @@
  * happen without help from outside.
  */
 import type { AnyMachineSnapshot } from 'xstate'
+import { GatewayError } from '../../protocol/errors.ts'
 import { type StreamId, streamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
@@ -16,7 +17,7 @@ import { formatValue, hashSnapshot } from '../step.ts'
 import { anyBase, foldStream } from './fold.ts'
 import { acceptedBy } from './guards.ts'
 import { type EffectFate, fatesOf, type SendFate, type WaitFate } from './links.ts'
-import { type History, kindOf, type Kinds } from './source.ts'
+import { firstKept, type History, kindOf, type Kinds } from './source.ts'
 
 /**
  * happened         the goal was reached                lost     its process ended, no outcome known
@@ -176,7 +177,11 @@ class Search {
     return []
   }
 
-  #followSend(node: Node, { address, send, record }: SendFate): JournalRecord | null {
+  #followSend(node: Node, { address, send, record, pruned }: SendFate): JournalRecord | null {
+    if (pruned) {
+      const text = `what came of ${send.event.type} #${address} in ${send.to} was compacted away`
+      throw new GatewayError('HISTORY_PRUNED', text, { stream: send.to })
+    }
     // A run that was taken from the queue belongs to its own message.
     const isOthers =
       node.record.event.type === 'run.finished' && send.event.type === 'run.requested'
@@ -295,7 +300,8 @@ function blockedBehind(history: History, kinds: Kinds, { stream }: Frontier): nu
 
 // A queue holds what came last: no need to read a conversation from its beginning.
 function oldestKept(history: History, session: StreamId): number {
-  return Math.max(1, history.version(session) - limits.snapshotEveryRecords)
+  const from = Math.max(1, history.version(session) - limits.snapshotEveryRecords)
+  return firstKept(history, session, from)
 }
 
 /** Steps an actor through all that its own waits can bring about. */

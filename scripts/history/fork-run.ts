@@ -6,7 +6,7 @@ import { type CodeHouse, openRunner } from '../../actors/other-code.ts'
 import type { ForkFile } from '../../actors/forks.ts'
 import { assertControl, CONTROL, sumFork } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import type { Segment } from '../../machines/history/segment.ts'
+import { assertWhole, type Segment } from '../../machines/history/segment.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { chooseCode } from './code.ts'
@@ -25,13 +25,15 @@ export type Ran = Pick<ForkFile, 'code' | 'records' | 'result'>
 
 /**
  * Runs a fork.
- * @throws {GatewayError} REPLAY_DIVERGED: the control run is not the record; NOT_FOUND: no such code.
+ * @throws {GatewayError} HISTORY_PRUNED: not all of the stretch is left; REPLAY_DIVERGED: the
+ * control run is not the record; NOT_FOUND: no such code.
  */
 export async function runFork(
   { history }: Source,
   house: CodeHouse,
   { segment, plan, code, about }: ForkAsked,
 ): Promise<Ran> {
+  assertWhole(segment)
   const controller = await openController(house, segment)
   try {
     const control = await controller.rerun(segment, CONTROL)

@@ -17,13 +17,14 @@ import { findStream } from '../../machines/history/find-stream.ts'
 import { readGoal } from '../../machines/history/goal.ts'
 import { InboundTracker } from '../../machines/history/outcomes.ts'
 import type { ReplayDiff } from '../../machines/history/replay.ts'
-import { type Resolved, resolveAddress } from '../../machines/history/resolve.ts'
+import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
+import { latencyMs } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { explainRecord, outcomeAt } from '../../machines/history/why.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import { parseAddress } from '../../protocol/history/address.ts'
+import { parseAddress, type TimeFrame } from '../../protocol/history/address.ts'
 import { globOf, parseFilter, passes } from '../../protocol/history/filter.ts'
 import { parsePredicate, type PredicateSubject } from '../../protocol/history/predicate.ts'
 import type { StreamId } from '../../protocol/ids.ts'
@@ -57,6 +58,10 @@ export async function openLog({ dir, file }: LogPlace = {}): Promise<HistoryLog>
   return new HistoryLog(await openSource(file ?? dir))
 }
 
+function frameNow(): TimeFrame {
+  return { now: systemClock.now(), utc: true, date: null }
+}
+
 /** History that is open. Addresses are those of the command line. */
 export class HistoryLog {
   readonly #source: Source
@@ -72,10 +77,9 @@ export class HistoryLog {
 
   /** Resolves an address. @throws {GatewayError} USAGE, NOT_FOUND, HISTORY_PRUNED */
   at(address: string): Resolved {
-    const frame = { now: systemClock.now(), utc: true, date: null }
     return resolveAddress(
       this.#source.history,
-      parseAddress(address, frame),
+      parseAddress(address, frameNow()),
       findMarkIn(this.#source),
     )
   }
@@ -86,7 +90,7 @@ export class HistoryLog {
     return found === null ? null : formatState(found, 0)
   }
 
-  /** Records from one address to another, both included. */
+  /** Records from one address to another, both included; of a time, the first not before it. */
   *range(
     from = 'start',
     to = 'head',
@@ -95,8 +99,10 @@ export class HistoryLog {
     const { history } = this.#source
     const terms = parseFilter(filter)
     const pattern = actor === undefined ? null : globOf(actor)
-    const facts = { latencyMs: (): null => null }
-    for (const record of history.range(this.at(from).position, this.at(to).position)) {
+    const facts = { latencyMs: latencyMs.bind(null, history) }
+    const range = { from: parseAddress(from, frameNow()), to: parseAddress(to, frameNow()) }
+    const stretch = resolveRange(history, range, findMarkIn(this.#source))
+    for (const record of history.range(stretch.from, stretch.to)) {
       if (pattern !== null && !pattern.test(record.stream)) continue
       if (passes(terms, record, facts)) yield record
     }

@@ -1,7 +1,7 @@
 /**
  * `openclaw timeline`: the records of a stretch, one line each, straight from the journal.
  */
-import { type History, latencyMs } from '../../machines/history/source.ts'
+import { firstKept, type History, latencyMs } from '../../machines/history/source.ts'
 import { type Filter, globOf, passes } from '../../protocol/history/filter.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -54,7 +54,7 @@ export const timeline = defineVerb({
       const source = alongFork(opened, ...args._)
       const wish = readWish(source, args)
       const isLines = args.ndjson === true || args.format === 'ndjson'
-      const records = [...select(source.history, wish)].slice(-wish.count)
+      const { records, pruned } = select(source.history, wish)
       if (args.format === 'html' || args.format === 'mermaid') {
         return drawTimeline(source, records, { format: args.format, file: args.out })
       }
@@ -65,6 +65,7 @@ export const timeline = defineVerb({
           utc: args.utc === true,
           gapMs: wish.gapMs,
           bodies: wish.bodies,
+          pruned,
         })
       if (args.follow)
         await follow(source, wish, {
@@ -72,10 +73,16 @@ export const timeline = defineVerb({
           utc: args.utc === true,
         })
       if (records.length > 0 || args.follow) return 0
-      if (!args.json && !isLines) note(`nothing from #${wish.from} to #${wish.to}`)
+      if (!args.json && !isLines) note(saysNothing(source, wish))
       return 10
     }),
 })
+
+function saysNothing({ history }: Source, { from, to }: Wish): string {
+  if (history.head() === 0) return 'the journal is empty'
+  if (from <= to) return `nothing from #${from} to #${to}`
+  return `nothing was recorded then; what came next begins at #${from}: take #${from}..`
+}
 
 interface Wish {
   readonly from: number
@@ -138,18 +145,27 @@ function streamChooser(history: History, { session, actor, all }: Flags): Wish['
 
 function correlationsOf(history: History, stream: StreamId): ReadonlySet<string> {
   const found = new Set<string>()
-  for (const { correlationId } of history.stream(stream, 1)) found.add(correlationId)
+  const first = firstKept(history, stream, 1)
+  for (const { correlationId } of history.stream(stream, first)) found.add(correlationId)
   return found
 }
 
+interface Selected {
+  readonly records: readonly JournalRecord[]
+  readonly pruned: ReadonlyMap<number, number> // position -> how many were compacted away before it
+}
+
 // From the end backwards where only the newest are wanted: a first page costs a page.
-function* select(history: History, { from, to, count, takes }: Wish): Generator<JournalRecord> {
+function select(history: History, { from, to, count, takes }: Wish): Selected {
   const found: JournalRecord[] = []
+  const pruned = new Map<number, number>()
   for (let position = to; position >= from && found.length < count; position -= 1) {
     const record = history.read(position)
+    const next = found.at(-1)?.position
+    if (record === null && next !== undefined) pruned.set(next, (pruned.get(next) ?? 0) + 1)
     if (record !== null && takes(record)) found.push(record)
   }
-  yield* found.toReversed()
+  return { records: found.toReversed(), pruned }
 }
 
 function showLines(source: Source, records: readonly JournalRecord[], wish: Wish): void {

@@ -213,6 +213,38 @@ test('R-6 a guest that writes files through anything it is given leaves none', (
     assert.not(existsSync(path))
   }))
 
+test('R-6 the real process is reached neither by a getter nor through an emitter', () =>
+  withDirectory(async (directory) => {
+    const tell = "throw new Error('got ' + Object.prototype.toString.call(got))"
+    const emitter = `let at = createHash('sha256')
+      while (!Object.hasOwn(at, 'emit') || Object.getPrototypeOf(at) !== Object.prototype) {
+        at = Object.getPrototypeOf(at)
+      }`
+    const guests = [
+      // Node looks there whether it is to warn.
+      `import { Buffer } from 'node:buffer'
+      let got
+      Object.defineProperty(Object.prototype, 'noDeprecation', { get() { got = this } })
+      new Buffer(3)
+      ${tell}`,
+      `import { createHash } from 'node:crypto'
+      ${emitter}
+      let got
+      at.emit = function () { got = this }
+      ${tell}`,
+      `import { createHash } from 'node:crypto'
+      ${emitter}
+      let got
+      Object.defineProperty(at, 'emit', { get() { got = this } })
+      ${tell}`,
+    ]
+    for (const [index, lines] of guests.entries()) {
+      const error = await refused(() => openWith(join(directory, String(index)), lines))
+
+      assert.match(error.message, /not extensible|read only|Cannot redefine/)
+    }
+  }))
+
 test('R-6 a guest that loops is killed when its time is up', () =>
   withDirectory(async (directory) => {
     const error = await refused(() => openWith(directory, 'for (;;);', 1_000))

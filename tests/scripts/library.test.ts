@@ -47,6 +47,7 @@ test('H3.5 state, range, why and bisect answer from the files', () =>
       ['attempting', 'attempting', 'uncertain'],
     )
     assert.is([...log.range('start', 'head', { filter: ['type=effect.lost'] })].length, 1)
+    assert.is([...log.range('start', 'head', { filter: ['ms>=0'] })].length > 0, true)
     const { root } = log.why(`#${message + 1}`) as { root: string }
     assert.is(root, 'ext:irc:m1')
     const { verdict } = (await log.whyNot(`reply-to:#${message}`)) as { verdict: string }
@@ -55,6 +56,17 @@ test('H3.5 state, range, why and bisect answer from the files', () =>
     assert.is(log.bisect(session, ({ value }) => value === 'idle').event.type, 'run.finished')
     assert.is(log.at('last(type=effect.lost)').position, deliveries.at(-1)?.position)
     await refusal(() => log.state('nobody'), 'NOT_FOUND')
+  }))
+
+test('H3.5 a range of times begins with the first record that is not before it', () =>
+  withLog(async (log) => {
+    const [first] = log.range('start', 'start')
+    const instant = (ms: number): string => new Date((first?.at ?? 0) + ms).toISOString()
+    const after = [...log.range()].filter(({ at }) => at > (first?.at ?? 0))
+
+    assert.equal([...log.range(instant(1))], after)
+    assert.is([...log.range(instant(-1), instant(0))].at(0)?.position, 1)
+    await refusal(() => [...log.range('#3', '#1')], 'USAGE')
   }))
 
 test('H3.5 a fork is edited and run, its control first, and nothing leaves the machine', () =>

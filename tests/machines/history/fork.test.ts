@@ -168,6 +168,17 @@ test('F-3 what was lost stays lost, unless it is asked otherwise', () => {
   assert.is(end('fail'), 'failed(stub)')
 })
 
+test('F-3 a lost effect ends as it is asked, wherever before its loss the cut is', () => {
+  const m3 = traffic.find(({ event }) => event['messageId'] === 'm3')
+  const lost = traffic.find(({ event }) => event.type === 'effect.lost')
+
+  for (let at = m3 - 1; at < lost; at += 1) {
+    const { result } = fork(at, { onLost: 'ok' })
+
+    assert.is(endOf(result, `reply-to:#${m3}`), 'sent(stub)', `cut at #${at}`)
+  }
+})
+
 test('F-3 without stubs an effect that was never recorded ends the fork', () => {
   const position = traffic.find(({ event }) => event['messageId'] === 'm1')
   const plan = { onMiss: 'error' as const, edits: edits(['edit', `#${position}.facts.model="x"`]) }

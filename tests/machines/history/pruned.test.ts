@@ -1,0 +1,90 @@
+/** History with holes: what was compacted away is told as such, and never guessed. Rule H3. */
+import '../../../actors/trap.ts'
+import * as assert from 'uvu/assert'
+import { openHistory } from '../../../actors/history.ts'
+import { checkControl, CONTROL, rerunSegment } from '../../../machines/history/fork.ts'
+import { readGoal } from '../../../machines/history/goal.ts'
+import { fatesOf } from '../../../machines/history/links.ts'
+import { assertWhole } from '../../../machines/history/segment.ts'
+import { stateAt } from '../../../machines/history/state.ts'
+import { explainAbsence } from '../../../machines/history/why-not.ts'
+import { explainRecord } from '../../../machines/history/why.ts'
+import { kinds } from '../../../machines/kinds.ts'
+import { GatewayError } from '../../../protocol/errors.ts'
+import { cases } from '../../store/cases.ts'
+import { refusal } from '../../store/contract.ts'
+import { ourCode, recordTraffic } from '../../support/traffic.ts'
+
+const test = cases('pruned')
+const SESSION = 'session:agent:main:irc:direct:ann'
+const traffic = await recordTraffic()
+const whole = traffic.records()
+const runOfM4 = whole.find(
+  ({ event }) => event.type === 'run.requested' && event['runId'] === 'run-m4',
+)
+const compacted = [SESSION, 'run:run-m4', 'delivery:reply-run-m1'] as const
+for (const stream of compacted) await traffic.kernel.kernel.compact(stream)
+const history = openHistory(traffic.store)
+const head = history.head()
+const kept = [...history.range(1, head)]
+
+/** What is answered, or that it is pruned; anything else is a fault. */
+function answerOf<T>(ask: () => T): T | 'pruned' {
+  try {
+    return ask()
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return 'pruned'
+    throw error
+  }
+}
+
+test('H3.4 the outputs of every record that is left are followed, through holes too', () => {
+  assert.ok(kept.length < whole.length && runOfM4 !== undefined)
+  for (const record of kept) {
+    const { sends } = fatesOf(history, record, head)
+
+    assert.is(sends.length, record.sends.length, `#${record.position}`)
+  }
+})
+
+test('H3.4 a state is as it was, or pruned, at every position', () => {
+  const ends = new Map<string, string>()
+  for (const { position, stream, stateHash } of whole) {
+    ends.set(stream, stateHash)
+    for (const [each, hash] of ends) {
+      const found = answerOf(() => stateAt(history, kinds, each as typeof stream, { position }))
+
+      if (found !== 'pruned') assert.is(found?.folded.hash, hash, `${each} at #${position}`)
+    }
+  }
+})
+
+test('H3.4 why and why --not answer, or say that it is pruned', () => {
+  for (const { position, event } of kept) {
+    answerOf(() => explainRecord(history, kinds, position))
+    if (event.type !== 'message.received') continue
+    const verdict = answerOf(() => {
+      const goal = readGoal(history, `reply-to:#${position}`, null)
+      return explainAbsence(history, kinds, { ...goal, alive: false }).verdict
+    })
+    const isAnswered = ['m1', 'm4', 'm5'].includes(String(event['messageId']))
+    if (isAnswered) assert.ok(['happened', 'pruned'].includes(verdict), `#${position}: ${verdict}`)
+  }
+})
+
+test('F-1 a stretch with holes is refused as pruned, behind them it runs', async () => {
+  for (let at = 0; at < head; at += 1) {
+    const segment = answerOf(() => traffic.segment(at))
+    if (segment === 'pruned') continue
+    const isWhole = answerOf(() => assertWhole(segment)) !== 'pruned'
+    const holes = whole.some(({ position }) => position > at && history.read(position) === null)
+
+    assert.is(isWhole, !holes, `cut at #${at}`)
+    if (isWhole) {
+      assert.ok(checkControl(segment, rerunSegment(segment, ourCode(), CONTROL)).identical)
+    }
+  }
+  await refusal(() => assertWhole(traffic.segment(0)), 'HISTORY_PRUNED')
+})
+
+test.run()
