@@ -145,6 +145,7 @@ export const limits = {
   inFlightRecordsMax: 64, // How far back an actor's open outputs are looked for: about 2 ms; each boot settles older ones.
   whyStepsMax: 1_000, // Causes in one chain; real ones are under 20.
   whyRecordsMax: 10_000, // Records looked at for what came of one.
+  whyWriterRecordsMax: 4_096, // Records of one actor stepped for one `why.explain`: about 100 ms.
   proofStatesMax: 256, // States tried for a proof; real actors reach under 10 by themselves.
   timelineRecordsMax: 100_000, // Records of one timeline: 20 MB of text.
   bisectRunMs: 60_000, // One probe of `bisect run`.

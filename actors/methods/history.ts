@@ -116,8 +116,10 @@ export const whyExplain: Handler<'why.explain'> = (house, params) => {
   if (path !== undefined) {
     const moment = locate(house, history, { path: 'at', text: params.at ?? 'head' })
     const stream = streamOf(history, params, moment)
+    const { position } = moment
+    const recordsMax = limits.whyWriterRecordsMax // Everybody else waits for it.
     const { record, was, is } = checked('path', () =>
-      findWriter(history, kinds, stream, { position: moment.position, path }),
+      findWriter(history, kinds, stream, { position, path, recordsMax }),
     )
     const values = { was: was === NOTHING ? null : was, is: is === NOTHING ? null : is }
     const chain = formatWhy(explainRecord(history, kinds, record.position), null)

@@ -120,24 +120,38 @@ export interface Written {
   readonly is: unknown
 }
 
+interface WriterQuestion {
+  readonly position: number
+  readonly path: string
+  readonly recordsMax?: number // how far back to look
+}
+
 /**
  * Finds the record that last changed what a pointer leads to, at or before a position.
- * Reads the stream backwards, a window at a time.
- * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer; HISTORY_PRUNED.
+ * Reads the stream backwards in windows that grow, so that one without snapshots, folded from its
+ * beginning for each, costs a few folds and no more; at most `recordsMax` records of it.
+ * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer, or nothing within
+ * the bound changed it; HISTORY_PRUNED.
  */
 export function findWriter(
   history: History,
   kinds: Kinds,
   stream: StreamId,
-  { position, path }: { position: number; path: string },
+  { position, path, recordsMax = Infinity }: WriterQuestion,
 ): Written {
   const keys = parsePointer(path)
-  let last = history.versionAt(stream, position)
-  while (last > 0) {
-    const first = Math.max(1, last - limits.snapshotEveryRecords + 1)
+  const newest = history.versionAt(stream, position)
+  const oldest = Math.max(1, newest - recordsMax + 1)
+  let window: number = limits.snapshotEveryRecords
+  for (let last = newest; last >= oldest; window *= 2) {
+    const first = Math.max(oldest, last - window + 1)
     const found = writerWithin(history, kinds, stream, { first, last, keys })
     if (found !== null) return found
     last = first - 1
+  }
+  if (oldest > 1) {
+    const text = `${path}: none of the newest ${recordsMax} records of ${stream} changed it; the command line looks further`
+    throw new GatewayError('USAGE', text, { stream })
   }
   throw new GatewayError('NOT_FOUND', `${stream}${path}: no record changed it up to #${position}`, {
     stream,

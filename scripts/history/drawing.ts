@@ -6,7 +6,7 @@ import { pictureOf } from '../../machines/history/picture.ts'
 import { renderTimelineHtml } from '../../machines/history/picture-html.ts'
 import { renderTimelineMermaid } from '../../machines/history/picture-mermaid.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { show } from '../output.ts'
+import { show, showText } from '../output.ts'
 import type { Source } from './source.ts'
 
 /** Draws records; into a file where one is named. Exit code 10: there is nothing to draw. */
@@ -22,7 +22,7 @@ export function drawTimeline(
     format === 'mermaid'
       ? renderTimelineMermaid(rows)
       : renderTimelineHtml(rows, { ...meta, madeAt: systemClock.now() })
-  if (file === undefined) show(picture)
+  if (file === undefined) showText(picture)
   else {
     writePrivate(file, picture)
     show(`wrote ${file}`)

@@ -14,7 +14,7 @@ import {
   listenFrom,
   type Payload,
 } from '../client.ts'
-import { note, show, showJson, stream } from '../output.ts'
+import { note, showJson, showText, stream } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -112,11 +112,11 @@ function textPrinter(verbose: boolean): Printer {
 function finish({ status, text, error }: Payload, streamed: string): void {
   const whole = typeof text === 'string' ? text : ''
   if (status === 'done' && whole.startsWith(streamed)) {
-    show(whole.slice(streamed.length))
+    showText(whole.slice(streamed.length))
     return
   }
   if (streamed !== '') stream('\n')
-  if (status === 'done') show(whole)
+  if (status === 'done') showText(whole)
   else
     note(`openclaw: the run ${status === 'aborted' ? 'was aborted' : 'failed'}${reasonOf(error)}`)
 }

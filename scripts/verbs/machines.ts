@@ -17,7 +17,7 @@ import { didYouMean, jsonArgs } from '../arguments.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
 import { type Source, withSource } from '../history/source.ts'
-import { columns, show, showJson } from '../output.ts'
+import { columns, show, showJson, showText } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 export const machinesList = defineVerb({
@@ -80,7 +80,7 @@ export const machinesChart = defineVerb({
     } else if (args.out !== undefined) show(`wrote ${args.out}`)
     else {
       if (stream !== null) show(`${stream} after ${version} records: ${value}`)
-      show(drawn)
+      showText(drawn)
     }
     return 0
   },

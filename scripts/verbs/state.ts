@@ -15,7 +15,7 @@ import { bodiesOf } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, formatWhen, historyArgs, locate } from '../history/options.ts'
 import { alongFork, type Source, withSource } from '../history/source.ts'
-import { columns, note, plain, show, showJson } from '../output.ts'
+import { columns, note, plain, show, showJson, showText } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 /** Exit code 0; 10: nothing of that name; 13: pruned. */
@@ -83,7 +83,7 @@ function showPath({ snapshot, stream, position }: StateAt, path: string, json: b
     )
   }
   if (json) showJson({ ok: true, stream, at: { position }, path, value })
-  else show(JSON.stringify(value, null, 2))
+  else showText(JSON.stringify(value, null, 2))
   return 0
 }
 

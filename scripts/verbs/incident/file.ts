@@ -18,7 +18,7 @@ import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
 import { type Subject, withSubject } from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { note, oneLine, show, showJson } from '../../output.ts'
+import { note, show, showJson } from '../../output.ts'
 import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 import { readVersion } from '../../version.ts'
@@ -174,7 +174,7 @@ export const incidentVerify = defineVerb({
   run(args) {
     const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity(), checkProofs })
     if (args.json) showJson(report)
-    else for (const line of formatVerdict(report)) show(oneLine(line))
+    else for (const line of formatVerdict(report)) show(line)
     return Promise.resolve(report.ok ? 0 : 12)
   },
 })

@@ -20,7 +20,7 @@ import { programName } from '../../exit.ts'
 import { formatSize, formatStandings, formatVerdict } from '../../history/incident-outcome.ts'
 import { commandLine } from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { columns, oneLine, show, showJson } from '../../output.ts'
+import { columns, show, showJson } from '../../output.ts'
 import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 import { showLines } from './read.ts'
@@ -56,9 +56,9 @@ export const incidentOpen = defineVerb({
       return Promise.resolve(report.ok ? 0 : 12)
     }
     showOverview(bundle)
-    for (const line of formatVerdict(report)) show(oneLine(line))
+    for (const line of formatVerdict(report)) show(line)
     show('machines, as this version has them:')
-    for (const line of formatStandings(standings)) show(oneLine(line))
+    for (const line of formatStandings(standings)) show(line)
     showBeginning(bundle)
     showNext(args.file, bundle)
     return Promise.resolve(report.ok ? 0 : 12)
@@ -77,7 +77,7 @@ function showOverview({ manifest, bytes, notes, code, skipped }: Bundle): void {
     ['code', carried],
   ]
   if (skipped.length > 0) rows.push(['unknown', `frames passed over: ${skipped.join(', ')}`])
-  for (const line of columns(rows)) show(oneLine(line))
+  for (const line of columns(rows)) show(line)
 }
 
 function showBeginning({ manifest, history, notes }: Bundle): void {

@@ -18,7 +18,7 @@ import { formatInstant } from '../../../protocol/history/address.ts'
 import { hullOf, type Incident } from '../../../protocol/history/incident.ts'
 import { readIncident, reportSubject, withSubject } from '../../history/incident-subject.ts'
 import { formatWhen, historyArgs } from '../../history/options.ts'
-import { columns, note, oneLine, show, showJson } from '../../output.ts'
+import { columns, note, show, showJson, showText } from '../../output.ts'
 import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 
@@ -58,7 +58,7 @@ export const incidentList = defineVerb({
         `notes ${incident.notes.length}`,
         incident.imported === null ? incident.title : `${incident.title} (imported)`,
       ])
-      for (const line of columns(rows)) show(oneLine(line))
+      for (const line of columns(rows)) show(line)
     }
     return 0
   },
@@ -87,9 +87,9 @@ export const incidentShow = defineVerb({
       ['range', rangeText(incident)],
     ]
     if (imported !== null) rows.push(['imported', `${imported.id} from ${imported.from}`])
-    for (const line of columns(rows)) show(oneLine(line))
+    for (const line of columns(rows)) show(line)
     for (const { position, text, author: by, at } of notes)
-      show(oneLine(`note      #${position} ${text}  (${by}, ${formatInstant(at)})`))
+      show(`note      #${position} ${text}  (${by}, ${formatInstant(at)})`)
     for (const { file, tier, bytes, at } of exports)
       show(`exported  ${file}  ${tier}, ${bytes} bytes, ${formatInstant(at)}`)
     return 0
@@ -137,7 +137,7 @@ function draw(report: ReportSubject, format: string, source: string): string | n
 }
 
 function putOut(text: string, file: string | undefined): void {
-  if (file === undefined) return show(text)
+  if (file === undefined) return showText(text)
   writePrivate(file, text)
   show(`wrote ${file}`)
 }
@@ -146,7 +146,7 @@ function putOut(text: string, file: string | undefined): void {
 export function showLines(lines: readonly TimelineLine[]): void {
   for (const { at, position, what, isNote } of lines) {
     const place = isNote ? '' : `#${position}`
-    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${oneLine(what)}`)
+    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${what}`)
   }
 }
 
