@@ -4,13 +4,13 @@
  * It was never in a journal: its records are sealed here, in a chain of their own that begins with
  * nothing, and its title says so. Everything else reads it as it reads a recorded incident.
  */
+import type { ExploreSample } from '../machines/history/explore.ts'
 import { ZERO_HASH, packRecordBody, sealRecord } from '../store/seal.ts'
 import type { StoredRecord } from '../store/contract.ts'
 import { BUNDLE_SCHEMA } from '../store/bundle.ts'
 import type { Manifest } from '../protocol/history/incident.ts'
 import { formatRecord } from '../protocol/record.ts'
 import type { BundleParts } from './bundle.ts'
-import type { ExploreSample } from './code-wire.ts'
 
 /** What is said of the making of a file. */
 export interface Making {

@@ -74,11 +74,6 @@ export function openBundle(file: string): Bundle {
   return readBundle(readFileSync(file))
 }
 
-/** Reads an incident file as history alone. @throws {GatewayError} RECORD_FORMAT, STORE_CORRUPT */
-export function bundleHistory(bytes: Uint8Array): History {
-  return readBundle(bytes).history
-}
-
 /** Reads an incident file. @throws {GatewayError} RECORD_FORMAT, STORE_CORRUPT */
 export function readBundle(bytes: Uint8Array): Bundle {
   const container = parseBundle(bytes)

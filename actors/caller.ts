@@ -5,7 +5,7 @@
  * before its first request that writes. One that only read leaves `device.seen` in its device's
  * stream, at most one an hour (decisions.md 12).
  */
-import type { PairingContext } from '../machines/pairing.ts'
+import { hourOf, type PairingContext } from '../machines/pairing.ts'
 import { allows } from '../protocol/auth/scopes.ts'
 import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
@@ -145,7 +145,7 @@ export class Caller {
   async #recordSeen(cause: string): Promise<void> {
     const { registry, services } = this.#house
     const stream = streamId('pairing', this.admission.deviceId)
-    const hour = Math.floor(services.clock.now() / 3_600_000)
+    const hour = hourOf(services.clock.now())
     const { seenHour } = registry.snapshot(stream).context as PairingContext
     if (hour <= seenHour) return
     const { correlationId } = this.#opening

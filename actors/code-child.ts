@@ -4,22 +4,20 @@
  * Our engine runs here with the guest's machines in it. Everything that the guest could reach out
  * with is shut before its first line runs.
  */
-import { exploreSegment } from '../machines/history/explore.ts'
+import { exploreSampled } from '../machines/history/explore.ts'
 import { rerunSegment } from '../machines/history/fork.ts'
-import { anyBase, foldStream } from '../machines/history/fold.ts'
+import { foldStream } from '../machines/history/fold.ts'
 import { orInitial, Replayer } from '../machines/history/replay.ts'
 import { openSegment } from '../machines/history/segment.ts'
 import type { Kinds } from '../machines/history/source.ts'
 import type { Code } from '../machines/history/take.ts'
 import { stepTrap } from '../machines/step.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
-import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { Guest, loadGiven, shutDoors } from './code-guest.ts'
 import {
   type Answer,
   type CodeFiles,
-  type ExploreSample,
   formatMessage,
   parseMessage,
   type Question,
@@ -71,14 +69,8 @@ async function reply(question: Question): Promise<Answer> {
       return takePending(replayer)
     case 'fork':
       return { t: 'forked', rerun: rerunSegment(question.segment, replayer.code, question.plan) }
-    case 'explore': {
-      const samples: ExploreSample[] = []
-      const { segment, plan } = question
-      const exploration = exploreSegment(segment, replayer.code, plan, (violation, crashed) => {
-        if (samples.length < limits.exploreSamplesMax) samples.push({ violation, segment: crashed })
-      })
-      return { t: 'explored', exploration, samples }
-    }
+    case 'explore':
+      return { t: 'explored', ...exploreSampled(question.segment, replayer.code, question.plan) }
   }
 }
 
@@ -94,7 +86,7 @@ function seed(into: Replayer, question: Extract<Question, { t: 'seed' }>): void 
   const bases = base === null ? [] : [{ ...base, stream, position: 0 }]
   const segment = { from: 0, to: 0, bases, open: OPEN_NOTHING, records }
   const snapshot = orInitial(into.code, stream, () => {
-    const options = { upToVersion: version, usable: anyBase }
+    const options = { upToVersion: version }
     return foldStream(openSegment(segment), into.code.kinds, stream, options).snapshot
   })
   into.seed(stream, version, snapshot)

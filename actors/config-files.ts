@@ -9,20 +9,13 @@
  * A hash stands in records and answers, and a configuration holds secrets: so it is keyed, and no
  * secret can be guessed from it. Files are 0600, written beside and renamed.
  */
-import { createHmac, randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { createHmac } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { notWritten, writePrivate } from './private-file.ts'
+import { systemChance } from './services.ts'
 
 const SUFFIX = '.openclaw.json'
 const KEY_BYTES = 32
@@ -51,13 +44,12 @@ export class ConfigFiles {
 
   /** Replaces the configuration. @throws {GatewayError} PERMISSION: the old one stands. */
   write(text: string): void {
-    writeAtomic(this.path, text)
+    writeIn(this.path, text)
   }
 
   /** Puts a proposed text aside until it is judged. */
   propose(change: string, text: string): void {
-    mkdirSync(this.#ring, { recursive: true, mode: 0o700 })
-    writeAtomic(this.#candidate(change), text)
+    writeIn(this.#candidate(change), text)
   }
 
   /** Reads a proposed text. @throws {GatewayError} NOT_FOUND */
@@ -77,9 +69,8 @@ export class ConfigFiles {
     const hash = this.hash(text)
     const known = this.#kept()
     if (known.at(-1)?.includes(`-${hash}`)) return
-    mkdirSync(this.#ring, { recursive: true, mode: 0o700 })
     const stamp = new Date(at).toISOString().replaceAll(/[^0-9]/g, '')
-    writeAtomic(join(this.#ring, `${stamp}-${hash}${SUFFIX}`), text)
+    writeIn(join(this.#ring, `${stamp}-${hash}${SUFFIX}`), text)
     const all = this.#kept()
     for (const name of all.slice(0, Math.max(0, all.length - limits.configVersionsMax))) {
       rmSync(join(this.#ring, name), { force: true })
@@ -115,10 +106,7 @@ export class ConfigFiles {
 
 function readKey(path: string): Uint8Array {
   try {
-    if (!existsSync(path)) {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      writeAtomic(path, randomBytes(KEY_BYTES).toString('hex'))
-    }
+    if (!existsSync(path)) writeIn(path, systemChance.hex(KEY_BYTES))
     return Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
   } catch (cause) {
     throw new GatewayError(
@@ -130,16 +118,12 @@ function readKey(path: string): Uint8Array {
   }
 }
 
-function writeAtomic(path: string, text: string): void {
-  const beside = `${path}.tmp`
+// Its directory is made where there is none.
+function writeIn(path: string, text: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeFileSync(beside, text, { mode: 0o600, flush: true })
-    chmodSync(beside, 0o600)
-    renameSync(beside, path)
   } catch (cause) {
-    rmSync(beside, { force: true })
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new GatewayError('PERMISSION', `${path} cannot be written: ${reason}`, { path }, cause)
+    throw notWritten(path, cause)
   }
+  writePrivate(path, text)
 }

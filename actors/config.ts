@@ -9,7 +9,7 @@ import { openModels, type Models } from './models/registry.ts'
 import type { ConfigContext, ConfigProposed, ConfigWake } from '../machines/config.ts'
 import { changedPaths, isHot, mergePatch } from '../protocol/config/change.ts'
 import { type ResolvedConfig, resolveConfig } from '../protocol/config/defaults.ts'
-import { configInvalid, parseConfig, parseConfigText } from '../protocol/config/parse.ts'
+import { parseConfigText, requireConfig } from '../protocol/config/parse.ts'
 import { formatPath, type Path } from '../protocol/config/path.ts'
 import { keepSecrets, redactConfig } from '../protocol/config/redact.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
@@ -113,10 +113,7 @@ function openLive(text: string, { files, env, services }: Omit<House, 'restart'>
 
 /** Judges a text as a start would. @throws {GatewayError} CONFIG_INVALID */
 export function judgeText(text: string, file: string, env: House['env']): ResolvedConfig {
-  if (text === '') return resolveConfig({})
-  const { config, issues } = parseConfig(text, { file, env })
-  if (issues.length > 0) throw configInvalid(issues, { file })
-  return resolveConfig(config)
+  return resolveConfig(text === '' ? {} : requireConfig(text, { file, env }))
 }
 
 export class ConfigKeeper {
@@ -173,7 +170,7 @@ export class ConfigKeeper {
     const { chance, clock } = services
     if (fault !== null) this.#refusedFile = files.hash(files.read())
     const body = rolledBack === null ? null : draftText(chance, sayRolledBack(rolledBack))
-    const event = { type: 'config.booted', hash, reason: body?.ref ?? '', runId: chance.id() }
+    const event = { type: 'config.booted', hash, reason: body?.ref ?? '' }
     const correlationId = chance.hex(limits.correlationIdBytes)
     const message = { event, cause, correlationId, ...(body === null ? {} : { bodies: [body] }) }
     await registry.deliver(CONFIG, message)

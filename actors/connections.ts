@@ -7,7 +7,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Command } from '../protocol/command.ts'
-import { streamId, streamName } from '../protocol/ids.ts'
+import { GATEWAY, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
@@ -180,7 +180,7 @@ class Refusals {
     const event = { type: 'connections.refused', address, count, code }
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     registry
-      .deliver(streamId('gateway', 'main'), { event, cause: `ext:ws:${address}`, correlationId })
+      .deliver(GATEWAY, { event, cause: `ext:ws:${address}`, correlationId })
       .catch((error: unknown) =>
         services.log.error('refusal not recorded', { error: String(error) }),
       )

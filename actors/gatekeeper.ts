@@ -5,9 +5,10 @@
  *                          ├► challenge  memory only: answered, the socket stays open
  *                          └► wait       actors/pairings.ts
  */
-import type { PairingContext } from '../machines/pairing.ts'
+import { kinds } from '../machines/kinds.ts'
+import { hourOf, type PairingContext } from '../machines/pairing.ts'
 import type { Challenge } from '../protocol/auth/challenge.ts'
-import { ceilingOf, grantScopes, type Scope } from '../protocol/auth/scopes.ts'
+import { ceilingOf, grantScopes, type Role, type Scope } from '../protocol/auth/scopes.ts'
 import { digestSecret } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import type { ConnectParams } from '../protocol/methods.ts'
@@ -60,8 +61,7 @@ interface Entry {
   readonly verdict: Admit
 }
 
-const NOBODY = { deviceId: '', role: 'client', scopes: [], tokenHash: '' } as const
-const UNKNOWN: PairingContext = { ...NOBODY, scopes: [], rule: '', approvedAt: 0, seenHour: 0 }
+const UNKNOWN = kinds.pairing.stepper.initial.context as PairingContext
 
 export class Gatekeeper {
   #setup: GatekeeperSetup
@@ -121,7 +121,7 @@ export class Gatekeeper {
     const { deviceId, role = 'client' } = params
     const grant = grantScopes(params.scopes, verdict.granted, this.#ceiling(role, peer))
     if (grant.missing.length > 0 && device.known) {
-      const hour = Math.floor(services.clock.now() / 3_600_000)
+      const hour = hourOf(services.clock.now())
       if (hour > (device.context.refusedHour ?? 0)) {
         const missing = grant.missing.slice(0, 8)
         await pairings.tell(deviceId, { type: 'scopes.refused', missing, hour }, cited)
@@ -172,7 +172,7 @@ export class Gatekeeper {
     if (ignored !== null) throw unauthorized('this device was revoked or rejected')
   }
 
-  #ceiling(role: 'client' | 'node', peer: Peer): readonly Scope[] {
+  #ceiling(role: Role, peer: Peer): readonly Scope[] {
     return ceilingOf({ role, direct: isDirect(peer), secured: this.#setup.auth.mode !== 'none' })
   }
 }

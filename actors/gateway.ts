@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import { GATEWAY } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
@@ -59,8 +59,6 @@ export interface RunningGateway {
   /** Resolves with the reason when the process must end. */
   readonly failed: Promise<Error>
 }
-
-const GATEWAY: StreamId = streamId('gateway', 'main')
 
 /**
  * Starts the gateway; resolves when it serves.

@@ -2,12 +2,12 @@
  * Signed heads: tells clients what the journal is now, and signs it from time to time.
  *
  *   every limits.headEveryRecords records · every limits.headIntervalMs where something is new ·
- *   at the first start · at an ordered stop
+ *   at each start where something is new · at an ordered stop
  *
  * Promises that the journal never waits for a signature: without a key, or where signing fails, a
  * line in the log says so and the records behind the newest head stay an unsigned tail.
  */
-import type { Tree } from '../protocol/history/merkle.ts'
+import { isEqual, type Tree } from '../protocol/history/merkle.ts'
 import { formatVerifier } from '../protocol/history/checkpoint.ts'
 import { limits } from '../protocol/limits.ts'
 import type { SignedHead, Store } from '../store/contract.ts'
@@ -45,11 +45,6 @@ export class Heads {
   /** The word of the key that signs, or null. */
   get key(): string | null {
     return this.#key === null ? null : formatVerifier(this.#key.verifier)
-  }
-
-  /** The newest signed head, or null. */
-  get signed(): SignedHead | null {
-    return this.#signed
   }
 
   /** The head of now; null while an older journal's tree is being made, or cannot be. */
@@ -91,7 +86,7 @@ export class Heads {
     const own = this.#key?.verifier.publicKey
     const known = this.#store.keys()
     if (own === undefined || known.length === 0) return
-    if (known.some((key) => Buffer.compare(key, own) === 0)) return
+    if (known.some((key) => isEqual(key, own))) return
     this.#services.log.warn('heads will be signed by another key than before', { key: this.key })
   }
 

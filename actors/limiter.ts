@@ -24,8 +24,8 @@ export interface Attempt {
   readonly wrong: () => void
 }
 
-/** What is remembered of one address and class, as the sidecar file keeps it. */
-export interface Tally {
+// What is remembered of one address and class.
+interface Tally {
   failures: number[] // ms since epoch, those in the window, oldest first
   pending: number
   lockedUntil: number // ms since epoch

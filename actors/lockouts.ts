@@ -5,10 +5,11 @@
  * times, no credential. A file that is damaged or cannot be written costs the memory, never the
  * start: the log says so.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { limits } from '../protocol/limits.ts'
 import { Limiter } from './limiter.ts'
+import { writePrivate } from './private-file.ts'
 import type { Cancel, Services } from './services.ts'
 
 /** A limiter and its end. */
@@ -25,7 +26,9 @@ export function openLockouts(stateDir: string, { clock, log }: Services): Lockou
   const write = (): void => {
     planned = null
     try {
-      writeWhole(stateDir, path, JSON.stringify({ format: 1, tallies: limiter.save() }))
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+      const text = JSON.stringify({ format: 1, tallies: limiter.save() })
+      writePrivate(path, text, { flush: false }) // Strangers set it off: it must cost little.
     } catch (error) {
       log.warn('lockouts not kept', { path, error: String(error) })
     }
@@ -45,18 +48,6 @@ export function openLockouts(stateDir: string, { clock, log }: Services): Lockou
       planned()
       write()
     },
-  }
-}
-
-function writeWhole(directory: string, path: string, text: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const written = `${path}.${process.pid}`
-  try {
-    writeFileSync(written, text, { mode: 0o600 })
-    renameSync(written, path)
-  } catch (error) {
-    rmSync(written, { force: true })
-    throw error
   }
 }
 

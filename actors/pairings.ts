@@ -9,7 +9,7 @@
  * many new ones an hour reach the journal.
  */
 import type { AnyMachineSnapshot } from 'xstate'
-import type { PairingContext, PairingRequest } from '../machines/pairing.ts'
+import { HOUR_MS, hourOf, type PairingContext, type PairingRequest } from '../machines/pairing.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import {
   digestPairingCode,
@@ -17,6 +17,7 @@ import {
   PAIRING_CODE_BYTES,
   showPairingCode,
 } from '../protocol/auth/pairing-code.ts'
+import type { Role } from '../protocol/auth/scopes.ts'
 import { digestSecret, equalSecrets } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
@@ -37,7 +38,7 @@ export type Cited = Pick<Message, 'cause' | 'correlationId'>
 export interface Stranger {
   readonly deviceId: string
   readonly publicKey: string
-  readonly role: 'client' | 'node'
+  readonly role: Role
   readonly scopes: readonly string[] | null
   readonly peer: Peer
   readonly nonce: string
@@ -62,8 +63,6 @@ interface Setup {
   readonly work: OpenWork
   readonly services: Services
 }
-
-const HOUR_MS = 3_600_000
 
 export class Pairings {
   readonly setupCodes: SetupCodes
@@ -102,7 +101,7 @@ export class Pairings {
     const nonceHash = digestSecret(nonce)
     const issued = { type: 'challenge.issued', nonceHash, address, issuedAt }
     const answered = { type: 'challenge.answered', deviceId, publicKey, nonceHash, role, scopes }
-    const records = [this.#offer(deviceId, issued, cited), this.#offer(deviceId, answered, cited)]
+    const records = [this.tell(deviceId, issued, cited), this.tell(deviceId, answered, cited)]
     return (await Promise.all(records)).every(({ ignored }) => ignored === null)
   }
 
@@ -129,7 +128,7 @@ export class Pairings {
     if (found[0] !== undefined) return found[0]
     const alive = all.filter(({ request }) => request.codeHash !== '')
     await Promise.all(
-      alive.map(({ deviceId }) => this.#offer(deviceId, { type: 'code.missed' }, cited)),
+      alive.map(({ deviceId }) => this.tell(deviceId, { type: 'code.missed' }, cited)),
     )
     return null
   }
@@ -149,7 +148,7 @@ export class Pairings {
 
   /** Tells a device's actor; resolves with the record, which may say that it was ignored. */
   tell(deviceId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
-    return this.#offer(deviceId, event, cited)
+    return this.#setup.registry.offer(streamId('pairing', deviceId), { event, ...cited })
   }
 
   async #request(stranger: Stranger, cited: Cited): Promise<never> {
@@ -176,13 +175,13 @@ export class Pairings {
     const origin = peer.origin === null ? null : cutText(peer.origin)
     const seen = { address, origin, forwarded }
     const event = { type: 'approval.requested', requestId, codeHash, expiresAt, ...seen }
-    const { ignored } = await this.#offer(deviceId, event, cited)
+    const { ignored } = await this.tell(deviceId, event, cited)
     if (ignored !== null) throw unauthorized('this device may not ask')
     throw pairingRequired({ requestId, expiresAt }, code)
   }
 
   #countRequest(address: string, now: number): void {
-    const hour = Math.floor(now / HOUR_MS)
+    const hour = hourOf(now)
     if (hour !== this.#hour) this.#asked.clear()
     this.#hour = hour
     const own = this.#asked.get(address) ?? 0
@@ -209,11 +208,7 @@ export class Pairings {
     if (oldest === undefined) return
     const { requestId } = oldest.request
     const event = { type: 'approval.expired', requestId, reason: 'crowded' }
-    await this.#offer(oldest.deviceId, event, cited)
-  }
-
-  #offer(deviceId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
-    return this.#setup.registry.offer(streamId('pairing', deviceId), { event, ...cited })
+    await this.tell(oldest.deviceId, event, cited)
   }
 }
 

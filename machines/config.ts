@@ -52,11 +52,10 @@ export type ConfigBooted = {
   type: 'config.booted'
   hash: string
   reason: string // ref of a body; empty where it is the written one
-  runId: string // for whoever is woken
   at: number
 }
 
-type Checked = EffectDone<{ valid: boolean; reason: string; runId: string }>
+type Checked = EffectDone<{ valid: boolean; reason: string }>
 
 export type ConfigEvent =
   | ConfigProposed
@@ -242,7 +241,7 @@ export const configMachine = machine.createMachine({
           {
             guard: 'boot.asProposed',
             target: 'idle',
-            actions: ['boot.keep', 'change.apply', 'session.wake'],
+            actions: ['change.apply', 'session.wake'],
           },
           { target: 'idle', actions: ['boot.keep', 'change.reject', 'session.wake'] },
         ],

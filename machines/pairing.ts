@@ -14,10 +14,12 @@
  * it replaces the token. Nothing leads out of `revoked`.
  *
  * Secrets are never here, only their SHA-256. Members of the context that older journals know
- * nothing of are absent until they are needed, and null when they are over, so that those fold to the hashes they recorded.
+ * nothing of are absent until they are needed, and null when they are over, so that those fold to
+ * the hashes they recorded.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
+import type { Role } from '../protocol/auth/scopes.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Wait } from './waits.ts'
 
@@ -33,7 +35,7 @@ export interface ApprovalEvidence {
 export type DeviceApproved = {
   type: 'device.approved'
   deviceId: string
-  role: 'client' | 'node'
+  role: Role
   scopes: string[]
   tokenHash: string // SHA-256 as 64 hex digits; '' until the device fetches its token
   rule: string
@@ -49,7 +51,7 @@ export type ChallengeAnswered = {
   deviceId: string
   publicKey: string
   nonceHash: string
-  role: 'client' | 'node'
+  role: Role
   scopes: string[] | null // null: none were named
   at: number
 }
@@ -84,7 +86,7 @@ export interface PairingRequest {
   requestId: string
   codeHash: string // '' once burned
   missed: number // wrong codes typed while this one is alive
-  role: 'client' | 'node'
+  role: Role
   scopes: string[] | null
   publicKey: string
   address: string
@@ -94,14 +96,21 @@ export interface PairingRequest {
   expiresAt: number
 }
 
+export const HOUR_MS = 3_600_000
+
+/** Counts the hours since the epoch: how finely it is kept when a device was here. */
+export function hourOf(at: number): number {
+  return Math.floor(at / HOUR_MS)
+}
+
 export interface PairingContext {
   deviceId: string
-  role: 'client' | 'node'
+  role: Role
   scopes: string[]
   tokenHash: string
   rule: string
   approvedAt: number
-  seenHour: number
+  seenHour: number // hourOf
   publicKey?: string | null // of a paired device that has one
   nonceHash?: string | null // while challenged
   answered?: ChallengeAnswered | null // while signed
@@ -171,7 +180,7 @@ const machine = setup({
             draft.tokenHash = event.tokenHash
             draft.rule = event.rule
             draft.approvedAt = event.at
-            draft.seenHour = Math.floor(event.at / 3_600_000)
+            draft.seenHour = hourOf(event.at)
             if (event.publicKey !== undefined) draft.publicKey = event.publicKey
             forget(draft, ['nonceHash', 'answered', 'request', 'rejectedAt'])
           }),

@@ -32,6 +32,9 @@ export function streamId(kind: StreamKind, id: string): StreamId {
   return `${kind}:${id}`
 }
 
+/** The one actor of the gateway itself. */
+export const GATEWAY: StreamId = streamId('gateway', 'main')
+
 /** Reads the kind of a stream id. @throws {GatewayError} INVALID_REQUEST: no known kind. */
 export function streamKind(stream: string): StreamKind {
   const kind = stream.slice(0, stream.indexOf(':'))

@@ -13,7 +13,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { codeId, type CodeParts } from '../protocol/code.ts'
+import { codeId, type CodeParts, importsOf } from '../protocol/code.ts'
 import { show } from './output.ts'
 
 /** What `dist/code.json` holds. */
@@ -23,7 +23,6 @@ export interface CodeIdentity extends CodeParts {
 
 const ROOM = 'machines'
 const READERS = ['history', 'chart']
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g
 
 /**
  * Computes the identity of a compiled tree.
@@ -50,7 +49,7 @@ function closure(dist: string): Set<string> {
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue
     found.add(path)
-    for (const [, specifier = ''] of readFileSync(path, 'utf8').matchAll(IMPORT)) {
+    for (const specifier of importsOf(readFileSync(path, 'utf8'))) {
       const target = resolve(dirname(path), specifier)
       if (existsSync(target)) waiting.push(target)
     }

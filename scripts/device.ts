@@ -11,7 +11,7 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fingerprint, type SignedConnect, signedText } from '../protocol/auth/signature.ts'
 import { isId } from '../protocol/ids.ts'
@@ -39,15 +39,9 @@ export async function readDevice(stateDir: string): Promise<Device> {
 export async function keepDevice(stateDir: string, device: Device): Promise<void> {
   const { deviceId, deviceToken, privateKey } = device
   await mkdir(stateDir, { recursive: true, mode: 0o700 })
-  const written = `${pathOf(stateDir)}.${process.pid}`
-  try {
-    const text = JSON.stringify({ deviceId, deviceToken, privateKey })
-    await writeFile(written, `${text}\n`, { mode: 0o600 })
-    await rename(written, pathOf(stateDir))
-  } catch (fault) {
-    await rm(written, { force: true })
-    throw fault
-  }
+  const text = JSON.stringify({ deviceId, deviceToken, privateKey })
+  const { writePrivate } = await import('../actors/private-file.ts')
+  writePrivate(pathOf(stateDir), `${text}\n`)
 }
 
 /** The members of `connect.auth` by which a device answers a challenge; null where it has no key. */

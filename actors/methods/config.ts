@@ -9,6 +9,7 @@ import { redactConfig } from '../../protocol/config/redact.ts'
 import { unsupportedPaths } from '../../protocol/config/defaults.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { MethodParams } from '../../protocol/methods.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
 import type { Origin } from '../caller.ts'
 import type { Handler, MethodHouse } from './house.ts'
@@ -41,17 +42,9 @@ export const configApply: Handler<'config.apply'> = (house, params, origin) =>
 export const configPatch: Handler<'config.patch'> = (house, params, origin) =>
   change(house, params, origin, 'patch')
 
-interface Params {
-  readonly raw: string
-  readonly baseHash?: string | undefined
-  readonly note?: string | undefined
-  readonly sessionKey?: string | undefined
-  readonly restartDelayMs?: number | undefined
-}
-
 async function change(
   { configuration }: MethodHouse,
-  params: Params,
+  params: MethodParams<'config.apply'>,
   { caller, cause, correlationId }: Origin,
   via: 'apply' | 'patch',
 ): Promise<unknown> {

@@ -15,7 +15,7 @@ import {
 import { type ActorName, findStream } from '../../machines/history/find-stream.ts'
 import { readGoal } from '../../machines/history/goal.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
-import { type History, latencyMs } from '../../machines/history/source.ts'
+import { type History, factsOf } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { explainRecord, findWriter, outcomeAt } from '../../machines/history/why.ts'
@@ -25,15 +25,13 @@ import { type Address, parseAddress, parseRange } from '../../protocol/history/a
 import { parseFilter, passes } from '../../protocol/history/filter.ts'
 import { formatLine, LINE_SCHEMA, refsOf } from '../../protocol/history/line.ts'
 import { followPointer, NOTHING, parsePointer } from '../../protocol/history/pointer.ts'
-import { type StreamId, streamId } from '../../protocol/ids.ts'
+import { GATEWAY, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { readText } from '../bodies.ts'
+import { readTextOrNull } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
 import { openHistory } from '../history.ts'
 import type { Handler, MethodHouse } from './house.ts'
-
-const GATEWAY: StreamId = streamId('gateway', 'main')
 
 /** `{ schema, from, to, records, next, head }`; `next`: where to go on, null at the end. */
 export const historyRead: Handler<'history.read'> = async (house, params, origin) => {
@@ -140,7 +138,7 @@ function chooserOf(
   params: ActorName & { filter?: readonly string[] | undefined },
 ): (record: JournalRecord) => boolean {
   const filter = checked('filter', () => parseFilter(params.filter ?? []))
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const isNamed = params.session !== undefined || params.actor !== undefined
   const stream = isNamed ? checked('actor', () => findStream(history, params)) : null
   return (record) => (stream === null || record.stream === stream) && passes(filter, record, facts)
@@ -210,11 +208,7 @@ async function withTexts(
   const event = { type: 'bodies.read', by: deviceId, from, to, count: records.length }
   await registry.deliver(GATEWAY, { event, cause, correlationId })
   return records.map((record) => {
-    const texts = refsOf(record).map((ref) => [ref, textOrNull(store, ref)])
+    const texts = refsOf(record).map((ref) => [ref, readTextOrNull(store, ref)])
     return { ...formatLine(record), bodies: Object.fromEntries(texts) as object }
   })
-}
-
-function textOrNull(store: MethodHouse['store'], ref: string): string | null {
-  return store.body(ref) === null ? null : readText(store, ref)
 }

@@ -4,7 +4,7 @@
  * Nobody gives away more than he has: what is granted lies within the caller's own scopes. A code
  * is typed by a person, so a wrong one costs every code that is alive a try.
  */
-import type { PairingContext } from '../../machines/pairing.ts'
+import { HOUR_MS, type PairingContext } from '../../machines/pairing.ts'
 import { beyond, GUEST_SCOPES, isScope, type Role } from '../../protocol/auth/scopes.ts'
 import { formatSetupCode, readPairingCode } from '../../protocol/auth/pairing-code.ts'
 import { digestSecret } from '../../protocol/auth/token.ts'
@@ -76,7 +76,7 @@ export const deviceList: Handler<'device.list'> = ({ pairings }) => ({
   devices: pairings.devices().map(({ state, context }) => {
     const { deviceId, role, scopes, rule, tokenHash, publicKey, approvedAt, seenHour } = context
     const held = { hasKey: (publicKey ?? null) !== null, hasToken: tokenHash !== '' }
-    const seenAt = Math.max(approvedAt, seenHour * 3_600_000)
+    const seenAt = Math.max(approvedAt, seenHour * HOUR_MS)
     return { deviceId, state, role, scopes, rule, ...held, approvedAt, seenAt }
   }),
 })

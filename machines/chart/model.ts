@@ -118,3 +118,11 @@ export function edgeLabel({ event, guard, actions }: ChartEdge): string {
   const when = guard === null ? '' : ` [${guard}]`
   return `${event}${when}${actions.length === 0 ? '' : ` / ${actions.join(', ')}`}`
 }
+
+/** Says what a state does when it is entered and left: up to two texts, to stand beside it. */
+export function besideOf({ entry, exit }: ChartState): string[] {
+  return [
+    ...(entry.length === 0 ? [] : [`entry / ${entry.join(', ')}`]),
+    ...(exit.length === 0 ? [] : [`exit / ${exit.join(', ')}`]),
+  ]
+}

@@ -57,11 +57,7 @@ export function outputPaths(record: JournalRecord, now: Outputs): string[] {
 }
 
 /** Lists the pointers at which two values differ; a missing part is named as a whole. */
-export function differingPaths(
-  left: unknown,
-  right: unknown,
-  at: readonly string[] = [],
-): string[] {
+function differingPaths(left: unknown, right: unknown, at: readonly string[] = []): string[] {
   if (isSame(left, right)) return []
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) {
     return [formatPointer(at)]
@@ -85,7 +81,7 @@ export function parseIgnores(texts: readonly string[]): Ignores {
 }
 
 /** Tells whether a pointer lies in a part that is not compared. */
-export function isIgnored(ignores: Ignores, pointer: string): boolean {
+function isIgnored(ignores: Ignores, pointer: string): boolean {
   return ignores.some((keys) => {
     const part = formatPointer(keys)
     return pointer === part || pointer.startsWith(`${part}/`)

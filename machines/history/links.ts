@@ -10,7 +10,7 @@ import { outputAddress } from '../../protocol/ids.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
 import { firstKept, type History } from './source.ts'
 
-export type EffectOutcome = 'done' | 'failed' | 'timeout' | 'cancelled' | 'lost' | 'pending'
+export type EffectOutcome = 'done' | 'failed' | 'cancelled' | 'lost' | 'pending'
 
 /** An effect, and how it ended. */
 export interface EffectFate {
@@ -47,14 +47,14 @@ export interface Fates {
 export function fatesOf(history: History, record: JournalRecord, upTo: number): Fates {
   const own = followStream(history, record, upTo)
   return {
-    effects: record.effects.map((effect, index) => {
-      const address = outputAddress(record.position, 'e', index)
-      const { started, outcome } = own.effects.get(address) ?? { started: false, outcome: null }
-      return { address, effect, started, record: outcome, outcome: outcomeOf(outcome) }
-    }),
+    effects: effectFates(record, own),
     sends: record.sends.map((send, index) => {
       const address = outputAddress(record.position, 's', index)
-      return { address, send, ...consumerOf(history, address, send.to, upTo) }
+      return {
+        address,
+        send,
+        ...consumerOf(history, record.position, { address, to: send.to, upTo }),
+      }
     }),
     waits: record.armed.map((wait, index) => {
       const address = outputAddress(record.position, 't', index)
@@ -63,12 +63,28 @@ export function fatesOf(history: History, record: JournalRecord, upTo: number): 
   }
 }
 
+/** Finds what became of the effects of a record alone: no other stream is read. */
+export function effectFatesOf(
+  history: History,
+  record: JournalRecord,
+  upTo: number,
+): readonly EffectFate[] {
+  return effectFates(record, followStream(history, record, upTo))
+}
+
+function effectFates(record: JournalRecord, own: OwnEnds): readonly EffectFate[] {
+  return record.effects.map((effect, index) => {
+    const address = outputAddress(record.position, 'e', index)
+    const { started, outcome } = own.effects.get(address) ?? { started: false, outcome: null }
+    return { address, effect, started, record: outcome, outcome: outcomeOf(outcome) }
+  })
+}
+
 function outcomeOf(record: JournalRecord | null): EffectOutcome {
   const name = record?.event.type.slice('effect.'.length)
   switch (name) {
     case 'done':
     case 'failed':
-    case 'timeout':
     case 'cancelled':
     case 'lost':
       return name
@@ -118,11 +134,9 @@ function followStream(history: History, record: JournalRecord, upTo: number): Ow
 /** Finds the record that took a send in. */
 function consumerOf(
   history: History,
-  address: string,
-  to: StreamId,
-  upTo: number,
+  from: number,
+  { address, to, upTo }: { address: string; to: StreamId; upTo: number },
 ): Pick<SendFate, 'record' | 'pruned'> {
-  const from = Number(address.slice(0, address.indexOf('.')))
   const next = history.versionAt(to, from) + 1
   const kept = firstKept(history, to, next)
   for (const record of history.stream(to, kept)) {

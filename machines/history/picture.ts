@@ -6,10 +6,10 @@
 import { outputAddress, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Ignored, JournalRecord } from '../../protocol/record.ts'
-import { type EffectOutcome, fatesOf } from './links.ts'
+import { effectFatesOf, type EffectOutcome } from './links.ts'
 import type { History } from './source.ts'
 
-export type PictureOutcome = EffectOutcome
+export type PictureOutcome = EffectOutcome | 'timeout'
 
 /** An effect, from its wish to its outcome. */
 export interface PictureEffect {
@@ -78,7 +78,7 @@ function toRow(history: History, record: JournalRecord, head: number): PictureRo
     epoch,
     value,
     ignored,
-    effects: fatesOf(history, record, head).effects.map(({ address, effect, outcome, record }) => {
+    effects: effectFatesOf(history, record, head).map(({ address, effect, outcome, record }) => {
       const isTimeout = outcome === 'failed' && record?.event['class'] === 'timeout'
       const shown = isTimeout ? 'timeout' : outcome
       return { address, name: effect.name, outcome: shown, until: record?.at ?? null }

@@ -9,6 +9,7 @@
 import { canonical, sha256Hex } from '../../protocol/codec.ts'
 import { type OutputLetter, outputAddress, type StreamId } from '../../protocol/ids.ts'
 import type { Effect, JournalEvent, JournalRecord, Send, Wait } from '../../protocol/record.ts'
+import { waitKey } from '../projections/open-work.ts'
 import type { Segment, SegmentOpen } from './segment.ts'
 
 /** What a record produced, one by one. */
@@ -161,7 +162,7 @@ export function indexRecording(segment: Segment): Recording {
   const citing = new Map<string, JournalRecord[]>()
   const waits = new Map<string, Wait>(open.waits)
   const armed = new Map<string, string>(
-    open.waits.map(([at, { stream, id }]) => [key(stream, id), at]),
+    open.waits.map(([at, { stream, id }]) => [waitKey(stream, id), at]),
   )
   for (const [address] of [...open.effects, ...open.sends, ...open.waits]) citing.set(address, [])
   const outside: JournalRecord[] = []
@@ -182,7 +183,7 @@ export function indexRecording(segment: Segment): Recording {
       addresses.set(occurrences.next(outputName(record.stream, produced)), address)
       if (produced.letter !== 't') continue
       waits.set(address, produced.wait)
-      armed.set(key(record.stream, produced.wait.id), address)
+      armed.set(waitKey(record.stream, produced.wait.id), address)
     }
   }
   const armedAtEnd = new Set(armed.values())
@@ -206,12 +207,8 @@ function disarm(
   { stream, cause, cancelled }: JournalRecord,
   fired: Wait | undefined,
 ): void {
-  for (const id of cancelled) armed.delete(key(stream, id))
-  if (fired !== undefined && armed.get(key(stream, fired.id)) === cause) {
-    armed.delete(key(stream, fired.id))
+  for (const id of cancelled) armed.delete(waitKey(stream, id))
+  if (fired !== undefined && armed.get(waitKey(stream, fired.id)) === cause) {
+    armed.delete(waitKey(stream, fired.id))
   }
-}
-
-function key(stream: string, id: string): string {
-  return `${stream}\n${id}`
 }

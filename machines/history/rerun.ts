@@ -39,6 +39,8 @@ interface OpenOutput extends OutputBefore {
   readonly origin: Origin | null // of its outcome to come; null: none is
 }
 
+type OpenEffect = OpenOutput & { readonly produced: { readonly effect: Effect } }
+
 const NEW = { started: false, origin: null } as const
 
 interface StubWish {
@@ -209,9 +211,10 @@ export class Branch {
 
   #consumed(cause: string, origin: Origin, position: number): void {
     this.open.delete(cause)
-    if (origin === 'stub' || origin === 'answer') this.made.push(position)
     if (origin === 'recorded' || origin === 'lost') this.counts[origin] += 1
-    if (origin === 'stub' || origin === 'answer') this.counts.stub += 1
+    if (origin !== 'stub' && origin !== 'answer') return
+    this.made.push(position)
+    this.counts.stub += 1
   }
 
   #settle(record: JournalRecord, { slot, rank, at }: Item): void {
@@ -264,7 +267,7 @@ export class Branch {
 
   #expectEffect(
     address: string,
-    output: OpenOutput & { readonly produced: { readonly effect: Effect } },
+    output: OpenEffect,
     { recorded, citing }: { recorded: string | null; citing: readonly JournalRecord[] },
   ): void {
     const { effect } = output.produced
@@ -302,11 +305,7 @@ export class Branch {
     })
   }
 
-  #stub(
-    address: string,
-    output: OpenOutput & { readonly produced: { readonly effect: Effect } },
-    { isUnmarked, isFailure, latest }: StubWish,
-  ): void {
+  #stub(address: string, output: OpenEffect, { isUnmarked, isFailure, latest }: StubWish): void {
     const { effect } = output.produced
     if (this.#plan.onMiss === 'error') {
       const text = `#${address}: the recording has no outcome for ${effect.name}`
@@ -325,8 +324,8 @@ export class Branch {
   }
 
   // As the outbox does before an effect that can be seen outside.
-  #mark(address: string, output: OpenOutput, isUnmarked: boolean): void {
-    if (output.produced.letter !== 'e' || output.started || !isUnmarked) return
+  #mark(address: string, output: OpenEffect, isUnmarked: boolean): void {
+    if (output.started || !isUnmarked) return
     const { name } = output.produced.effect
     if (!isVisible(name)) return
     const event = { type: 'effect.started', name }

@@ -8,7 +8,7 @@ import type { Address, AddressRange } from '../../protocol/history/address.ts'
 import { type Filter, passes } from '../../protocol/history/filter.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { type History, latencyMs, requireRecord } from './source.ts'
+import { type History, factsOf, requireRecord } from './source.ts'
 
 /** Where an address points. */
 export interface Resolved {
@@ -163,7 +163,7 @@ function epochAt(history: History, position: number): number {
 }
 
 function matchOf(history: History, which: 'first' | 'last', filter: Filter): number {
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const matches = (position: number): boolean => {
     const record = history.read(position)
     return record !== null && passes(filter, record, facts)

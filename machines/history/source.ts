@@ -5,6 +5,7 @@
  * were compacted away are passed over by `range` and `HISTORY_PRUNED` to whoever needs them.
  */
 import { GatewayError } from '../../protocol/errors.ts'
+import type { FilterFacts } from '../../protocol/history/filter.ts'
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Kind } from '../kinds.ts'
@@ -93,4 +94,20 @@ export function latencyMs(history: History, { event, cause, at }: JournalRecord)
   const from = causeOf(cause)
   const request = from === null ? null : history.read(from.position)
   return request === null ? null : at - request.at
+}
+
+/** Tells filters what a record does not say of itself. */
+export function factsOf(history: History): FilterFacts {
+  return { latencyMs: (record) => latencyMs(history, record) }
+}
+
+/** Sorts records by their streams, in the order of the first of each. */
+export function byStream(records: readonly JournalRecord[]): Map<StreamId, JournalRecord[]> {
+  const streams = new Map<StreamId, JournalRecord[]>()
+  for (const record of records) {
+    const list = streams.get(record.stream) ?? []
+    streams.set(record.stream, list)
+    list.push(record)
+  }
+  return streams
 }

@@ -6,7 +6,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord, Wait } from '../../protocol/record.ts'
-import { anyBase, type Folded, foldStream } from './fold.ts'
+import { type Folded, foldStream } from './fold.ts'
 import { type Candidate, candidatesOf, microstepsOf } from './guards.ts'
 import { fatesOf } from './links.ts'
 import { firstKept, type History, kindOf, type Kinds } from './source.ts'
@@ -48,7 +48,7 @@ export function stateAt(
 ): StateAt | null {
   const version = history.versionAt(stream, position)
   if (version === 0) return null
-  const folded = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const folded = foldStream(history, kinds, stream, { upToVersion: version })
   const record = recordOf(history, stream, version)
   const snapshot =
     microstep === null ? folded.snapshot : microstepAt(history, kinds, record, microstep)
@@ -96,7 +96,7 @@ export function stateBefore(
   stream: StreamId,
   version: number,
 ): Folded {
-  return foldStream(history, kinds, stream, { upToVersion: version - 1, usable: anyBase })
+  return foldStream(history, kinds, stream, { upToVersion: version - 1 })
 }
 
 // Looks a bounded way back: what is open longer than so many records of one actor is not expected.

@@ -14,7 +14,7 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import type { RunContext } from '../run.ts'
 import type { SessionContext } from '../session.ts'
 import { formatValue, hashSnapshot } from '../step.ts'
-import { anyBase, foldStream } from './fold.ts'
+import { foldStream } from './fold.ts'
 import { acceptedBy } from './guards.ts'
 import { type EffectFate, fatesOf, type SendFate, type WaitFate } from './links.ts'
 import { firstKept, type History, kindOf, type Kinds } from './source.ts'
@@ -161,7 +161,7 @@ class Search {
       ...sends.map((fate) => this.#followSend(node, fate)),
       ...waits.map((fate) => this.#followWait(node, fate)),
     ].filter((found) => found !== null)
-    if (next.length > 0 || effects.length + sends.length + waits.length > 0) return next
+    if (effects.length + sends.length + waits.length > 0) return next
     return this.#followState(node)
   }
 
@@ -239,7 +239,7 @@ class Search {
 
   #stateAt(stream: StreamId, position: number): AnyMachineSnapshot {
     const upToVersion = this.#history.versionAt(stream, position)
-    return foldStream(this.#history, this.#kinds, stream, { upToVersion, usable: anyBase }).snapshot
+    return foldStream(this.#history, this.#kinds, stream, { upToVersion }).snapshot
   }
 
   #close(node: Node, verdict: Verdict, more: Partial<Frontier>): void {
@@ -281,12 +281,10 @@ function ignoredSince(history: History, { stream, record }: Frontier): JournalRe
 /** Finds the messages that wait in the session behind the run in which a chain stands. */
 function blockedBehind(history: History, kinds: Kinds, { stream }: Frontier): number[] {
   if (!stream.startsWith('run:') || history.version(stream) === 0) return []
-  const { context } = foldStream(history, kinds, stream, { usable: anyBase }).snapshot
+  const { context } = foldStream(history, kinds, stream).snapshot
   const session = streamId('session', (context as RunContext).sessionKey)
   if (history.version(session) === 0) return []
-  const { context: conversation } = foldStream(history, kinds, session, {
-    usable: anyBase,
-  }).snapshot
+  const { context: conversation } = foldStream(history, kinds, session).snapshot
   const { queue, current } = conversation as SessionContext
   if (current?.runId !== streamName(stream)) return []
   const queued = new Set(queue.map(({ runId }) => runId))
@@ -305,10 +303,10 @@ function oldestKept(history: History, session: StreamId): number {
 }
 
 /** Steps an actor through all that its own waits can bring about. */
-export function prove(history: History, kinds: Kinds, stream: StreamId): Proof | null {
+function prove(history: History, kinds: Kinds, stream: StreamId): Proof | null {
   if (history.version(stream) === 0) return null
   const { stepper, waits } = kindOf(kinds, stream)
-  const { snapshot } = foldStream(history, kinds, stream, { usable: anyBase })
+  const { snapshot } = foldStream(history, kinds, stream)
   const due = waits(snapshot).map(({ dueAt }) => dueAt)
   const value = formatValue(snapshot)
   const reachable = new Set<string>()

@@ -9,7 +9,7 @@
  * for which anybody can make signatures, are no keys here.
  */
 import { Buffer } from 'node:buffer'
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { sha256Hex } from '../digest.ts'
 
 /** What a device signs. The token is the one it shows, '' where it shows none. */
@@ -75,13 +75,17 @@ export function isFingerprint(deviceId: string): boolean {
 export function verifySignature(publicKey: Uint8Array, text: string, signature: string): boolean {
   const bytes = decode(signature, SIGNATURE_BYTES)
   if (bytes === null || littleEndian(bytes.subarray(32)) >= GROUP_ORDER) return false
-  const spki = Buffer.concat([SPKI_PREFIX, publicKey])
   try {
-    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
-    return verify(null, Buffer.from(text, 'utf8'), key, bytes)
+    return verify(null, Buffer.from(text, 'utf8'), publicKeyObject(publicKey), bytes)
   } catch {
     return false // No point of the curve.
   }
+}
+
+/** Makes a key object of the 32 bytes of an Ed25519 key. @throws where they are no point. */
+export function publicKeyObject(publicKey: Uint8Array): KeyObject {
+  const key = Buffer.concat([SPKI_PREFIX, publicKey])
+  return createPublicKey({ key, format: 'der', type: 'spki' })
 }
 
 // One text for one value: padding, other alphabets and stray bits are refused.

@@ -28,9 +28,7 @@ export function changedPaths(before: unknown, after: unknown, path: Path = []): 
   const [from, to] = [membersOf(before), membersOf(after)]
   if (from !== null && to !== null) {
     const keys = new Set([...Object.keys(from), ...Object.keys(to)])
-    if (keys.size === 0 && before !== after && (before ?? after) !== undefined) {
-      return before === undefined || after === undefined ? [path] : []
-    }
+    if (keys.size === 0) return (before === undefined) === (after === undefined) ? [] : [path]
     return [...keys].flatMap((key) => changedPaths(from[key], to[key], [...path, key]))
   }
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [path]

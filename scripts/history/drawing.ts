@@ -1,6 +1,6 @@
 /** Timelines as pictures: one HTML file, or a Mermaid diagram. */
 import { basename } from 'node:path'
-import { writePrivate } from '../../actors/incidents.ts'
+import { writePrivate } from '../../actors/private-file.ts'
 import { systemClock } from '../../actors/services.ts'
 import { pictureOf } from '../../machines/history/picture.ts'
 import { renderTimelineHtml } from '../../machines/history/picture-html.ts'

@@ -1,9 +1,8 @@
 /**
  * An exploration of a range, under the code that is asked for.
  */
-import type { ExploreSample } from '../../actors/code-wire.ts'
 import { type CodeChoice, type CodeHouse, openRunner } from '../../actors/other-code.ts'
-import type { Exploration, Invariant } from '../../machines/history/explore.ts'
+import type { Exploration, ExploreSample, Invariant } from '../../machines/history/explore.ts'
 import { assertWhole, cutSegment } from '../../machines/history/segment.ts'
 import { assertStretch } from './stretch.ts'
 import type { Source } from './source.ts'

@@ -18,7 +18,7 @@ import { readGoal } from '../../machines/history/goal.ts'
 import { InboundTracker } from '../../machines/history/outcomes.ts'
 import type { ReplayDiff } from '../../machines/history/replay.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
-import { latencyMs } from '../../machines/history/source.ts'
+import { factsOf } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { explainRecord, outcomeAt } from '../../machines/history/why.ts'
@@ -99,7 +99,7 @@ export class HistoryLog {
     const { history } = this.#source
     const terms = parseFilter(filter)
     const pattern = actor === undefined ? null : globOf(actor)
-    const facts = { latencyMs: latencyMs.bind(null, history) }
+    const facts = factsOf(history)
     const range = { from: parseAddress(from, frameNow()), to: parseAddress(to, frameNow()) }
     const stretch = resolveRange(history, range, findMarkIn(this.#source))
     for (const record of history.range(stretch.from, stretch.to)) {

@@ -1,7 +1,7 @@
 /**
  * How `why` answers: sentences for people, documents for programs.
  */
-import type { OutputEnd } from '../../machines/history/documents.ts'
+import type { OutputEnd } from '../../machines/history/why.ts'
 import type { GuardReading } from '../../machines/history/guards.ts'
 import type { History } from '../../machines/history/source.ts'
 import type { Why, WhyStep } from '../../machines/history/why.ts'

@@ -10,7 +10,7 @@ import {
   type FindingName,
   FINDINGS,
 } from '../../machines/history/find.ts'
-import { latencyMs } from '../../machines/history/source.ts'
+import { factsOf } from '../../machines/history/source.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { formatInstant } from '../../protocol/history/address.ts'
 import { type Filter, passes } from '../../protocol/history/filter.ts'
@@ -83,7 +83,7 @@ export const find = defineVerb({
         gapMs: wholeNumber('--gap', args.gap ?? '3600', 1, 2 ** 31) * 1_000,
         work: source.openWork(),
       }
-      const facts = { latencyMs: latencyMs.bind(null, history) }
+      const facts = factsOf(history)
       const findings = [...findAll(name, history, options)].filter(({ position }) => {
         const record = history.read(position)
         return record !== null && passes(filter, record, facts)
@@ -126,7 +126,7 @@ function* select(
   args: Wish,
 ): Generator<JournalRecord> {
   const { history } = source
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const named = args.session !== undefined || args.actor !== undefined
   const stream = named ? findStream(history, args) : null
   if (args.where !== undefined) {

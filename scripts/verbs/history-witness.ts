@@ -33,7 +33,7 @@ export const historyWitness = defineVerb({
     }
     const now = headOf(found)
     if (before !== null) assertExtends(before, now, answer)
-    await keepRemembered(settings.stateDir, found)
+    keepRemembered(settings.stateDir, found)
     const from = before?.size ?? null
     const size = Number(answer['size'])
     if (args.json) {

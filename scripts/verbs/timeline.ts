@@ -1,7 +1,7 @@
 /**
  * `openclaw timeline`: the records of a stretch, one line each, straight from the journal.
  */
-import { firstKept, type History, latencyMs } from '../../machines/history/source.ts'
+import { firstKept, type History, factsOf } from '../../machines/history/source.ts'
 import { type Filter, globOf, passes } from '../../protocol/history/filter.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -120,7 +120,7 @@ function readWish(source: Source, args: Flags): Wish {
 }
 
 function chooser(history: History, args: Flags, filter: Filter): Wish['takes'] {
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const isMeant = streamChooser(history, args)
   return (record) => isMeant(record) && passes(filter, record, facts)
 }

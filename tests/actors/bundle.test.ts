@@ -1,7 +1,7 @@
 /** Incident files: cut, opened elsewhere, verified, lowered; and refused where they were touched. */
 import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
-import { type BundleParts, bundleHistory, readBundle, writeBundle } from '../../actors/bundle.ts'
+import { type BundleParts, readBundle, writeBundle } from '../../actors/bundle.ts'
 import { redactBundle, refsOf } from '../../actors/bundle-export.ts'
 import { verifyBundle } from '../../actors/bundle-verify.ts'
 import { compareKinds } from '../../machines/history/compatibility.ts'
@@ -257,7 +257,7 @@ bundle('IF8 refs are found wherever a record names one, each once', () => {
   const { records } = bundleOf(lost).segment
 
   assert.is(refsOf(records).size, 4)
-  assert.is(bundleHistory(writeBundle(bundleOf(lost))).head(), lost.to)
+  assert.is(readBundle(writeBundle(bundleOf(lost))).history.head(), lost.to)
 })
 
 bundle.run()

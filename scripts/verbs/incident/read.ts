@@ -2,7 +2,8 @@
  * `openclaw incident ls|show|timeline|report`: what is known of what went wrong.
  */
 import { basename } from 'node:path'
-import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
+import { openIncidents } from '../../../actors/incidents.ts'
+import { writePrivate } from '../../../actors/private-file.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { renderTimelineHtml } from '../../../machines/history/picture-html.ts'
 import { renderTimelineMermaid } from '../../../machines/history/picture-mermaid.ts'
