@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sha256Hex } from '../protocol/digest.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { isObject } from '../protocol/members.ts'
 
 /** What the holder of a lock says of itself. */
 export interface LockInfo {
@@ -195,10 +196,6 @@ function parseInfo(text: string): LockInfo | null {
   if (port !== null && !isCount(port)) return null
   if (typeof version !== 'string' || typeof ready !== 'boolean') return null
   return { pid, port, startedAt, version, ready }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }
 
 function isCount(value: unknown): value is number {

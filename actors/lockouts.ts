@@ -8,6 +8,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { limits } from '../protocol/limits.ts'
+import { memberOf } from '../protocol/members.ts'
 import { Limiter } from './limiter.ts'
 import { writePrivate } from './private-file.ts'
 import type { Cancel, Services } from './services.ts'
@@ -59,8 +60,7 @@ function read(path: string): [string, number[], number][] {
     return [] // None yet.
   }
   const value: unknown = JSON.parse(text)
-  const tallies: unknown =
-    typeof value === 'object' && value !== null ? Reflect.get(value, 'tallies') : null
+  const tallies = memberOf(value, 'tallies')
   if (!Array.isArray(tallies)) throw new Error('expected a list of tallies')
   return tallies.filter(isTally)
 }

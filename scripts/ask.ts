@@ -1,4 +1,5 @@
 /** One question to the gateway, and its answer: what most verbs are. */
+import { memberOf } from '../protocol/members.ts'
 import { connectGateway, type Payload } from './client.ts'
 import { readSettings, type SettingsFlags } from './settings.ts'
 
@@ -20,6 +21,12 @@ export async function askGateway(
 export function rowsOf(answer: Payload, name: string): Payload[] {
   const rows: unknown = answer[name]
   return Array.isArray(rows) ? rows.filter((row) => typeof row === 'object' && row !== null) : []
+}
+
+/** Writes what an error says, to stand behind a sentence; '' where it says nothing. */
+export function formatReason(error: unknown): string {
+  const message = memberOf(error, 'message')
+  return typeof message === 'string' ? `: ${message}` : ''
 }
 
 /** Writes a list of scopes for people. */

@@ -8,6 +8,7 @@ import { type RawData, WebSocket } from 'ws'
 import { askLock } from '../actors/lock.ts'
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { isObject } from '../protocol/members.ts'
 import { answerChallenge, type Device, keepDevice, readDevice } from './device.ts'
 import { isPortNamed, type Settings, urlOf } from './settings.ts'
 import { readVersion } from './version.ts'
@@ -294,10 +295,6 @@ function wireFault(error: unknown): GatewayError {
   const more = isObject(details) ? details : {}
   if (isErrorCode(code)) return new GatewayError(code, text, more)
   return new GatewayError('INTERNAL', `${String(code)}: ${text}`, more)
-}
-
-function isObject(value: unknown): value is Payload {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function withoutNulls(members: Readonly<Record<string, string | null>>): object {

@@ -14,6 +14,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeId, type CodeParts, importsOf } from '../protocol/code.ts'
+import { memberOf } from '../protocol/members.ts'
 import { show } from './output.ts'
 
 /** What `dist/code.json` holds. */
@@ -70,9 +71,7 @@ function installedVersion(name: string): string {
   for (const path of paths) {
     const file = join(path, name, 'package.json')
     if (!existsSync(file)) continue
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const version: unknown =
-      typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'version') : undefined
+    const version = memberOf(JSON.parse(readFileSync(file, 'utf8')), 'version')
     if (typeof version === 'string') return version
   }
   throw new Error(`${name} is not installed`)

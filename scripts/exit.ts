@@ -15,7 +15,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [11, 'replay diverged'],
   [12, 'integrity: the journal is damaged, or a proof does not hold'],
   [13, 'history pruned, or a body erased'],
-  [14, 'refused: it would have live effects'],
+  [14, 'refused: it would have live effects, or --yes is missing'],
   [78, 'configuration'],
 ]
 

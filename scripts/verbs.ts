@@ -19,29 +19,6 @@ const sessions: VerbEntry = {
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
 
-const history = {
-  'history head': {
-    summary: 'the head of the journal: size, root, signed head, key',
-    load: async () => (await import('./verbs/history-head.ts')).historyHead,
-  },
-  'history verify': {
-    summary: 'check every record and every signed head, also of a copy',
-    load: async () => (await import('./verbs/history-verify.ts')).historyVerify,
-  },
-  'history stats': {
-    summary: 'count what is in the journal',
-    load: async () => (await import('./verbs/history-stats.ts')).historyStats,
-  },
-  'history witness': {
-    summary: 'remember the signed head; does it extend the last one?',
-    load: async () => (await import('./verbs/history-witness.ts')).historyWitness,
-  },
-  'history erase': {
-    summary: 'erase what somebody wrote and was answered, or a session',
-    load: async () => (await import('./verbs/history-erase.ts')).historyErase,
-  },
-} satisfies Readonly<Record<string, VerbEntry>>
-
 const devices: VerbEntry = {
   summary: 'list the devices that may come in',
   load: async () => (await import('./verbs/devices.ts')).devicesList,
@@ -141,7 +118,6 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   },
   ...HISTORY_VERBS,
   ...pairing,
-  ...history,
 }
 
 /** A verb as found at the beginning of the arguments. */

@@ -12,6 +12,7 @@ import { corruptBundle, type Frame, formatFault } from './bundle.ts'
 import { unpackForeign } from './document.ts'
 import { isEqual } from '../protocol/history/merkle.ts'
 import { limits } from '../protocol/limits.ts'
+import { memberOf } from '../protocol/members.ts'
 import { isCount, sealRecord, ZERO_HASH } from './seal.ts'
 
 /** The hash of a position whose record is not in the file. */
@@ -86,8 +87,7 @@ export function parseRecords(
 }
 
 function listOf(document: unknown, name: 'records' | 'links'): readonly unknown[] {
-  const list: unknown =
-    typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined
+  const list = memberOf(document, name)
   if (Array.isArray(list) && list.length <= limits.bundleRecordsMax) return list
   throw formatFault(name, `expected a list of at most ${limits.bundleRecordsMax}`)
 }

@@ -7,6 +7,7 @@
 import { isSame } from './compare.ts'
 import { formatPointer } from '../../protocol/history/pointer.ts'
 import type { StreamId } from '../../protocol/ids.ts'
+import { isObject } from '../../protocol/members.ts'
 import { formatValue } from '../step.ts'
 import { foldStream, stepOn } from './fold.ts'
 import type { History, Kinds } from './source.ts'
@@ -41,7 +42,7 @@ type Key = string | number
 export function diffValues(before: unknown, after: unknown, keys: readonly Key[] = []): Change[] {
   if (before === after) return []
   if (Array.isArray(before) && Array.isArray(after)) return diffLists(before, after, keys)
-  if (isPlain(before) && isPlain(after)) return diffMembers(before, after, keys)
+  if (isObject(before) && isObject(after)) return diffMembers(before, after, keys)
   if (isSame(before, after)) return []
   return [{ op: 'replace', path: formatPointer(keys), value: after, was: before }]
 }
@@ -108,10 +109,6 @@ function commonLength(a: readonly unknown[], b: readonly unknown[]): number {
   let length = 0
   while (length < a.length && length < b.length && isSame(a[length], b[length])) length += 1
   return length
-}
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

@@ -120,11 +120,9 @@ function openBefore(
   }
 }
 
-/** Folds what is open at the end of a segment; null: of nothing at all. */
-export function openWorkOf(segment: Segment | null): OpenWork {
+/** Folds what is open at the end of a segment. */
+export function openWorkOf({ open, records }: Segment): OpenWork {
   const work = emptyOpenWork()
-  if (segment === null) return work
-  const { open, records } = segment
   for (const [address, effect] of open.effects) work.effects.set(address, effect)
   for (const [address, send] of open.sends) work.sends.set(address, send)
   for (const [address, wait] of open.waits) {

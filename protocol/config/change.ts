@@ -3,6 +3,7 @@
  * effect while the gateway runs.
  */
 import { formatPath, type Path } from './path.ts'
+import { isObject } from '../members.ts'
 
 /** Parts that are read anew for each message; everything else takes a restart. */
 const HOT: readonly string[] = [
@@ -49,8 +50,4 @@ export function isHot(paths: readonly Path[]): boolean {
 function membersOf(value: unknown): Readonly<Record<string, unknown>> | null {
   if (value === undefined) return {}
   return isObject(value) ? value : null
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -22,10 +22,13 @@ export function drawTimeline(
     format === 'mermaid'
       ? renderTimelineMermaid(rows)
       : renderTimelineHtml(rows, { ...meta, madeAt: systemClock.now() })
-  if (file === undefined) showText(picture)
-  else {
-    writePrivate(file, picture)
-    show(`wrote ${file}`)
-  }
+  putOut(picture, file)
   return records.length === 0 ? 10 : 0
+}
+
+/** Prints a text, or writes it to a file and says so. */
+export function putOut(text: string, file: string | undefined): void {
+  if (file === undefined) return showText(text)
+  writePrivate(file, text)
+  show(`wrote ${file}`)
 }

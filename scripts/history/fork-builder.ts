@@ -1,15 +1,11 @@
 /** A fork as the library builds it: edits one after the other, then one dry run. */
-import { readCodeIdentity } from '../../actors/code.ts'
 import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
-import type { ForkOutcome } from '../../machines/history/fork.ts'
+import { CONTROL, type ForkOutcome } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import { cutSegment } from '../../machines/history/segment.ts'
-import { kinds } from '../../machines/kinds.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
 import { codeHouse } from './code.ts'
 import { runFork } from './fork-run.ts'
 import type { Source } from './source.ts'
-import { assertStretch } from './stretch.ts'
 
 /** What a fork came to. */
 export interface ForkBranch {
@@ -74,18 +70,9 @@ export class ForkBuilder {
 
   /** Runs the fork, dry. @throws {GatewayError} REPLAY_DIVERGED: the control run is not the record */
   async run(wish: Partial<Pick<RerunPlan, 'onLost' | 'onMiss'>> = {}): Promise<ForkBranch> {
-    const { history } = this.#source
-    const cut = { from: this.#at + 1, to: history.head(), code: readCodeIdentity() }
-    assertStretch(cut.from, cut.to, 'fork')
-    const segment = cutSegment(history, kinds, cut)
-    const plan: RerunPlan = {
-      edits: this.#edits,
-      onLost: 'lose',
-      onMiss: 'stub',
-      openEnds: 'keep',
-      ...wish,
-    }
-    const asked = { segment, plan, code: this.#code, about: null }
+    const plan: RerunPlan = { ...CONTROL, edits: this.#edits, onMiss: 'stub', ...wish }
+    const stretch = { from: this.#at + 1, to: this.#source.history.head() }
+    const asked = { ...stretch, plan, code: this.#code, about: null }
     const { result, records } = await runFork(this.#source, codeHouse(this.#source), asked)
     const { control, firstDivergence, effects, outcomes } = result
     const ends = new Map(outcomes.map(({ target, branch }) => [target, branch]))

@@ -6,15 +6,17 @@ import { type CodeHouse, openRunner } from '../../actors/other-code.ts'
 import type { ForkFile } from '../../actors/forks.ts'
 import { assertControl, CONTROL, sumFork } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import { assertWhole, type Segment } from '../../machines/history/segment.ts'
+import { assertWhole, cutSegment, type Segment } from '../../machines/history/segment.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { chooseCode } from './code.ts'
 import type { Source } from './source.ts'
+import { assertStretch } from './stretch.ts'
 
 /** What to run. */
 export interface ForkAsked {
-  readonly segment: Segment
+  readonly from: number // first record that is run again
+  readonly to: number
   readonly plan: RerunPlan
   readonly code: string
   readonly about: StreamId | null // the session whose outcomes are listed
@@ -31,8 +33,10 @@ export type Ran = Pick<ForkFile, 'code' | 'records' | 'result'>
 export async function runFork(
   { history }: Source,
   house: CodeHouse,
-  { segment, plan, code, about }: ForkAsked,
+  { from, to, plan, code, about }: ForkAsked,
 ): Promise<Ran> {
+  assertStretch(from, to, 'fork')
+  const segment = cutSegment(history, house.own.kinds, { from, to, code: house.own.id })
   assertWhole(segment)
   const controller = await openController(house, segment)
   try {

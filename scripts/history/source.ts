@@ -15,10 +15,9 @@ import { loadOpenWork } from '../../actors/projector.ts'
 import { openBranch } from '../../machines/history/branch.ts'
 import { openWorkOf } from '../../machines/history/segment.ts'
 import type { History } from '../../machines/history/source.ts'
-import { foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
+import { emptyOpenWork, foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
-import { openLmdbReader } from '../../store/lmdb/open.ts'
 import { programName } from '../exit.ts'
 import { note } from '../output.ts'
 import { readSettings } from '../settings.ts'
@@ -58,6 +57,7 @@ export async function openSource(journal: string | undefined): Promise<Source> {
 async function openJournal(path: string | undefined): Promise<Source> {
   const directory = await findJournal(path)
   const stateDir = basename(directory) === 'journal' ? dirname(directory) : directory
+  const { openLmdbReader } = await import('../../store/lmdb/open.ts') // Not for incident files.
   const reader = await openLmdbReader(directory, { damaged: warn })
   return {
     name: stateDir,
@@ -109,7 +109,7 @@ export function alongFork(source: Source, ...addresses: readonly (string | undef
 }
 
 function foldAll(history: History): OpenWork {
-  const work = openWorkOf(null)
+  const work = emptyOpenWork()
   for (const record of history.range(1, history.head())) foldOpenWork(work, record)
   return work
 }

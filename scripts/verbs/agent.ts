@@ -7,6 +7,7 @@
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
+import { formatReason } from '../ask.ts'
 import {
   type Client,
   type ClientEvent,
@@ -118,11 +119,7 @@ function finish({ status, text, error }: Payload, streamed: string): void {
   if (streamed !== '') stream('\n')
   if (status === 'done') showText(whole)
   else
-    note(`openclaw: the run ${status === 'aborted' ? 'was aborted' : 'failed'}${reasonOf(error)}`)
-}
-
-function reasonOf(error: unknown): string {
-  const message: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'message') : undefined
-  return typeof message === 'string' ? `: ${message}` : ''
+    note(
+      `openclaw: the run ${status === 'aborted' ? 'was aborted' : 'failed'}${formatReason(error)}`,
+    )
 }

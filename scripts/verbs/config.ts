@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { reachArgs } from '../arguments.ts'
-import { connectGateway, type Payload } from '../client.ts'
+import type { Payload } from '../client.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
@@ -28,7 +28,8 @@ export const configGet = defineVerb({
   async run(args) {
     const settings = await readSettings(args)
     const whole = await readConfig(settings)
-    const value = args.path === undefined ? whole['parsed'] : at(whole['parsed'], args.path)
+    const { valueAt } = await import('../../protocol/config/path.ts')
+    const value = valueAt(whole['parsed'], args.path === undefined ? [] : keysOf(args.path))
     if (value === undefined) {
       throw new GatewayError('NOT_FOUND', `${args.path ?? ''}: not set, or a secret`)
     }
@@ -152,6 +153,7 @@ async function readConfig(settings: Settings): Promise<Payload> {
 
 /** Asks a running gateway; null where none runs. */
 async function ask(settings: Settings, method: string, params: object): Promise<Payload | null> {
+  const { connectGateway } = await import('../client.ts')
   let client
   try {
     client = await connectGateway(settings, { subscribe: [] })
@@ -220,14 +222,6 @@ function readOrEmpty(path: string, isNamed: boolean): string {
 function patchOf(path: string, value: unknown): object {
   const patch = keysOf(path).reduceRight<unknown>((member, key) => ({ [key]: member }), value)
   return patch as object
-}
-
-function at(value: unknown, path: string): unknown {
-  return keysOf(path).reduce<unknown>((member, key) => {
-    return typeof member === 'object' && member !== null && Object.hasOwn(member, key)
-      ? Reflect.get(member, key)
-      : undefined
-  }, value)
 }
 
 // `channels.irc.groups["#home"].allowFrom`, as messages write paths.

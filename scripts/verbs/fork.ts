@@ -6,22 +6,19 @@ import { readFileSync, statSync } from 'node:fs'
 import { systemChance, systemClock } from '../../actors/services.ts'
 import { checkForkName, FORK_SCHEMA, type ForkFile, writeFork } from '../../actors/forks.ts'
 import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
+import { CONTROL } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import { cutSegment } from '../../machines/history/segment.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { codeArgs, codeHouse } from '../history/code.ts'
 import { runFork } from '../history/fork-run.ts'
-import { refuseForks, showFork } from '../history/forks.ts'
+import { refuseForks, refuseLive, showFork } from '../history/forks.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
-import { assertStretch } from '../history/stretch.ts'
 import { withSource } from '../history/source.ts'
-import { note, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
-const LIVE = 14
 const EDIT_FLAGS = ['edit', 'insert', 'skip', 'delay', 'answer'] as const satisfies EditFlag[]
 
 const edited = (valueHint: string, description: string) =>
@@ -60,10 +57,10 @@ export const fork = defineVerb({
     if (args.at === undefined) throw new GatewayError('USAGE', '--at is missing', { verb: 'fork' })
     const name = checkForkName(args.as ?? `fork-${systemChance.hex(3)}`)
     const plan: RerunPlan = {
+      ...CONTROL,
       edits: EDIT_FLAGS.flatMap((flag) => all(flag).map((text) => readEdit(flag, text))),
-      onLost: args['on-lost'] ?? 'lose',
+      onLost: args['on-lost'] ?? CONTROL.onLost,
       onMiss: args['on-miss'] ?? 'stub',
-      openEnds: 'keep',
     }
     return withSource(args.journal, async (source) => {
       const isNamed = (args.session ?? args.actor) !== undefined
@@ -79,13 +76,9 @@ export const fork = defineVerb({
           `fork: nothing lies behind #${at}, so there is nothing to run`,
         )
       }
-      assertStretch(at + 1, until, 'fork')
-      const house = codeHouse(source, args['run-code'] === true)
-      const { own } = house
-      const cut = { from: at + 1, to: until, code: own.id }
-      const segment = cutSegment(source.history, own.kinds, cut)
-      const run = await runFork(source, house, {
-        segment,
+      const run = await runFork(source, codeHouse(source, args['run-code'] === true), {
+        from: at + 1,
+        to: until,
         plan,
         code: args.with ?? 'current',
         about: stream?.startsWith('session:') === true ? stream : null,
@@ -121,12 +114,4 @@ function readAnswer(path: string): string {
   }
   const text = `--answer: ${quote(path)} is larger than ${limits.recordBytesMax} bytes`
   throw new GatewayError('USAGE', text)
-}
-
-/** Refuses what would have effects. */
-export function refuseLive(what: string, json: boolean): number {
-  const message = `${what}: forks are dry and stay beside the journal; nothing makes one live yet`
-  if (json) showJson({ ok: false, error: { code: 'FORBIDDEN', message } })
-  else note(`openclaw: ${message}`)
-  return LIVE
 }

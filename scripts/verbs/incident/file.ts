@@ -9,7 +9,6 @@ import { cutBundle, redactBundle } from '../../../actors/bundle-export.ts'
 import { checkProofs, proveRecords } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
-import { openIncidents } from '../../../actors/incidents.ts'
 import { writePrivate } from '../../../actors/private-file.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
@@ -17,10 +16,15 @@ import { type Tier, TIERS } from '../../../protocol/history/incident.ts'
 import { quote } from '../../../protocol/ids.ts'
 import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
-import { type Subject, withSubject } from '../../history/incident-subject.ts'
+import {
+  fileArg,
+  openOurs,
+  type Subject,
+  subjectArgs,
+  withSubject,
+} from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
 import { note, show, showJson } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 import { readVersion } from '../../version.ts'
 
@@ -35,25 +39,15 @@ const bodiesArg = {
 const outArg = {
   out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'where to write it' },
 } as const
-const fileArg = {
-  file: { type: 'positional', required: true, valueHint: 'FILE', description: 'incident file' },
-} as const
 
 /** Default tier: what may be sent to somebody who helps. */
 export const incidentExport = defineVerb({
   name: 'incident export',
   description: 'Write an incident or a range into one file that needs nothing else',
   args: {
-    ...historyArgs,
+    ...subjectArgs,
     ...bodiesArg,
     ...outArg,
-    id: {
-      type: 'positional',
-      required: false,
-      valueHint: 'ID',
-      description: 'the incident (default: the newest)',
-    },
-    range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
     actors: { type: 'string', valueHint: 'GLOB,...', description: 'only these actors' },
     'with-code': { type: 'boolean', description: 'the code that wrote the records, too' },
     yes: { type: 'boolean', alias: 'y', description: 'export full texts without asking' },
@@ -74,8 +68,7 @@ export const incidentExport = defineVerb({
 /** Beside the incident, where only its owner may look; of a bare range, here. */
 async function placeFor({ id }: Subject, tier: Tier): Promise<string> {
   if (id === 'range') return 'range.ocinc'
-  const { stateDir } = await readSettings({})
-  return join(openIncidents(stateDir).directory(id), `${id}-${tier}.ocinc`)
+  return join((await openOurs()).directory(id), `${id}-${tier}.ocinc`)
 }
 
 function cutSubject(
@@ -144,7 +137,7 @@ async function rememberExport(
   row: Written & { file: string; tier: Tier },
 ): Promise<void> {
   if (id === 'range') return
-  const incidents = openIncidents((await readSettings({})).stateDir)
+  const incidents = await openOurs()
   incidents.update(id, (incident) => ({
     ...incident,
     exports: [...incident.exports, { ...row, at: systemClock.now() }],

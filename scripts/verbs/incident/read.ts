@@ -2,8 +2,6 @@
  * `openclaw incident ls|show|timeline|report`: what is known of what went wrong.
  */
 import { basename } from 'node:path'
-import { openIncidents } from '../../../actors/incidents.ts'
-import { writePrivate } from '../../../actors/private-file.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { renderTimelineHtml } from '../../../machines/history/picture-html.ts'
 import { renderTimelineMermaid } from '../../../machines/history/picture-mermaid.ts'
@@ -12,27 +10,22 @@ import {
   formatTimeline,
   impactOf,
   type ReportSubject,
-  type TimelineLine,
   timelineLines,
 } from '../../../machines/history/report.ts'
 import { formatInstant } from '../../../protocol/history/address.ts'
 import { hullOf, type Incident } from '../../../protocol/history/incident.ts'
-import { readIncident, reportSubject, withSubject } from '../../history/incident-subject.ts'
+import { putOut } from '../../history/drawing.ts'
+import { showLines } from '../../history/incident-outcome.ts'
+import {
+  openOurs,
+  readIncident,
+  reportSubject,
+  subjectArgs,
+  withSubject,
+} from '../../history/incident-subject.ts'
 import { formatWhen, historyArgs } from '../../history/options.ts'
-import { columns, note, show, showJson, showText } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
+import { columns, note, show, showJson } from '../../output.ts'
 import { defineVerb } from '../../verb.ts'
-
-const subjectArgs = {
-  ...historyArgs,
-  id: {
-    type: 'positional',
-    required: false,
-    valueHint: 'ID',
-    description: 'the incident (default: the newest)',
-  },
-  range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
-} as const
 
 const outArg = {
   type: 'string',
@@ -47,7 +40,7 @@ export const incidentList = defineVerb({
   description: 'List the incidents',
   args: historyArgs,
   async run(args) {
-    const incidents = openIncidents((await readSettings({})).stateDir).list()
+    const incidents = (await openOurs()).list()
     if (args.json) showJson({ ok: true, incidents })
     else if (incidents.length === 0) note('no incidents yet')
     else {
@@ -135,20 +128,6 @@ function draw(report: ReportSubject, format: string, source: string): string | n
   if (format !== 'html') return null
   const meta = { title: `${id}: ${title}`, source: basename(source), leftOut }
   return renderTimelineHtml(rows, { ...meta, madeAt: systemClock.now() })
-}
-
-function putOut(text: string, file: string | undefined): void {
-  if (file === undefined) return showText(text)
-  writePrivate(file, text)
-  show(`wrote ${file}`)
-}
-
-/** Prints lines of a timeline: time, position, what. */
-export function showLines(lines: readonly TimelineLine[]): void {
-  for (const { at, position, what, isNote } of lines) {
-    const place = isNote ? '' : `#${position}`
-    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${what}`)
-  }
 }
 
 export const incidentReport = defineVerb({
