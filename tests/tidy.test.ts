@@ -194,7 +194,8 @@ function loadedWith(entry: string): Set<string> {
 }
 
 tidy('TI6 a verb that talks to the gateway loads nothing of it', () => {
-  const verbs = 'agent devices health logs pairing pairing-qr send sessions status stop'.split(' ')
+  const verbs =
+    'agent config devices health logs pairing pairing-qr send sessions status stop'.split(' ')
   const allowed = /^(?:scripts|protocol)\/|^actors\/(?:lock|services)\.js$|^node:|^(?:citty|ws)$/
   for (const verb of verbs) {
     const loaded = [...loadedWith('scripts/openclaw.js'), ...loadedWith(`scripts/verbs/${verb}.js`)]

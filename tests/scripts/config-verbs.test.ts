@@ -1,6 +1,5 @@
 /** `openclaw config` and the restart behind it, as processes: the words and codes that a user sees. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { cases } from '../store/cases.ts'
@@ -77,13 +76,6 @@ test('C51 with a gateway a hot part is changed at once, and others restart it in
 
 test('C59 a configuration that does not start is rolled back, and the gateway serves on', () =>
   withGateway(async (house) => {
-    const blocker = createServer()
-    await new Promise<void>((resolve) => {
-      blocker.listen(0, '127.0.0.1', resolve)
-    })
-    const address = blocker.address()
-    const port = typeof address === 'object' && address !== null ? address.port : 0
-    // `--port 0` of this gateway wins over gateway.port, so the bind is what fails.
     await house.run('config', 'set', 'gateway.bind', '"192.0.2.1"')
     const refused = await house.run('config', 'get', 'gateway.bind')
     await house.run('agent', '--message', 'still there', '--json')
@@ -91,7 +83,7 @@ test('C59 a configuration that does not start is rolled back, and the gateway se
       'config',
       'set',
       'gateway',
-      `{ bind: "192.0.2.1", auth: { token: "a-long-token" }, port: ${port} }`,
+      `{ bind: "192.0.2.1", auth: { token: "a-long-token" } }`,
     )
     const end = await until(async () => {
       const records = await streamOf(join(house.stateDir, 'journal'), 'config:main')
@@ -99,7 +91,6 @@ test('C59 a configuration that does not start is rolled back, and the gateway se
       return last?.event.type === 'config.booted' && records.length > 3 ? last : null
     }, 'the roll-back')
     await settled(house)
-    blocker.close()
 
     assert.is(refused.code, 10)
     assert.is(patched.code, 0)

@@ -11,13 +11,17 @@ import {
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readCodeIdentity } from '../../actors/code.ts'
+import { readCodeTree } from '../../actors/code-files.ts'
 import { type ForkFile, readFork } from '../../actors/forks.ts'
 import { openBranch } from '../../machines/history/branch.ts'
 import { findMarkIn } from '../../scripts/history/marks.ts'
 import { type Source, withSource } from '../../scripts/history/source.ts'
+import { archiveId, type CodeArchive, formatArchive } from '../../store/code-archive.ts'
+import { openLmdb } from '../../store/lmdb/open.ts'
 import { cases } from '../store/cases.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
+import { compiled } from '../support/process.ts'
 import { patchMachines, type Traffic, writeTraffic } from '../support/traffic.ts'
 
 const test = cases('replay verbs')
@@ -148,14 +152,51 @@ test('V-1 incident files are a regression corpus: one that differs fails, and is
   }))
 
 test('S55 code that came in an incident file runs only where that is asked for', () =>
+  withDirectory(async (directory) => {
+    const stateDir = join(directory, 'state')
+    const id = await writeForeign(stateDir, join(directory, 'code'))
+    const run = (...args: string[]) => cli(stateDir, args)
+    const file = join(directory, 'one.ocinc')
+    const cut = ['incident', 'export', '--range', '#1..#9', '-o', file]
+    assert.is((await run(...cut, '--with-code')).code, 0)
+    assert.is.not(id, readCodeIdentity())
+
+    for (const named of [[file], ['--journal', file]]) {
+      const replay = ['replay', ...named, '--with', 'recorded']
+      const refused = await run(...replay)
+      const allowed = await run(...replay, '--run-code')
+
+      assert.equal([refused.code, refused.stderr.includes(id)], [10, true], refused.stderr)
+      assert.is(allowed.code, 0, allowed.stderr)
+      assert.match(allowed.stdout, '9 records, 9 identical')
+    }
+  }))
+
+test('S55 records of our own code need none of an incident file', () =>
   withScene(async ({ run, directory }) => {
     const file = join(directory, 'one.ocinc')
     await run('incident', 'export', '--range', '#1..#9', '-o', file)
 
-    // What wrote these records is our own code: nothing foreign is needed.
     assert.is((await run('replay', file, '--with', 'recorded')).code, 0)
     assert.is((await run('replay', file, '--with', 'recorded', '--run-code')).code, 0)
   }))
+
+/** Makes a journal and keeps in it the code that wrote it: like ours, with an id of its own. */
+async function writeForeign(stateDir: string, directory: string): Promise<string> {
+  const begin = 'import { channelMachine'
+  const { files } = readCodeTree(
+    patchMachines(directory, 'kinds.js', [begin, `// foreign\n${begin}`]),
+  )
+  const { xstate, immer } = JSON.parse(readFileSync(compiled('code.json'), 'utf8')) as CodeArchive
+  const archive = { files, xstate, immer }
+  const id = archiveId(archive)
+  mkdirSync(stateDir)
+  await writeTraffic(stateDir, id)
+  const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
+  await store.putCode(id, formatArchive(archive))
+  await store.close()
+  return id
+}
 
 test('V-3 a fork without an edit is its own control, and is kept 0600', () =>
   withScene(async ({ json, stateDir }) => {

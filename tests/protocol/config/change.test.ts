@@ -4,7 +4,6 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { changedPaths, isHot, mergePatch } from '../../../protocol/config/change.ts'
 import { describeSchema } from '../../../protocol/config/describe.ts'
-import { formatPath } from '../../../protocol/config/path.ts'
 
 const change = suite('config change')
 
@@ -56,9 +55,8 @@ change('C54 nothing differs exactly where nothing has changed', () => {
     fc.property(json, json, (before, after) => {
       const same = JSON.stringify(sorted(before)) === JSON.stringify(sorted(after))
       const paths = changedPaths(before, after)
-      if (same) assert.equal(paths, [])
+      assert.is(paths.length === 0, same)
       assert.equal(changedPaths(before, before), [])
-      for (const path of paths) assert.type(formatPath(path), 'string')
     }),
   )
 })
