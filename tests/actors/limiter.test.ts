@@ -1,7 +1,6 @@
 /** The failure limiter: how often one may be wrong, alone and over a real socket. */
 import '../../actors/trap.ts'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type CredentialClass, Limiter } from '../../actors/limiter.ts'
@@ -13,6 +12,7 @@ import { limits } from '../../protocol/limits.ts'
 import { cases } from '../store/cases.ts'
 import { type FakeClock, openFakeClock } from '../support/clock.ts'
 import { KeyedDevice } from '../support/device.ts'
+import { withDirectory } from '../support/directory.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { code, detail, REMOTE } from '../support/pairing.ts'
 import { openTestServices } from '../support/services.ts'
@@ -148,10 +148,8 @@ limiting('S28 memory is bounded, and a lock outlives the crowd', async () => {
   assert.type(show(limiter, far('10.0.0.7'), true), 'number')
 })
 
-limiting(
-  'S27 locks survive a restart; a damaged file or a set-back clock costs nobody',
-  async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
+limiting('S27 locks survive a restart; a damaged file or a set-back clock costs nobody', () =>
+  withDirectory(async (directory) => {
     const services = openTestServices()
     const first = openLockouts(directory, services)
     fail(first.limiter, far('10.0.0.7'), limits.authFailuresMax)
@@ -172,8 +170,7 @@ limiting(
     assert.match(text, 'secret|10.0.0.7')
     assert.is(show(third.limiter, far('10.0.0.7')), 'looked at')
     assert.ok(services.lines.some(({ phrase }) => phrase.includes('lockouts unreadable')))
-    rmSync(directory, { recursive: true })
-  },
+  }),
 )
 
 const SECURED = { gateway: { auth: { mode: 'token', token: 'right' } } }

@@ -1,6 +1,6 @@
 /** Arbitrary events for each kind of actor: those its machine knows, and some that it does not. */
 import fc from 'fast-check'
-import type { StreamKind } from '../../protocol/ids.ts'
+import { STREAM_KINDS, type StreamId, type StreamKind, streamId } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 
 const runId = fc.constantFrom('run-1', 'run-2', 'run-3')
@@ -279,4 +279,15 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
 /** Any event that an actor of a kind may be sent. */
 export function anyEventOf(kind: StreamKind): fc.Arbitrary<JournalEvent> {
   return fc.oneof(...byKind[kind], unknown) as fc.Arbitrary<JournalEvent>
+}
+
+/** Any event, to any of so many actors of a kind. */
+export function anyMessage(
+  streamsOfAKind: number,
+): fc.Arbitrary<{ stream: StreamId; event: JournalEvent }> {
+  return fc
+    .tuple(fc.constantFrom(...STREAM_KINDS), fc.nat(streamsOfAKind - 1))
+    .chain(([kind, n]) =>
+      anyEventOf(kind).map((event) => ({ stream: streamId(kind, `random-${n}`), event })),
+    )
 }
