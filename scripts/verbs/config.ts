@@ -10,7 +10,7 @@ import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { reachArgs } from '../arguments.ts'
 import type { Payload } from '../client.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { columns, note, show, showJson, showText } from '../output.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -35,7 +35,7 @@ export const configGet = defineVerb({
     }
     if (args.json && args.path === undefined) showJson(whole)
     else if (args.json) showJson({ ok: true, path: args.path, value })
-    else show(typeof value === 'string' ? value : JSON.stringify(value, null, 2))
+    else showText(typeof value === 'string' ? value : JSON.stringify(value, null, 2))
     const secrets = whole['secretPaths']
     if (!args.json && args.path === undefined && Array.isArray(secrets) && secrets.length > 0) {
       note(`Not shown: ${secrets.join(', ')}`)

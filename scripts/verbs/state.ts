@@ -96,7 +96,9 @@ interface Shown {
 function showState(found: StateAt, { moment, utc, bodies }: Shown): void {
   const { stream, record, snapshot, verified, inFlight } = found
   const when = formatWhen(record.at, { utc })
-  const check = verified ? '✓' : `✗ this code folds it to ${found.folded.hash}; try --code recorded`
+  const check = verified
+    ? '✓'
+    : `✗ this code folds it to ${found.folded.hash}; try replay --with recorded`
   const place =
     moment.microstep === null ? `#${record.position}` : `#${record.position}.${moment.microstep}`
   show(`${stream} @ ${place} (${when}, epoch ${record.epoch})`)

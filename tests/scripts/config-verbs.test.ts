@@ -44,10 +44,12 @@ test('C57 without a gateway: what is broken is refused with its place, and nothi
     const set = await run('config', 'set', 'session.maxMessages', '7')
     const wrong = await run('config', 'set', 'session.maxMessages', 'many')
     const got = await run('config', 'get', 'session.maxMessages')
+    const part = await run('config', 'get', 'session')
     writeFileSync(join(stateDir, 'openclaw.json'), '{\n  session: {\n')
     const broken = await run('config', 'validate')
 
     assert.equal([set.code, got.code, got.stdout], [0, 0, '7\n'])
+    assert.is(part.stdout, '{\n  "maxMessages": 7\n}\n')
     assert.equal(
       [wrong.code, /session\.maxMessages: expected an integer/.test(wrong.stderr)],
       [78, true],
