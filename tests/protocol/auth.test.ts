@@ -111,12 +111,12 @@ auth('S31 keys of another type, length, form or order are no keys', () => {
   for (const text of [...low, ...others]) assert.is(parsePublicKey(text), null, text)
 })
 
-auth('S31 a signature of a low-order key over anything is refused', () => {
-  // With A the identity, R = B·0 and S = 0 satisfy the equation for every text.
+auth('S31 a signature that fits a low-order key over anything fits no other key', () => {
+  // With A the identity, R = B·0 and S = 0 satisfy the equation for every text. OpenSSL
+  // accepts it in 3.0.19 and refuses it in 3.5.8, so the key itself has to be none.
   const identity = Buffer.from(`01${'00'.repeat(31)}`, 'hex')
   const forged = Buffer.concat([identity, Buffer.alloc(32)]).toString('base64url')
 
-  assert.ok(verifySignature(identity, 'text', forged), 'so the key must be refused')
   assert.is(parsePublicKey(identity.toString('base64url')), null)
   assert.is(verifySignature(key, 'text', forged), false)
 })
