@@ -30,6 +30,7 @@ import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
+import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
@@ -56,6 +57,8 @@ export interface RunningGateway {
   readonly recovered: Recovered
   /** Stops within limits.shutdownMs; what is unfinished stays open work. */
   readonly stop: (reason: string) => Promise<void>
+  /** Why the journal does not answer; null where it does. For a watchdog. */
+  readonly pulse: () => string | null
   /** Resolves with the reason when the process must end. */
   readonly failed: Promise<Error>
 }
@@ -225,6 +228,7 @@ function running(house: House, recovered: Recovered): RunningGateway {
     url: urlOf(house),
     model: config.agent.model.primary,
     recovered,
+    pulse: () => readPulse(kernel.store),
     failed: kernel.store.failed,
     stop: (reason) => (stopping ??= stop(house, reason)),
   }

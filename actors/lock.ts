@@ -16,6 +16,7 @@ import { sha256Hex } from '../protocol/digest.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject } from '../protocol/members.ts'
+import type { Recovered } from './kernel.ts'
 
 /** What the holder of a lock says of itself. */
 export interface LockInfo {
@@ -24,6 +25,9 @@ export interface LockInfo {
   readonly startedAt: number // ms since epoch
   readonly version: string
   readonly ready: boolean
+  /** How often this process has come to serve, and what it took up again the last time. */
+  readonly boots?: number
+  readonly recovered?: Recovered
 }
 
 /** A lock that this process holds. */
@@ -195,7 +199,20 @@ function parseInfo(text: string): LockInfo | null {
   if (!isCount(pid) || !isCount(startedAt)) return null
   if (port !== null && !isCount(port)) return null
   if (typeof version !== 'string' || typeof ready !== 'boolean') return null
-  return { pid, port, startedAt, version, ready }
+  return { pid, port, startedAt, version, ready, ...parseBoot(value) }
+}
+
+// An older gateway does not say.
+function parseBoot({ boots, recovered }: Readonly<Record<string, unknown>>): Partial<LockInfo> {
+  if (!isCount(boots) || !isObject(recovered)) return {}
+  const count = (name: keyof Recovered): number => Number(recovered[name] ?? 0)
+  const found = {
+    sessions: count('sessions'),
+    effectsLost: count('effectsLost'),
+    sends: count('sends'),
+    waits: count('waits'),
+  }
+  return { boots, recovered: found }
 }
 
 function isCount(value: unknown): value is number {

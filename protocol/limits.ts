@@ -196,6 +196,12 @@ export const limits = {
   pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
+  watchdogMs: 30_000, // systemd restarts a gateway that says nothing for so long.
+  watchdogFeeds: 3, // Signs of life in that time: one may come late, one may get lost.
+  commitHangMs: 20_000, // A commit that takes longer hangs (F12); a slow SD card needs 2 s.
+  unitMemoryHighMib: 512, // Beyond it systemd slows the gateway down: a leak, not work.
+  systemctlMs: 60_000, // systemctl waits for a start, which verifies the journal.
+  restartWaitMs: 60_000, // `gateway restart` waits this long until it is ready again.
   shutdownMs: 1_000, // decisions.md 16.
   crashGraceMs: 2_000, // From an uncaught fault to SIGKILL (D-R10).
   daemonReadyMs: 30_000, // The parent of --daemon waits this long for its child.

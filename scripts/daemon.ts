@@ -9,7 +9,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } fr
 import { join } from 'node:path'
 import { ERROR_CODES, GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import type { ReadyReport } from './run-gateway.ts'
+import type { ReadyReport } from './ready.ts'
+import type { Settings } from './settings.ts'
 
 /** Set in the child's environment, and taken out of it there. */
 export const CHILD_MARK = 'OPENCLAW_DAEMON_CHILD'
@@ -28,6 +29,17 @@ export interface DaemonOptions {
   readonly command: readonly string[] // path of the script and its arguments
   readonly stateDir: string
   readonly env: NodeJS.ProcessEnv
+}
+
+/** Starts the gateway of some settings behind, by this very program. @throws as `startDaemon` */
+export function startBehind(settings: Settings, verbose: boolean): Promise<ReadyReport> {
+  const { stateDir, port, portSource } = settings
+  const flags = [
+    ...(portSource === '--port' ? [`--port=${port}`] : []),
+    ...(verbose ? ['--verbose'] : []),
+  ]
+  const command = [process.argv[1] ?? '', 'gateway', ...flags]
+  return startDaemon({ command, stateDir, env: process.env })
 }
 
 /**

@@ -17,19 +17,10 @@ import { systemChance, systemClock } from '../actors/services.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { findPortHolder } from './port-holder.ts'
+import type { ReadyReport } from './ready.ts'
+import { openNotifier, type Notifier } from './service/notifier.ts'
 import { isPortNamed, type Settings } from './settings.ts'
 import { readVersion } from './version.ts'
-
-/** What a gateway says when it is ready. */
-export interface ReadyReport {
-  readonly url: string
-  readonly pid: number
-  readonly stateDir: string
-  readonly log: string
-  readonly model: string
-  readonly version: string
-  readonly recovered: RunningGateway['recovered']
-}
 
 export interface RunOptions {
   readonly settings: Settings
@@ -61,14 +52,22 @@ export async function runGateway(options: RunOptions): Promise<number> {
   const log = openGatewayLog(options, logDir)
   const life = new Life(options, lock, log)
   try {
+    let boots = 0
     const again: Again = {
       start: (how) =>
-        startGateway(options, log, version, { ...how, restart: () => life.restart(again) }),
-      ready: ({ port }) => lock.update({ ...info, port, ready: true }),
+        startGateway(options, log, version, {
+          ...how,
+          restart: () => life.restart(again, 'configuration'),
+        }),
+      ready: ({ port, recovered }) => {
+        boots += 1
+        lock.update({ ...info, port, ready: true, boots, recovered })
+      },
       stopped: () => lock.update({ ...info, ready: false }),
     }
     const gateway = await again.start({})
     again.ready(gateway)
+    process.on('SIGUSR2', () => life.restart(again, 'SIGUSR2')) // Upstream's signal for it.
     const { url, model, recovered } = gateway
     log.info('process ready', { pid: process.pid, version, url })
     log.flush() // Whoever is told of the log finds it there.
@@ -142,12 +141,18 @@ class Life {
   #signal: NodeJS.Signals | null = null
   #signalledAt = 0
   #crashed = false
+  #notifier: Notifier
   #ended: (code: number) => void = () => {}
 
   constructor(options: RunOptions, lock: HeldLock, log: GatewayLog) {
     this.#options = options
     this.#lock = lock
     this.#log = log
+    this.#notifier = openNotifier({
+      env: options.env,
+      services: { clock: systemClock, log },
+      pulse: () => (this.#gateway === null ? 'the gateway restarts' : this.#gateway.pulse()),
+    })
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => this.#signalled(signal))
     }
@@ -158,6 +163,7 @@ class Life {
   /** Waits for the end of a running gateway: a signal, or a failed store. */
   lead(gateway: RunningGateway): Promise<number> {
     this.#watch(gateway)
+    this.#notifier.ready(`ready at ${gateway.url}`)
     return new Promise((resolve) => {
       this.#ended = resolve
       if (this.#signal !== null) void this.#stop(gateway, this.#signal)
@@ -165,20 +171,22 @@ class Life {
   }
 
   /**
-   * Stops the gateway and starts it anew, for a change of its configuration; where that does not
-   * start, with the last good one.
+   * Stops the gateway and starts it anew, for a change of its configuration or because somebody
+   * says so; where the configuration does not start, with the last good one.
    */
-  restart(again: Again): void {
+  restart(again: Again, reason: string): void {
     // The record of the wish is on disk; what asked for it must not be waited for.
     setImmediate(() => {
-      this.#startAnew(again).catch((error: unknown) => this.#crash('the restart failed', error))
+      this.#startAnew(again, reason).catch((error: unknown) =>
+        this.#crash('the restart failed', error),
+      )
     })
   }
 
-  async #startAnew(again: Again): Promise<void> {
+  async #startAnew(again: Again, reason: string): Promise<void> {
     const before = this.#gateway
     if (before === null || this.#signal !== null) return
-    this.#log.info('gateway restarts', { reason: 'configuration' })
+    this.#log.info('gateway restarts', { reason })
     this.#gateway = null
     again.stopped()
     await before.stop('restart')
@@ -220,6 +228,7 @@ class Life {
 
   async #stop(gateway: RunningGateway, signal: NodeJS.Signals): Promise<void> {
     this.#log.info('process stops', { signal })
+    this.#notifier.stopping()
     const tooLong = limits.shutdownMs + limits.crashGraceMs
     const timer = setTimeout(() => this.#crash('the stop took too long', signal), tooLong)
     try {

@@ -9,6 +9,7 @@ import { type GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { connectGateway, type Payload } from './client.ts'
 import { findPortHolder } from './port-holder.ts'
+import { isInstalled, unitOf, unitState } from './service/systemd.ts'
 import { type Settings, urlOf } from './settings.ts'
 
 /** What stands in the way, from the inside out. */
@@ -22,6 +23,7 @@ export interface Standing {
   readonly uptime: number | null // seconds
   readonly url: string
   readonly stateDir: string
+  readonly service: string | null // state of its systemd unit; null where none is installed
   readonly reachable: boolean
   readonly auth: 'ok' | 'refused' | 'unknown'
   readonly fault: Fault | null
@@ -31,6 +33,12 @@ export interface Standing {
 
 /** Looks at the lock, the port, the admission and the health, until one of them fails. */
 export async function readStanding(settings: Settings): Promise<Standing> {
+  const unit = unitOf(settings.stateDir)
+  const service = isInstalled(unit) ? `${unit.name}: ${await unitState(unit)}` : null
+  return { ...(await look(settings)), service }
+}
+
+async function look(settings: Settings): Promise<Standing> {
   let holder: LockInfo | null
   try {
     holder = await askLock(settings.stateDir)
@@ -62,6 +70,7 @@ function nothing(settings: Settings): Standing {
     uptime: null,
     url: urlOf(settings),
     stateDir: settings.stateDir,
+    service: null,
     reachable: false,
     auth: 'unknown',
     fault: null,

@@ -68,6 +68,22 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'stop the running gateway',
     load: async () => (await import('./verbs/stop.ts')).stop,
   },
+  'gateway start': {
+    summary: 'start the gateway behind, by systemd where it is installed',
+    load: async () => (await import('./verbs/restart.ts')).start,
+  },
+  'gateway restart': {
+    summary: 'stop and start it; tells what was recovered',
+    load: async () => (await import('./verbs/restart.ts')).restart,
+  },
+  'gateway install': {
+    summary: 'make it a systemd service of this user',
+    load: async () => (await import('./verbs/service.ts')).install,
+  },
+  'gateway uninstall': {
+    summary: 'remove that service; the state stays',
+    load: async () => (await import('./verbs/service.ts')).uninstall,
+  },
   'gateway status': status,
   status: { ...status, summary: 'the same' },
   health: {

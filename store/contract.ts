@@ -186,4 +186,5 @@ export interface StoreStats {
   readonly freeBytes: number // of the file system; Infinity where there is none
   readonly commits: number // since opening
   readonly commitMsP99: number // over the last 1,000 commits
+  readonly commitWaitsMs: number // how long the commit that is under way has taken; 0: none is
 }

@@ -259,6 +259,7 @@ class Memory {
       freeBytes: Infinity,
       commits: this.#commits,
       commitMsP99: 0,
+      commitWaitsMs: 0,
     }
   }
 

@@ -1,13 +1,12 @@
 /**
  * `openclaw gateway`: runs the gateway, here until Ctrl-C, or with --daemon behind.
  */
-import type { RunningGateway } from '../../actors/gateway.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { reachArgs } from '../arguments.ts'
-import { CHILD_MARK, startDaemon, tellParent } from '../daemon.ts'
-import { programName } from '../exit.ts'
-import { note, show, showJson } from '../output.ts'
-import { type ReadyReport, runGateway, type RunOptions } from '../run-gateway.ts'
+import { CHILD_MARK, startBehind, tellParent } from '../daemon.ts'
+import { note, showJson } from '../output.ts'
+import { type ReadyReport, showReady } from '../ready.ts'
+import { runGateway, type RunOptions } from '../run-gateway.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb, type Verb } from '../verb.ts'
 
@@ -38,7 +37,9 @@ export function gatewayVerb(load: () => Promise<Start>): Verb {
       const settings = await readSettings({ port: args.port })
       const flags = { verbose: args.verbose === true, json: args.json === true }
       if (args.daemon) {
-        showReady(await startBehind(settings, flags), flags.json, true)
+        const report = await startBehind(settings, flags.verbose)
+        if (flags.json) showJson(report)
+        else showReady(report, true)
         return 0
       }
       const start = await load()
@@ -50,16 +51,6 @@ export function gatewayVerb(load: () => Promise<Start>): Verb {
       return process.exit(code)
     },
   })
-}
-
-function startBehind(settings: Settings, { verbose }: Flags): Promise<ReadyReport> {
-  const { stateDir, port, portSource } = settings
-  const flags = [
-    ...(portSource === '--port' ? [`--port=${port}`] : []),
-    ...(verbose ? ['--verbose'] : []),
-  ]
-  const command = [process.argv[1] ?? '', 'gateway', ...flags]
-  return startDaemon({ command, stateDir, env: process.env })
 }
 
 function runHere(settings: Settings, flags: Flags, start: Start): Promise<number> {
@@ -75,7 +66,8 @@ function runHere(settings: Settings, flags: Flags, start: Start): Promise<number
     people: (line) => void (isReady ? print(line) : early.push(line)),
     ready: (report) => {
       isReady = true
-      showReady(report, flags.json, false)
+      if (flags.json) showJson(report)
+      else showReady(report, false)
       for (const line of early) print(line)
     },
     failing: ({ message }) => {
@@ -98,34 +90,4 @@ async function runBehind(settings: Settings, { verbose }: Flags, start: Start): 
     failing(thrown)
     throw thrown
   }
-}
-
-function showReady(report: ReadyReport, asJson: boolean, behind: boolean): void {
-  if (asJson) return showJson(report)
-  const { url, pid, stateDir, log, model, version, recovered } = report
-  const program = programName()
-  show(`openclaw ${version} ready at ${url} · pid ${pid} · state ${stateDir} · log ${log}`)
-  const found = recoveredText(recovered)
-  if (found !== '') show(`recovered: ${found}`)
-  note(`model: ${model}`)
-  note(`next${behind ? '' : ', in another terminal'}: ${program} agent --message "hello"`)
-  note(behind ? `stop it: ${program} gateway stop` : 'stop it: Ctrl-C')
-}
-
-function recoveredText({
-  sessions,
-  effectsLost,
-  sends,
-  waits,
-}: RunningGateway['recovered']): string {
-  const counts = [
-    [sessions, 'sessions'],
-    [effectsLost, 'effects with unknown outcome'],
-    [sends, 'messages between actors'],
-    [waits, 'timers'],
-  ] as const
-  return counts
-    .filter(([count]) => count > 0)
-    .map(([count, what]) => `${count} ${what}`)
-    .join(', ')
 }

@@ -211,6 +211,7 @@ export async function openLmdbReader(
         freeBytes: freeBytesOf(directory),
         commits: 0,
         commitMsP99: 0,
+        commitWaitsMs: 0,
       }),
       close,
     }

@@ -14,6 +14,7 @@
  */
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { StoreStats } from '../contract.ts'
 import type { Write } from './streams.ts'
 
 /** Writes that are in one commit, and who waits for them. */
@@ -109,11 +110,12 @@ export class CommitQueue {
     this.#wakeIdle()
   }
 
-  /** Commits since opening, and the 99th percentile of the last 1,000, in ms. */
-  stats(): { commits: number; commitMsP99: number } {
+  /** Commits since opening, the 99th percentile of the last 1,000, and that under way, in ms. */
+  stats(): Pick<StoreStats, 'commits' | 'commitMsP99' | 'commitWaitsMs'> {
     const sorted = this.#times.toSorted((a, b) => a - b)
     const commitMsP99 = sorted[Math.floor(sorted.length * 0.99)] ?? 0
-    return { commits: this.#commits, commitMsP99 }
+    const commitWaitsMs = this.#batch.length === 0 ? 0 : performance.now() - this.#startedAt
+    return { commits: this.#commits, commitMsP99, commitWaitsMs }
   }
 
   #fits(unit: CommitUnit): boolean {

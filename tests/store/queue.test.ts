@@ -73,6 +73,20 @@ queues('S7 what comes while a commit is in flight waits for its end', async () =
   assert.is(await second, 'null')
 })
 
+queues('F12 a commit that hangs is told by how long it has been under way', async () => {
+  const { queue, puts, submit } = desk()
+  const before = queue.stats().commitWaitsMs
+  const end = submit(1)
+  await turn()
+  const meanwhile = queue.stats().commitWaitsMs
+  puts[0]!.answer(true)
+  await end
+
+  assert.is(before, 0)
+  assert.ok(meanwhile > 0, String(meanwhile))
+  assert.is(queue.stats().commitWaitsMs, 0)
+})
+
 queues('D-R9 a commit takes whole units up to the bound, in order', async () => {
   const { puts, submit } = desk()
   const half = limits.commitOperationsMax / 2

@@ -26,6 +26,7 @@ async function start({ port = 0, services }: GatewayOptions): Promise<RunningGat
     url: `ws://127.0.0.1:${standIn.port}`,
     model: 'echo',
     recovered: { sessions: 3, effectsLost: 1, sends: 0, waits: 2 },
+    pulse: () => (fault === 'pulseless' ? 'a commit hangs' : null),
     failed:
       fault === 'fails'
         ? Promise.resolve(new GatewayError('STORE_FAILED', 'no space'))

@@ -1,0 +1,73 @@
+/**
+ * The systemd user unit of a gateway, as text.
+ *
+ * Type=notify: systemd waits until clients can connect. The watchdog is fed while event loop and
+ * journal answer (notifier.ts). Restarted is what crashed; a configuration that is refused, a wrong
+ * flag and a damaged journal do not get better by that. The file system is read-only but for the
+ * state directory and the configuration's; a secret for `${NAME}` goes into `gateway.env` beside
+ * the journal.
+ */
+import { dirname, join } from 'node:path'
+import { limits } from '../../protocol/limits.ts'
+
+/** What a unit is made of. */
+export interface UnitPlan {
+  readonly command: readonly string[] // node, script, verb and flags
+  readonly stateDir: string // absolute
+  readonly configPath: string // absolute
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Exit codes that a restart does not mend: usage, integrity, configuration (scripts/exit.ts). */
+const FINAL_CODES = '2 12 78'
+
+/** Writes the unit. */
+export function formatUnit({ command, stateDir, configPath, environment }: UnitPlan): string {
+  const writable = [...new Set([stateDir, dirname(configPath)])]
+  const variables = Object.entries(environment).map(
+    ([name, value]) => `Environment=${quoted(`${name}=${value}`)}`,
+  )
+  return [
+    '[Unit]',
+    `Description=OpenClaw gateway, state in ${specifiers(stateDir)}`,
+    'StartLimitIntervalSec=300',
+    'StartLimitBurst=10',
+    '',
+    '[Service]',
+    'Type=notify',
+    // systemd-notify, a child, speaks for the gateway.
+    'NotifyAccess=all',
+    `ExecStart=${command.map((word) => quoted(word).replaceAll('$', '$$$$')).join(' ')}`,
+    ...variables,
+    `EnvironmentFile=-${specifiers(join(stateDir, 'gateway.env'))}`,
+    `WatchdogSec=${limits.watchdogMs / 1_000}`,
+    'TimeoutStartSec=120',
+    'TimeoutStopSec=10',
+    'Restart=on-failure',
+    'RestartSec=2',
+    `RestartPreventExitStatus=${FINAL_CODES}`,
+    'KillMode=mixed',
+    'UMask=0077',
+    'NoNewPrivileges=yes',
+    'PrivateTmp=yes',
+    'ProtectSystem=strict',
+    `ReadWritePaths=${writable.map(quoted).join(' ')}`,
+    'LockPersonality=yes',
+    'RestrictSUIDSGID=yes',
+    'RestrictRealtime=yes',
+    `MemoryHigh=${limits.unitMemoryHighMib}M`,
+    '',
+    '[Install]',
+    'WantedBy=default.target',
+    '',
+  ].join('\n')
+}
+
+// systemd.syntax(7): backslash escapes within quotes; `%` begins a specifier.
+function quoted(word: string): string {
+  return `"${specifiers(word).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+function specifiers(text: string): string {
+  return text.replaceAll('%', '%%')
+}
