@@ -17,6 +17,7 @@ import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
+import { Gate, type Link, makeLink, setLink } from './channel-link.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
@@ -41,12 +42,14 @@ export interface RunDefaults {
   readonly messagesMax: number
 }
 
-export type ChannelState = 'connected' | 'connecting' | 'disconnected'
+export type ChannelState = 'connected' | 'connecting' | 'disconnected' | 'held'
 
 export interface Channels {
   readonly drivers: ReadonlyMap<string, Driver>
   /** Starts every configured channel, and tells those that are no longer configured to stop. */
   readonly start: (cause: string, correlationId: string) => Promise<void>
+  /** Stops every configured channel until `start`; deliveries wait. */
+  readonly hold: (cause: string, correlationId: string) => Promise<void>
   readonly states: () => Readonly<Record<string, ChannelState>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
   readonly assertTarget: (channel: string, target: string) => void
@@ -68,47 +71,28 @@ export function openChannels(
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
 
+  const gate = new Gate()
+
   function find(name: string): Channel | null {
     return channels.get(name) ?? null
   }
 
   return {
-    drivers: new Map<string, Driver>([
-      [
-        'channel.open',
-        {
-          visible: false,
-          run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams),
-        },
-      ],
-      [
-        'channel.close',
-        { visible: false, run: ({ params }) => closeLink(find, params['channel']) },
-      ],
-      [
-        'message.deliver',
-        {
-          visible: isVisible('message.deliver'),
-          ready: ({ params }) => {
-            const channel = find(String(params['channel']))
-            return channel === null ? null : untilUp(channel.link, house.services)
-          },
-          run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
-        },
-      ],
-    ]),
-    start: async (cause, correlationId) => {
-      const gone = [...house.work.channels].filter((name) => !channels.has(name))
-      for (const name of gone) {
+    drivers: driversOf(find, gate, house),
+    hold: async (cause, correlationId) => {
+      gate.shut()
+      for (const name of channels.keys()) {
         await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
       }
-      for (const { name, policy } of setups) {
-        const event = { type: 'channel.enabled', channel: name, policy }
-        await tell(house, name, { event, cause, correlationId })
-      }
+    },
+    start: async (cause, correlationId) => {
+      gate.open()
+      await startAll(setups, house, cause, correlationId)
     },
     states: () =>
-      Object.fromEntries([...channels].map(([name, channel]) => [name, channel.state()])),
+      Object.fromEntries(
+        [...channels].map(([name, { state }]) => [name, gate.isShut ? 'held' : state()]),
+      ),
     assertTarget: (name, target) => {
       const channel = find(name)
       if (channel === null) throw unknownChannel(name, [...channels.keys()])
@@ -119,6 +103,46 @@ export function openChannels(
     close: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.adapter.close()))
     },
+  }
+}
+
+function driversOf(find: Find, gate: Gate, house: House): Map<string, Driver> {
+  return new Map<string, Driver>([
+    [
+      'channel.open',
+      {
+        visible: false,
+        run: ({ params }) => openLink(find, gate, params as unknown as ChannelOpenParams),
+      },
+    ],
+    ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
+    [
+      'message.deliver',
+      {
+        visible: isVisible('message.deliver'),
+        ready: ({ params }) => {
+          const channel = find(String(params['channel']))
+          return channel === null ? null : gate.passage(channel.link, house.services)
+        },
+        run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
+      },
+    ],
+  ])
+}
+
+async function startAll(
+  setups: readonly ChannelSetup[],
+  house: House,
+  cause: string,
+  correlationId: string,
+): Promise<void> {
+  const known = new Set(setups.map(({ name }) => name))
+  for (const name of [...house.work.channels].filter((name) => !known.has(name))) {
+    await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
+  }
+  for (const { name, policy } of setups) {
+    const event = { type: 'channel.enabled', channel: name, policy }
+    await tell(house, name, { event, cause, correlationId })
   }
 }
 
@@ -172,7 +196,7 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
     services.log.info('message received', { channel: setup.name, stream, position, correlationId })
   }
 
-  const link: Link = { isUp: false, waiting: new Set() }
+  const link = makeLink()
   function dropped(reason: string): void {
     setLink(link, false)
     tellDropped(setup.name, reason, house)
@@ -220,35 +244,14 @@ function tellDropped(name: string, reason: string, house: House): void {
   void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
-/** Whether this process has a link, and who waits for it; a restored snapshot cannot tell. */
-interface Link {
-  isUp: boolean
-  readonly waiting: Set<() => void>
-}
-
-function setLink(link: Link, isUp: boolean): void {
-  link.isUp = isUp
-  if (isUp) for (const go of link.waiting) go()
-}
-
-// After a restart deliveries come up before any link does: without this each would spend an
-// attempt, and its long back-off, on that.
-function untilUp(link: Link, { clock }: Services): Promise<void> | null {
-  if (link.isUp) return null
-  return new Promise((resolve) => {
-    const go = (): void => {
-      cancel()
-      link.waiting.delete(go)
-      resolve()
-    }
-    const cancel = clock.after(limits.channelOpenMs, go)
-    link.waiting.add(go)
-  })
-}
-
 type Find = (name: string) => Channel | null
 
-async function openLink(find: Find, { channel: name }: ChannelOpenParams): Promise<Outcome> {
+async function openLink(
+  find: Find,
+  { isShut }: Gate,
+  { channel: name }: ChannelOpenParams,
+): Promise<Outcome> {
+  if (isShut) return { type: 'effect.failed', class: 'held', retryable: true }
   const channel = find(name)
   if (channel === null) return { type: 'effect.failed', class: 'unconfigured', retryable: true }
   try {

@@ -21,6 +21,7 @@ import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
+import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
@@ -115,14 +116,13 @@ function assemble(
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
   const models = openModelDriver(options, configuration, kernel)
-  const setups = setUpChannels(config, services)
-  const channels = openChannels(setups, () => runDefaults(configuration), {
-    registry,
-    store,
-    work,
-    services,
-  })
-  const all = [...models.drivers(), ...channels.drivers, ...configuration.drivers()]
+  const channels = openConfigured(options, configuration, kernel)
+  const all = [
+    ...models.drivers(),
+    ...channels.drivers,
+    ...configuration.drivers(),
+    releaseDriver(channels, services),
+  ]
   for (const [name, driver] of all) drivers.set(name, driver)
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
@@ -163,6 +163,16 @@ function assemble(
   return house
 }
 
+function openConfigured(
+  { services }: GatewayOptions,
+  configuration: ConfigKeeper,
+  { registry, store, work }: Kernel,
+): Channels {
+  const setups = setUpChannels(configuration.live.config, services)
+  const house = { registry, store, work, services }
+  return openChannels(setups, () => runDefaults(configuration), house)
+}
+
 // Read anew for each message, so that a change takes effect at once.
 function runDefaults({ live }: ConfigKeeper): RunDefaults {
   const { agent, session } = live.config
@@ -197,10 +207,12 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const epoch = kernel.store.epoch()
   const cause = `boot:${epoch}`
   keepCode(kernel.store, services.log)
-  await house.tell({ type: 'gateway.booted', epoch, version }, cause)
+  await house.tell({ type: 'gateway.booted', epoch, version, watched: true }, cause)
+  const hold = readHold(kernel.registry)
+  if (hold !== null) await holdChannels(hold, channels, services, cause)
   const recovered = await kernel.recover(cause)
   await house.configuration.start(kernel.registry, cause)
-  await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
+  if (hold === null) await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
   const { address, port, loopback, allowedHosts, allowedOrigins } = config.gateway
   if (!loopback) {
     services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24

@@ -7,6 +7,7 @@ import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from '.
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
+import { gatewayRelease } from './methods/gateway.ts'
 import { health, sessionsList, subscribe } from './methods/read.ts'
 import {
   deviceList,
@@ -48,6 +49,8 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return historyHead(house, command.params, origin)
     case 'history.erase':
       return historyErase(house, command.params, origin)
+    case 'gateway.release':
+      return gatewayRelease(house, command.params, origin)
     case 'config.schema':
       return configSchema(house, command.params, origin)
     case 'config.apply':

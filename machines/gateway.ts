@@ -6,17 +6,33 @@
  *                                 └────────────────────────────────────────────────┘
  *
  * `history.erased` is counted in either state: a verb may erase while no gateway runs.
+ *
+ * Crash loop: limits.crashLoopBoots crashes in limits.crashLoopMs hold the channels (`heldAt`), until
+ * somebody releases them or limits.holdMs pass without another crash.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
+import { limits } from '../protocol/limits.ts'
+import { collected } from './effects.ts'
+import type { Wait } from './waits.ts'
 
 export type GatewayEvent =
-  | { type: 'gateway.booted'; epoch: number; version: string; at: number }
+  | GatewayBooted
+  | { type: 'channels.released'; by: string; at: number }
+  | { type: 'hold.due'; at: number }
   | { type: 'gateway.stopped'; reason: string; at: number }
   | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
   | { type: 'bodies.read'; by: string; from: number; to: number; count: number; at: number }
   | HistoryErased
+
+export type GatewayBooted = {
+  type: 'gateway.booted'
+  epoch: number
+  version: string
+  watched?: true // crashes count towards a hold; absent from records before there was one
+  at: number
+}
 
 /** Bodies of a subject or a session were erased; no record was changed. */
 export type HistoryErased = {
@@ -39,6 +55,8 @@ export interface GatewayContext {
   // fold to the hashes that they recorded.
   bodiesRead?: number
   erasures?: number // absent until the first, so that older journals keep their state hashes
+  crashedAt?: number[] // ms since epoch, oldest first: watched crashes of the last minutes
+  heldAt?: number // ms since epoch; 0 or absent: channels are not held
 }
 
 const machine = setup({
@@ -55,6 +73,13 @@ const machine = setup({
           }),
     ),
     'crash.count': assign(({ context }) => ({ ...context, crashes: context.crashes + 1 })),
+    'crash.watch': assign(({ context, event }) =>
+      event.type === 'gateway.booted' && event.watched === true
+        ? watchCrash(context, event.at)
+        : context,
+    ),
+    'hold.end': assign({ heldAt: 0, crashedAt: [] }),
+    'channels.start': collected<Record<string, never>>,
     'refusal.count': assign(({ context, event }) =>
       event.type === 'connections.refused'
         ? { ...context, refused: context.refused + event.count }
@@ -75,7 +100,25 @@ const machine = setup({
       erasures: (context.erasures ?? 0) + 1,
     })),
   },
+  guards: { 'channels.held': ({ context }) => isHeld(context) },
 })
+
+function watchCrash(context: GatewayContext, at: number): GatewayContext {
+  const recent = (context.crashedAt ?? []).filter((earlier) => earlier > at - limits.crashLoopMs)
+  const crashedAt = [...recent, at].slice(-limits.crashLoopBoots)
+  const isLoop = crashedAt.length >= limits.crashLoopBoots
+  if (!isLoop && !isHeld(context)) return { ...context, crashedAt }
+  return { ...context, crashedAt, heldAt: at }
+}
+
+function isHeld({ heldAt = 0 }: GatewayContext): boolean {
+  return heldAt > 0
+}
+
+const released = {
+  guard: 'channels.held',
+  actions: ['hold.end', { type: 'channels.start', params: {} }],
+} as const
 
 export const gatewayMachine = machine.createMachine({
   id: 'gateway',
@@ -86,7 +129,9 @@ export const gatewayMachine = machine.createMachine({
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
     running: {
       on: {
-        'gateway.booted': { actions: ['crash.count', 'boot.keep'] },
+        'gateway.booted': { actions: ['crash.count', 'boot.keep', 'crash.watch'] },
+        'channels.released': released,
+        'hold.due': released,
         'gateway.stopped': 'stopped',
         'connections.refused': { actions: 'refusal.count' },
         'bodies.read': { actions: 'reading.count' },
@@ -95,3 +140,9 @@ export const gatewayMachine = machine.createMachine({
     },
   },
 })
+
+/** Lists what the gateway waits for: while it runs and channels are held, the end of that. */
+export function gatewayWaits(value: unknown, { heldAt = 0 }: GatewayContext): Wait[] {
+  if (value !== 'running' || heldAt === 0) return []
+  return [{ id: 'hold', dueAt: heldAt + limits.holdMs, event: { type: 'hold.due' } }]
+}

@@ -5,7 +5,7 @@ import { channelMachine, channelWaits } from './channel.ts'
 import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
-import { gatewayMachine } from './gateway.ts'
+import { gatewayMachine, gatewayWaits } from './gateway.ts'
 import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
 import { sessionMachine } from './session.ts'
@@ -22,7 +22,10 @@ const never = () => NO_WAITS
 
 /** Every kind by its name; the steppers are shared by all actors of a kind. */
 export const kinds: Readonly<Record<StreamKind, Kind>> = {
-  gateway: { stepper: createStepper(gatewayMachine), waits: never },
+  gateway: {
+    stepper: createStepper(gatewayMachine),
+    waits: (snapshot) => gatewayWaits(snapshot.value, snapshot.context),
+  },
   connection: { stepper: createStepper(connectionMachine), waits: never },
   pairing: {
     stepper: createStepper(pairingMachine),

@@ -196,6 +196,9 @@ export const limits = {
   pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
+  crashLoopBoots: 3, // So many crashes in crashLoopMs are no accident: channels are held.
+  crashLoopMs: 300_000,
+  holdMs: 600_000, // Quiet for so long, the gateway tries its channels again.
   watchdogMs: 30_000, // systemd restarts a gateway that says nothing for so long.
   watchdogFeeds: 3, // Signs of life in that time: one may come late, one may get lost.
   commitHangMs: 20_000, // A commit that takes longer hangs (F12); a slow SD card needs 2 s.

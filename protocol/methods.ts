@@ -197,6 +197,7 @@ export const methods = {
     roles: CLIENT,
     writes: true,
   },
+  'gateway.release': { params: object({}), scope: 'operator.admin', roles: CLIENT, writes: true },
   'config.get': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
   'config.schema': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
   'config.apply': { params: configChange, scope: 'operator.admin', roles: CLIENT, writes: true },

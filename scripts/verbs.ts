@@ -76,6 +76,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'stop and start it; tells what was recovered',
     load: async () => (await import('./verbs/restart.ts')).restart,
   },
+  'gateway release': {
+    summary: 'let channels start that a crash loop holds',
+    load: async () => (await import('./verbs/release.ts')).release,
+  },
   'gateway install': {
     summary: 'make it a systemd service of this user',
     load: async () => (await import('./verbs/service.ts')).install,

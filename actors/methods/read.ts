@@ -1,6 +1,7 @@
 /** Methods that only read: health, sessions.list, and the change of a subscription. */
 import type { SessionRow } from '../../machines/projections/open-work.ts'
 import { limits } from '../../protocol/limits.ts'
+import { readHold, sayHold } from '../hold.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
 /** `{ status, uptime (s), sessions, agents, channels }`, with `probe` also `probes`. */
@@ -10,8 +11,10 @@ export const health: Handler<'health'> = (house, { probe }) => {
   const { freeBytes } = house.store.stats()
   const isLow = freeBytes < limits.spaceRefuseBytes
   const { fault } = house.configuration
+  const hold = readHold(house.registry)
   return {
-    status: quarantined.length > 0 || isLow || fault !== null ? 'degraded' : 'healthy',
+    status:
+      quarantined.length > 0 || isLow || fault !== null || hold !== null ? 'degraded' : 'healthy',
     uptime: Math.floor((clock.monotonic() - house.startedAt) / 1_000),
     sessions: house.work.sessions.size,
     agents: house.activeRuns(),
@@ -21,6 +24,7 @@ export const health: Handler<'health'> = (house, { probe }) => {
     ...(fault === null
       ? {}
       : { configuration: `the written one is not used: ${fault.split('\n', 1)[0] ?? ''}` }),
+    ...(hold === null ? {} : { held: sayHold(hold) }),
     ...(probe === true ? { probes: probeAll(house) } : {}),
   }
 }

@@ -36,13 +36,17 @@ export function isWell({ status, probes }: Payload): boolean {
   )
 }
 
-function healthLines({ status, uptime, sessions, agents, channels, probes }: Payload): string[] {
+function healthLines(report: Payload): string[] {
+  const { status, uptime, sessions, agents, channels, probes } = report
   const rows = [
     ['status', String(status)],
     ['uptime', typeof uptime === 'number' ? formatSpan(uptime) : 'unknown'],
     ['sessions', String(sessions)],
     ['agents', String(agents)],
   ]
+  for (const name of ['configuration', 'held']) {
+    if (typeof report[name] === 'string') rows.push([name, report[name]])
+  }
   for (const [name, state] of membersOf(channels)) rows.push([`channel ${name}`, String(state)])
   for (const [name, probe] of membersOf(probes)) {
     const detail = memberOf(probe, 'detail')

@@ -23,13 +23,17 @@ export const status = defineVerb({
 })
 
 function showStanding(standing: Standing): void {
-  const { says, pid, version, uptime, url, stateDir, service, auth, fault } = standing
+  const { says, pid, version, uptime, url, stateDir, service, auth, fault, health } = standing
   const rows = [['gateway', says]]
   if (pid !== null)
     rows.push(['process', `${pid}, version ${version}, up ${formatSpan(uptime ?? 0)}`])
   rows.push(['address', url], ['state', stateDir])
   if (service !== null) rows.push(['service', service])
   if (auth !== 'unknown') rows.push(['admission', auth])
+  for (const name of ['configuration', 'held']) {
+    const why: unknown = health?.[name]
+    if (typeof why === 'string') rows.push([name, why])
+  }
   for (const line of columns(rows)) show(line)
   if (fault !== null) note(adviceOn(fault, standing.running))
 }

@@ -1,0 +1,69 @@
+/**
+ * A channel's link as this process knows it: whether it is up, when it was last heard of, who waits
+ * for it; and the gate that keeps all of them shut. None of it is durable: a restored snapshot cannot
+ * tell whether this process has a link.
+ */
+import { limits } from '../protocol/limits.ts'
+import type { Services } from './services.ts'
+
+/** One channel's link. */
+export interface Link {
+  isUp: boolean
+  heardAt: number // ms, monotonic: the newest proof that the other side is there; 0: none yet
+  readonly waiting: Set<() => void>
+}
+
+/** Makes the link of a channel that was not opened yet. */
+export function makeLink(): Link {
+  return { isUp: false, heardAt: 0, waiting: new Set() }
+}
+
+/** Marks a link as up or down; who waits for it goes on. */
+export function setLink(link: Link, isUp: boolean): void {
+  link.isUp = isUp
+  if (isUp) for (const go of link.waiting) go()
+}
+
+/** The gate before all channels: shut while they are held. */
+export class Gate {
+  #shut: Promise<void> | null = null
+  #open: () => void = () => {}
+
+  get isShut(): boolean {
+    return this.#shut !== null
+  }
+
+  shut(): void {
+    this.#shut ??= new Promise((resolve) => {
+      this.#open = resolve
+    })
+  }
+
+  open(): void {
+    this.#shut = null
+    this.#open()
+  }
+
+  /**
+   * Null where a link can be used now, else resolves when it is up, or has had its time to come up.
+   * After a restart deliveries come up before any link does: without this each would spend an
+   * attempt, and its long back-off, on that.
+   */
+  passage(link: Link, services: Services): Promise<void> | null {
+    if (this.#shut === null) return untilUp(link, services)
+    return this.#shut.then(() => untilUp(link, services) ?? undefined)
+  }
+}
+
+function untilUp(link: Link, { clock }: Services): Promise<void> | null {
+  if (link.isUp) return null
+  return new Promise((resolve) => {
+    const go = (): void => {
+      cancel()
+      link.waiting.delete(go)
+      resolve()
+    }
+    const cancel = clock.after(limits.channelOpenMs, go)
+    link.waiting.add(go)
+  })
+}
