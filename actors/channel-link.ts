@@ -9,13 +9,29 @@ import type { Services } from './services.ts'
 /** One channel's link. */
 export interface Link {
   isUp: boolean
-  heardAt: number // ms, monotonic: the newest proof that the other side is there; 0: none yet
+  heardAt: number | null // ms, monotonic: the newest sign of life of the other side
+  proves: boolean // its adapter tells of signs of life, so that silence means something
   readonly waiting: Set<() => void>
 }
 
 /** Makes the link of a channel that was not opened yet. */
 export function makeLink(): Link {
-  return { isUp: false, heardAt: 0, waiting: new Set() }
+  return { isUp: false, heardAt: null, proves: false, waiting: new Set() }
+}
+
+/** Notes a sign of life. */
+export function hear(link: Link, now: number): void {
+  link.heardAt = now
+}
+
+/** How long ago the other side gave a sign of life, in ms; null where it never did. */
+export function evidenceMs({ heardAt }: Link, now: number): number | null {
+  return heardAt === null ? null : Math.max(0, now - heardAt)
+}
+
+/** Tells whether a link that should be heard of was not for too long. */
+export function isSilent(link: Link, now: number): boolean {
+  return link.proves && (evidenceMs(link, now) ?? 0) > limits.channelSilentMs
 }
 
 /** Marks a link as up or down; who waits for it goes on. */

@@ -17,7 +17,7 @@ import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
-import { Gate, type Link, makeLink, setLink } from './channel-link.ts'
+import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
@@ -42,7 +42,8 @@ export interface RunDefaults {
   readonly messagesMax: number
 }
 
-export type ChannelState = 'connected' | 'connecting' | 'disconnected' | 'held'
+/** silent: the link is up, but the other side has given no sign of life for too long. */
+export type ChannelState = 'connected' | 'silent' | 'connecting' | 'disconnected' | 'held'
 
 export interface Channels {
   readonly drivers: ReadonlyMap<string, Driver>
@@ -51,6 +52,8 @@ export interface Channels {
   /** Stops every configured channel until `start`; deliveries wait. */
   readonly hold: (cause: string, correlationId: string) => Promise<void>
   readonly states: () => Readonly<Record<string, ChannelState>>
+  /** How long ago each channel was heard of, in s; those never heard of are left out. */
+  readonly evidence: () => Readonly<Record<string, number>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
   readonly assertTarget: (channel: string, target: string) => void
   readonly close: () => Promise<void>
@@ -93,6 +96,7 @@ export function openChannels(
       Object.fromEntries(
         [...channels].map(([name, { state }]) => [name, gate.isShut ? 'held' : state()]),
       ),
+    evidence: () => evidenceOf(channels, house.services.clock.monotonic()),
     assertTarget: (name, target) => {
       const channel = find(name)
       if (channel === null) throw unknownChannel(name, [...channels.keys()])
@@ -106,13 +110,21 @@ export function openChannels(
   }
 }
 
+function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record<string, number> {
+  const ages = [...channels].flatMap(([name, { link }]) => {
+    const ms = evidenceMs(link, now)
+    return ms === null ? [] : [[name, Math.floor(ms / 1_000)] as const]
+  })
+  return Object.fromEntries(ages)
+}
+
 function driversOf(find: Find, gate: Gate, house: House): Map<string, Driver> {
   return new Map<string, Driver>([
     [
       'channel.open',
       {
         visible: false,
-        run: ({ params }) => openLink(find, gate, params as unknown as ChannelOpenParams),
+        run: ({ params }) => openLink(find, gate, house, params as unknown as ChannelOpenParams),
       },
     ],
     ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
@@ -160,6 +172,7 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
 
   async function received(message: InboundMessage): Promise<void> {
     const { messageId } = message
+    hear(link, services.clock.monotonic())
     if (arriving.has(messageId) || work.inbound.get(setup.name)?.has(messageId)) return
     arriving.add(messageId)
     try {
@@ -197,24 +210,30 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
   }
 
   const link = makeLink()
+  const { clock } = services
+  function heard(): void {
+    link.proves = true
+    hear(link, clock.monotonic())
+  }
   function dropped(reason: string): void {
     setLink(link, false)
     tellDropped(setup.name, reason, house)
   }
 
-  return {
-    setup,
-    link,
-    adapter: setup.open({ received, dropped }),
-    state: () => readState(registry, stream),
-  }
+  const adapter = setup.open({ received, heard, dropped })
+  return { setup, link, adapter, state: () => readState(registry, stream, link, services) }
 }
 
 // A channel that is set aside takes part in nothing; the house stands without it.
-function readState(registry: Registry, stream: StreamId): ChannelState {
+function readState(
+  registry: Registry,
+  stream: StreamId,
+  link: Link,
+  { clock }: Services,
+): ChannelState {
   try {
     const { value } = registry.snapshot(stream)
-    if (value === 'online') return 'connected'
+    if (value === 'online') return isSilent(link, clock.monotonic()) ? 'silent' : 'connected'
     return value === 'stopped' ? 'disconnected' : 'connecting'
   } catch {
     return 'disconnected'
@@ -249,6 +268,7 @@ type Find = (name: string) => Channel | null
 async function openLink(
   find: Find,
   { isShut }: Gate,
+  { services: { clock } }: House,
   { channel: name }: ChannelOpenParams,
 ): Promise<Outcome> {
   if (isShut) return { type: 'effect.failed', class: 'held', retryable: true }
@@ -256,6 +276,7 @@ async function openLink(
   if (channel === null) return { type: 'effect.failed', class: 'unconfigured', retryable: true }
   try {
     await channel.adapter.open(AbortSignal.timeout(limits.channelOpenMs))
+    hear(channel.link, clock.monotonic())
     setLink(channel.link, true)
     return { type: 'effect.done' }
   } catch (error) {
@@ -275,7 +296,7 @@ async function closeLink(find: Find, name: unknown): Promise<Outcome> {
 
 async function deliver(
   find: Find,
-  { store }: House,
+  { store, services: { clock } }: House,
   { channel: name, target, ref, deliveryId }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
@@ -288,6 +309,7 @@ async function deliver(
   try {
     const text = readText(store, ref)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
+    hear(channel.link, clock.monotonic())
     return { type: 'effect.done', facts: { messageId } }
   } catch (error) {
     if (!(error instanceof DeliveryFault)) throw error

@@ -21,6 +21,7 @@ import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
@@ -31,6 +32,7 @@ import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
+import { openProbes, type Probes } from './probes.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
@@ -45,6 +47,8 @@ export interface GatewayOptions {
   readonly version: string
   readonly verified?: Promise<void> // a verification of the journal that is under way
   readonly store?: Store // tests hand in their own
+  /** Crashes count towards a hold of the channels; a kill loop turns that off. Default true. */
+  readonly watched?: boolean
   /** Asks whoever runs this to stop it and to start it anew. */
   readonly restart?: () => void
   /** Why the written configuration must not be used although it can be read: the last good is. */
@@ -81,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     return running(house, recovered)
   } catch (error) {
     await house.kernel.stop()
+    house.heartbeat.stop()
     configuration.stop()
     await house.channels.close()
     await store.close()
@@ -103,7 +108,10 @@ interface House {
   readonly configuration: ConfigKeeper
   readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
+  readonly heartbeat: Heartbeat
+  readonly probes: Probes
   listener: Listener | null
+  stopping: boolean
 }
 
 function assemble(
@@ -114,7 +122,7 @@ function assemble(
   const { config } = configuration.live
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
-  const { registry, work, hub, supervisor } = kernel
+  const { registry, work, supervisor } = kernel
   const models = openModelDriver(options, configuration, kernel)
   const channels = openConfigured(options, configuration, kernel)
   const all = [
@@ -143,24 +151,58 @@ function assemble(
     activeRuns: () => models.active,
     quarantined: supervisor.quarantined,
   }
-  const connections = new Connections({
+  const connections = openConnections(options, methodHouse, { kernel, lockouts })
+  kernel.listen((record) => connections.committed(record))
+  const tell = (event: JournalEvent, cause: string) =>
+    registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
+  const heartbeat = openHeartbeat(kernel, tell, services)
+  const probes = openProbes({
+    ...methodHouse,
+    version,
+    auth: authSettings(config),
+    limiter: lockouts.limiter,
+    isReady: () => house.listener !== null && !house.stopping,
+    loop: () => heartbeat.loop,
+    connections: () => connections.size,
+  })
+  const own = { kernel, channels, connections, models, heads, lockouts, configuration }
+  const open = { listener: null, stopping: false }
+  const house: House = { options, config, ...own, tell, heartbeat, probes, ...open }
+  return house
+}
+
+function openConnections(
+  { services, version }: GatewayOptions,
+  house: MethodHouse,
+  { kernel: { registry, hub, store }, lockouts }: { kernel: Kernel; lockouts: Lockouts },
+): Connections {
+  const { heads, pairings, configuration } = house
+  return new Connections({
     registry,
     hub,
     heads,
     services,
     version,
     epoch: store.epoch(),
-    auth: authSettings(config),
+    auth: authSettings(configuration.live.config),
     pairings,
     limiter: lockouts.limiter,
-    handle: (command, origin) => handleCommand(methodHouse, command, origin),
+    handle: (command, origin) => handleCommand(house, command, origin),
   })
-  kernel.listen((record) => connections.committed(record))
-  const tell = (event: JournalEvent, cause: string) =>
-    registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const own = { kernel, channels, connections, models, heads, lockouts, configuration }
-  const house: House = { options, config, ...own, tell, listener: null }
-  return house
+}
+
+// The record comes first: what falls due then is caused by time that the journal knows of.
+function openHeartbeat({ wake }: Kernel, tell: House['tell'], services: Services): Heartbeat {
+  const { log } = services
+  return new Heartbeat({
+    services,
+    slept: (ms) => {
+      log.warn('the host has slept, or its clock was set', { ms })
+      const told = tell({ type: 'host.slept', ms }, 'sys:heartbeat')
+      told.then(wake, (error: unknown) => log.error('sleep not recorded', { error: String(error) }))
+    },
+    beat: () => {},
+  })
 }
 
 function openConfigured(
@@ -206,8 +248,9 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const { services, version } = options
   const epoch = kernel.store.epoch()
   const cause = `boot:${epoch}`
+  const watched = options.watched === false ? {} : { watched: true }
   keepCode(kernel.store, services.log)
-  await house.tell({ type: 'gateway.booted', epoch, version, watched: true }, cause)
+  await house.tell({ type: 'gateway.booted', epoch, version, ...watched }, cause)
   const hold = readHold(kernel.registry)
   if (hold !== null) await holdChannels(hold, channels, services, cause)
   const recovered = await kernel.recover(cause)
@@ -222,7 +265,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     {
       connections,
       log: services.log,
-      isReady: () => house.listener !== null,
+      probes: house.probes,
       lists: { allowedHosts, allowedOrigins },
     },
   )
@@ -260,7 +303,9 @@ async function stop(house: House, reason: string): Promise<void> {
     new Promise<void>((resolve) => {
       clock.after(ms, resolve)
     })
+  house.stopping = true
   listener?.stop()
+  house.heartbeat.stop()
   house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])

@@ -39,6 +39,8 @@ export interface Kernel {
   readonly listen: Projector['listen']
   /** Takes up what an earlier process left open. Drivers must be in place. */
   readonly recover: (cause: string) => Promise<Recovered>
+  /** Fires at once what is due: time has gone by unseen. */
+  readonly wake: () => void
   /** Shortens a stream behind a snapshot of now; only ever asked for (history is kept). */
   readonly compact: (stream: StreamId) => Promise<{ removed: number }>
   /** Stops timers and outbox, writes the checkpoint; what is unfinished stays open work. */
@@ -86,6 +88,7 @@ export function openKernel(
     store,
     listen: projector.listen,
     work: projector.work,
+    wake: () => timers.look(),
     compact: (stream) => compact(parts, store, code, stream),
     recover: (cause) => recover(parts, cause, services),
     stop: async () => {

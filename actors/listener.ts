@@ -13,6 +13,7 @@ import { limits } from '../protocol/limits.ts'
 import type { Connections } from './connections.ts'
 import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
 import type { Peer } from './peer.ts'
+import type { ProbeAnswer, Probes } from './probes.ts'
 import type { Log } from './services.ts'
 
 export interface Listener {
@@ -26,7 +27,7 @@ export interface Listener {
 interface Door {
   readonly connections: Connections
   readonly log: Log
-  readonly isReady: () => boolean
+  readonly probes: Probes
   readonly lists: DoorLists
 }
 
@@ -127,13 +128,28 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, door: Do
     return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
   }
   const path = (request.url ?? '').split('?')[0]
-  if (path === '/healthz') return respond(response, 200, { ok: true, status: 'live' })
-  if (path === '/readyz') {
-    const ready = door.isReady()
-    return respond(response, ready ? 200 : 503, { ready })
-  }
+  const { authorization } = request.headers
+  const answer = door.probes.answer(path ?? '', { peer: describePeer(request), authorization })
+  if (answer !== null) return void sendAnswer(answer, response, door)
   response.setHeader('upgrade', 'websocket')
   respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
+}
+
+async function sendAnswer(
+  answer: Promise<ProbeAnswer>,
+  response: ServerResponse,
+  { log }: Door,
+): Promise<void> {
+  try {
+    const { status, type, body } = await answer
+    response.statusCode = status
+    response.setHeader('content-type', type)
+    response.setHeader('cache-control', 'no-store')
+    response.end(body)
+  } catch (error) {
+    log.error('probe not answered', { error: String(error) })
+    respond(response, 500, { error: 'the probe failed' })
+  }
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {

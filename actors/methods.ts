@@ -8,7 +8,8 @@ import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
 import { gatewayRelease } from './methods/gateway.ts'
-import { health, sessionsList, subscribe } from './methods/read.ts'
+import { health } from './methods/health.ts'
+import { sessionsList, subscribe } from './methods/read.ts'
 import {
   deviceList,
   deviceRevoke,

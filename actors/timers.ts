@@ -15,6 +15,8 @@ export interface Timers {
   readonly arm: (address: string, wait: OpenWait) => void
   /** Arms and disarms what a committed record says. */
   readonly committed: (record: JournalRecord) => void
+  /** Fires what is due now, for when time has gone by unseen. */
+  readonly look: () => void
   readonly armed: () => number
   readonly stop: () => void
 }
@@ -60,6 +62,9 @@ export function openTimers(clock: Clock, fire: (address: string, wait: OpenWait)
         const { stream, correlationId } = record
         arm(outputAddress(record.position, 't', index), { ...wait, stream, correlationId })
       }
+    },
+    look: () => {
+      if (!stopped) fireDue()
     },
     armed: () => waits.size,
     stop: () => {

@@ -20,6 +20,7 @@ export type GatewayEvent =
   | GatewayBooted
   | { type: 'channels.released'; by: string; at: number }
   | { type: 'hold.due'; at: number }
+  | { type: 'host.slept'; ms: number; at: number }
   | { type: 'gateway.stopped'; reason: string; at: number }
   | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
@@ -56,6 +57,7 @@ export interface GatewayContext {
   bodiesRead?: number
   erasures?: number // absent until the first, so that older journals keep their state hashes
   crashedAt?: number[] // ms since epoch, oldest first: watched crashes of the last minutes
+  sleeps?: number // how often the host slept while the gateway ran; absent until the first
   heldAt?: number // ms since epoch; 0 or absent: channels are not held
 }
 
@@ -80,6 +82,7 @@ const machine = setup({
     ),
     'hold.end': assign({ heldAt: 0, crashedAt: [] }),
     'channels.start': collected<Record<string, never>>,
+    'sleep.count': assign(({ context }) => ({ ...context, sleeps: (context.sleeps ?? 0) + 1 })),
     'refusal.count': assign(({ context, event }) =>
       event.type === 'connections.refused'
         ? { ...context, refused: context.refused + event.count }
@@ -132,6 +135,7 @@ export const gatewayMachine = machine.createMachine({
         'gateway.booted': { actions: ['crash.count', 'boot.keep', 'crash.watch'] },
         'channels.released': released,
         'hold.due': released,
+        'host.slept': { actions: 'sleep.count' },
         'gateway.stopped': 'stopped',
         'connections.refused': { actions: 'refusal.count' },
         'bodies.read': { actions: 'reading.count' },

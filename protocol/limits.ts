@@ -121,6 +121,7 @@ export const limits = {
   channelBackoffMs: 1_000, // Reconnection: 1, 2, 4 ... s, plus jitter.
   channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
   channelOpenMs: 30_000, // Dial, TLS and registration.
+  channelSilentMs: 180_000, // Two pings and their answers were missed: connected is not believed.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
   ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
@@ -196,6 +197,9 @@ export const limits = {
   pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
+  heartbeatMs: 5_000, // A look at the clocks and at what troubles us: 0.1 ms of work.
+  sleptMsMin: 10_000, // A wall clock ahead by more has been set, or the host has slept; NTP slews less.
+  probeMs: 2_000, // Each part of `health --probe`: a healthy one answers in 50 ms.
   crashLoopBoots: 3, // So many crashes in crashLoopMs are no accident: channels are held.
   crashLoopMs: 300_000,
   holdMs: 600_000, // Quiet for so long, the gateway tries its channels again.

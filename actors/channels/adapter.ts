@@ -12,6 +12,8 @@ import type { Services } from '../services.ts'
 export interface ChannelHost {
   /** Takes one inbound message; resolves when it is on disk (only then may a cursor move on). */
   readonly received: (message: InboundMessage) => Promise<void>
+  /** Tells of any sign of life of the other side; whoever tells it once must go on telling. */
+  readonly heard: () => void
   /** Tells that an open link has ended. Called at most once for each successful `open`. */
   readonly dropped: (reason: string) => void
 }

@@ -27,6 +27,8 @@ import type { Cancel, Services } from '../services.ts'
 
 /** What a link tells while it lives; the calls are made in the order in which the server spoke. */
 export interface IrcLinkHost {
+  /** Bytes came: the server is there. */
+  readonly heard: () => void
   readonly message: (message: InboundMessage) => void
   /** The server refused something that was written to this target (folded). */
   readonly refused: (target: string, reason: string) => void
@@ -187,6 +189,7 @@ export class IrcLink {
   }
 
   #take(bytes: Uint8Array): void {
+    this.#host.heard()
     try {
       for (const line of this.#reader.read(bytes)) {
         if (this.#phase !== 'ended') this.#line(line)

@@ -76,6 +76,7 @@ function createSession(
   const link = createLink({
     message: (message) => receive(message),
     refused: (target, reason) => noteRefusal(deliveries, target, reason),
+    heard: () => host.heard(),
     dropped: (reason) => host.dropped(reason),
   })
   const receive = createInbox(host, services, (reading) => link.setReading(reading))

@@ -10,6 +10,7 @@ import { ModelFault, type ModelProvider } from './provider.ts'
 /** Makes the provider; its answer is `echo: ` and the user's last text, word by word. */
 export function openEcho(): ModelProvider {
   return {
+    probe: () => Promise.resolve('built in, answers offline'),
     call: async ({ messages }, onDelta, signal) => {
       const said = messages.findLast(({ role }) => role === 'user')?.text ?? ''
       const text = `echo: ${said}`

@@ -18,6 +18,7 @@ import type { ModelMessage as SdkMessage } from 'ai'
 import { limits } from '../../protocol/limits.ts'
 import type { Cancel, Services } from '../services.ts'
 import { modelFaultOf } from './fault.ts'
+import { knockAtModels } from './knock.ts'
 import {
   type ModelAnswer,
   type ModelCall,
@@ -35,6 +36,7 @@ export interface OpenAiEndpoint {
 /** Makes the provider. The SDK is imported at the first call (about 0.2 s, 25 MB). */
 export function openOpenAi(endpoint: OpenAiEndpoint, services: Services): ModelProvider {
   return {
+    probe: (signal) => knockAtModels(endpoint, signal),
     call: async (call, onDelta, signal) => {
       const wire = openWire(services, signal)
       try {

@@ -55,6 +55,11 @@ export class ModelFault extends Error {
 
 export interface ModelProvider {
   /**
+   * Looks whether it is there, without asking it to think; resolves with what can be said.
+   * @throws {ModelFault} it is not, or refuses the key.
+   */
+  readonly probe: (signal: AbortSignal) => Promise<string>
+  /**
    * Makes one call; `onDelta` sees each piece of text as it arrives, in order.
    * @throws {ModelFault} every failure, also a stream that ends without a finish reason.
    */

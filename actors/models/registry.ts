@@ -58,5 +58,6 @@ function openProvider(
   const found = env[apiKeyVariable]
   if (found !== undefined && found !== '') return openOpenAi({ baseUrl, apiKey: found }, services)
   const fault = `${name}: the environment variable ${apiKeyVariable} is not set`
-  return { call: () => Promise.reject(new ModelFault(fault, 'auth')) }
+  const refuse = () => Promise.reject(new ModelFault(fault, 'auth'))
+  return { probe: refuse, call: refuse }
 }

@@ -8,6 +8,9 @@ import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 import { memberOf } from '../../protocol/members.ts'
 
+/** Members of a health report that say in words what is wrong. */
+export const SAYINGS = ['journal', 'disk', 'configuration', 'held'] as const
+
 /** Exit code 0: healthy, and every probe passed. */
 export const health = defineVerb({
   name: 'health',
@@ -44,10 +47,14 @@ function healthLines(report: Payload): string[] {
     ['sessions', String(sessions)],
     ['agents', String(agents)],
   ]
-  for (const name of ['configuration', 'held']) {
+  for (const name of SAYINGS) {
     if (typeof report[name] === 'string') rows.push([name, report[name]])
   }
-  for (const [name, state] of membersOf(channels)) rows.push([`channel ${name}`, String(state)])
+  for (const [name, state] of membersOf(channels)) {
+    const age = memberOf(report['evidence'], name)
+    const heard = typeof age === 'number' ? `, heard ${formatSpan(age)} ago` : ''
+    rows.push([`channel ${name}`, `${String(state)}${heard}`])
+  }
   for (const [name, probe] of membersOf(probes)) {
     const detail = memberOf(probe, 'detail')
     const verdict = memberOf(probe, 'ok') === true ? 'ok' : 'FAILED'

@@ -17,6 +17,7 @@ import { isInstalled, isServed, systemctl, unitOf } from '../service/systemd.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { readStanding } from '../standing.ts'
 import { defineVerb } from '../verb.ts'
+import { SAYINGS } from './health.ts'
 import { readVersion } from '../version.ts'
 
 /** Who started the gateway, and what it found. */
@@ -122,7 +123,7 @@ async function tell(settings: Settings, start: Start, asJson: boolean): Promise<
     show(`gateway started ${sayHow(how)}: process ${pid}, ${says} at ${url}`)
     show(`recovered: ${recoveredText(recovered) || 'nothing was open'}`)
     const { health } = standing
-    for (const part of ['configuration', 'held']) {
+    for (const part of SAYINGS) {
       const why: unknown = health?.[part]
       if (typeof why === 'string') note(`${part}: ${why}`)
     }

@@ -7,6 +7,7 @@ import { columns, formatSpan, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { type Fault, readStanding, type Standing } from '../standing.ts'
 import { defineVerb } from '../verb.ts'
+import { SAYINGS } from './health.ts'
 
 /** Exit code 0: running and ready; 3: not running; 1: running, but something is in the way. */
 export const status = defineVerb({
@@ -30,7 +31,7 @@ function showStanding(standing: Standing): void {
   rows.push(['address', url], ['state', stateDir])
   if (service !== null) rows.push(['service', service])
   if (auth !== 'unknown') rows.push(['admission', auth])
-  for (const name of ['configuration', 'held']) {
+  for (const name of SAYINGS) {
     const why: unknown = health?.[name]
     if (typeof why === 'string') rows.push([name, why])
   }

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { draftText } from '../../actors/bodies.ts'
 import { type Channels, type ChannelSetup, openChannels } from '../../actors/channel.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
+import type { ChannelAdapter } from '../../actors/channels/adapter.ts'
 import type { Driver } from '../../actors/outbox.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
@@ -21,24 +22,30 @@ interface House {
   readonly channels: Channels
   readonly services: TestServices
   readonly delivered: string[]
+  readonly heard: () => void // a sign of life of the other side
 }
 
 /** A kernel with one channel whose link opens when `opened` resolves. */
 function openHouse(store: Store, opened: Promise<void>, services = openTestServices()): House {
   const delivered: string[] = []
+  let heard = (): void => {}
   const setup: ChannelSetup = {
     name: 'irc',
     policy: { dmPolicy: 'open', allowFrom: [], groupPolicy: 'disabled', rooms: {} },
     refuseTarget: () => null,
     sessionKey: () => 'agent:main:main',
-    open: () => ({
-      open: () => opened,
-      deliver: ({ text }) => {
-        delivered.push(text)
-        return Promise.resolve({ messageId: null })
-      },
-      close: () => Promise.resolve(),
-    }),
+    open: (host) => {
+      heard = host.heard
+      return adapter
+    },
+  }
+  const adapter: ChannelAdapter = {
+    open: () => opened,
+    deliver: ({ text }) => {
+      delivered.push(text)
+      return Promise.resolve({ messageId: null })
+    },
+    close: () => Promise.resolve(),
   }
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, 'test')
@@ -46,7 +53,7 @@ function openHouse(store: Store, opened: Promise<void>, services = openTestServi
   const defaults = () => ({ model: 'echo', thinking: 'off', messagesMax: 10 })
   const channels = openChannels([setup], defaults, { registry, store, work, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
-  return { kernel, channels, services, delivered }
+  return { kernel, channels, services, delivered, heard: () => heard() }
 }
 
 async function boot({ kernel, channels }: House, epoch: number): Promise<void> {
@@ -102,6 +109,39 @@ channel('K6 a delivery does not wait for ever for a link that does not come', as
   await house.services.clock.advance(1)
 
   assert.is(started(store), 1)
+})
+
+channel('SE6 connected needs recent evidence, where the other side can be heard', async () => {
+  const house = openHouse(openMemory(), Promise.resolve())
+  const { channels, services } = house
+  await boot(house, 1)
+  const quiet = limits.channelSilentMs + 1_000
+
+  await services.clock.advance(quiet)
+  assert.equal(channels.states(), { irc: 'connected' }, 'an adapter that never tells is believed')
+  house.heard()
+  await services.clock.advance(60_000)
+  assert.equal([channels.states(), channels.evidence()], [{ irc: 'connected' }, { irc: 60 }])
+  await services.clock.advance(quiet - 60_000)
+  assert.equal([channels.states(), channels.evidence()], [{ irc: 'silent' }, { irc: 181 }])
+  house.heard()
+  assert.equal(channels.states(), { irc: 'connected' })
+})
+
+channel('CB6 held channels dial nobody, and deliveries wait without an attempt', async () => {
+  const store = openMemory()
+  await leaveDelivery(store)
+  const house = openHouse(store, Promise.resolve())
+  await house.channels.hold('boot:2', '00')
+  await house.kernel.recover('boot:2')
+  await house.services.clock.advance(limits.holdMs - 1)
+  const during = [house.channels.states(), started(store)]
+
+  await house.channels.start('1.e0', '00')
+  await settle()
+
+  assert.equal(during, [{ irc: 'held' }, 0])
+  assert.equal([house.channels.states(), house.delivered], [{ irc: 'connected' }, ['hello']])
 })
 
 channel('S13 a message that was erased before it left is not sent, now or later', async () => {

@@ -40,6 +40,7 @@ async function main(stateDir: string): Promise<void> {
     env: process.env,
     services: { clock: systemClock, chance: systemChance, log },
     version: '0.0.0-child',
+    watched: false,
   })
   const { port, recovered } = gateway
   const ready = { port, pid: process.pid, recovered } satisfies ChildReady

@@ -1,0 +1,92 @@
+/**
+ * How the gateway is: what it says of itself at once, and what troubles it. Probes that look first
+ * stand in checkup.ts.
+ */
+import type { OpenWork } from '../machines/projections/open-work.ts'
+import type { StreamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Store } from '../store/contract.ts'
+import type { Channels } from './channel.ts'
+import type { ConfigKeeper } from './config.ts'
+import { readHold, sayHold } from './hold.ts'
+import { readPulse } from './pulse.ts'
+import type { Registry } from './registry.ts'
+import type { Services } from './services.ts'
+
+/** What health is read from. */
+export interface HealthHouse {
+  readonly registry: Registry
+  readonly store: Store
+  readonly work: OpenWork
+  readonly channels: Channels
+  readonly services: Services
+  readonly configuration: ConfigKeeper
+  readonly startedAt: number // ms, monotonic
+  readonly activeRuns: () => number
+  readonly quarantined: () => readonly StreamId[]
+}
+
+/** What can be wrong while the gateway serves. */
+export type TroubleKind = 'journal' | 'disk' | 'configuration' | 'quarantined' | 'held'
+
+export interface Trouble {
+  readonly kind: TroubleKind
+  readonly says: string
+}
+
+/** Lists what is wrong now, the worst first. */
+export function troublesOf(house: HealthHouse): Trouble[] {
+  const { store, configuration, registry } = house
+  const troubles: Trouble[] = []
+  const add = (kind: TroubleKind, says: string): void => void troubles.push({ kind, says })
+  const pulse = readPulse(store)
+  if (pulse !== null) add('journal', pulse)
+  const free = freeBytesOf(store)
+  if (free < limits.spaceRefuseBytes) {
+    add('disk', `only ${Math.round(free / 2 ** 20)} MiB are free: new work is refused`)
+  }
+  const quarantined = house.quarantined()
+  if (quarantined.length > 0) add('quarantined', `set aside: ${quarantined.join(', ')}`)
+  const { fault } = configuration
+  if (fault !== null) {
+    add('configuration', `the written one is not used: ${fault.split('\n', 1)[0] ?? ''}`)
+  }
+  const hold = readHold(registry)
+  if (hold !== null) add('held', sayHold(hold))
+  return troubles
+}
+
+// A store that has failed says nothing of its disk.
+function freeBytesOf(store: Store): number {
+  try {
+    return store.stats().freeBytes
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** The report: the specification's members, then what is wrong, and how old evidence is, in s. */
+export function readHealth(house: HealthHouse): Record<string, unknown> {
+  const troubles = troublesOf(house)
+  const sayings = troubles.flatMap(({ kind, says }) =>
+    kind === 'quarantined' ? [] : [[kind, says] as const],
+  )
+  const quarantined = house.quarantined()
+  const evidence = house.channels.evidence()
+  return {
+    status: troubles.length > 0 ? 'degraded' : 'healthy',
+    uptime: uptimeOf(house),
+    sessions: house.work.sessions.size,
+    agents: house.activeRuns(),
+    channels: house.channels.states(),
+    position: house.work.position,
+    ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
+    ...(quarantined.length > 0 ? { quarantined } : {}),
+    ...Object.fromEntries(sayings),
+  }
+}
+
+/** How long this gateway has been up, in s. */
+export function uptimeOf({ services, startedAt }: HealthHouse): number {
+  return Math.floor((services.clock.monotonic() - startedAt) / 1_000)
+}
