@@ -23,6 +23,7 @@ const BENCHES: readonly Bench[] = [
   { file: 'boot', quick: ['--sessions', '500', '--rounds', '2'] },
   { file: 'determinism', quick: ['--records', '5000'] },
   { file: 'memory', quick: ['--sessions', '1000', '--connections', '200'] },
+  { file: 'cycles', quick: ['--cycles', '20'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
 ]
 
