@@ -22,6 +22,7 @@ import type { ConfigFiles } from './config-files.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
+import { readTls } from './tls.ts'
 
 const CONFIG: StreamId = streamId('config', 'main')
 
@@ -269,7 +270,8 @@ export class ConfigKeeper {
     const { files, env, services } = this.#house
     try {
       const text = files.candidate(change)
-      openLive(text, { files, env, services })
+      const { tls } = openLive(text, { files, env, services }).config.gateway
+      if (tls !== null) readTls(tls, files.path, services.clock.now())
       return { type: 'effect.done', facts: { valid: true, reason: '' } }
     } catch (thrown) {
       files.settle(change)

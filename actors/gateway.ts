@@ -21,7 +21,6 @@ import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
-import { Heartbeat } from './heartbeat.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
@@ -32,11 +31,12 @@ import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
-import { openProbes, type Probes } from './probes.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
+import { Surroundings } from './surroundings.ts'
+import { readTls, type Tls } from './tls.ts'
 
 export interface GatewayOptions {
   readonly stateDir: string
@@ -76,16 +76,19 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { stateDir, configPath, env, services } = options
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
+  const { tls: named } = live.config.gateway
+  // Not one of those faults after which the last good configuration runs: it may be less guarded.
+  const tls = named === null ? null : readTls(named, configPath, services.clock.now())
   const store = options.store ?? (await openJournal(options))
   const restart = (): void => options.restart?.()
   const configuration = new ConfigKeeper({ files, env, services, restart }, live)
-  const house = assemble(options, { configuration, store })
+  const house = assemble(options, { configuration, store, tls })
   try {
     const recovered = await boot(house, options)
     return running(house, recovered)
   } catch (error) {
     await house.kernel.stop()
-    house.heartbeat.stop()
+    await house.surroundings.leaving()
     configuration.stop()
     await house.channels.close()
     await store.close()
@@ -108,15 +111,14 @@ interface House {
   readonly configuration: ConfigKeeper
   readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
-  readonly heartbeat: Heartbeat
-  readonly probes: Probes
+  readonly tls: Tls | null
+  readonly surroundings: Surroundings
   listener: Listener | null
-  stopping: boolean
 }
 
 function assemble(
   options: GatewayOptions,
-  { configuration, store }: { configuration: ConfigKeeper; store: Store },
+  { configuration, store, tls }: { configuration: ConfigKeeper; store: Store; tls: Tls | null },
 ): House {
   const { services, version } = options
   const { config } = configuration.live
@@ -150,24 +152,25 @@ function assemble(
     startedAt: services.clock.monotonic(),
     activeRuns: () => models.active,
     quarantined: supervisor.quarantined,
+    tailscaleFault: () => house.surroundings.tailscale.fault,
   }
   const connections = openConnections(options, methodHouse, { kernel, lockouts })
   kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const heartbeat = openHeartbeat(kernel, tell, services)
-  const probes = openProbes({
-    ...methodHouse,
+  const surroundings = new Surroundings({
+    health: methodHouse,
     version,
+    env: options.env,
+    tls,
     auth: authSettings(config),
     limiter: lockouts.limiter,
-    isReady: () => house.listener !== null && !house.stopping,
-    loop: () => heartbeat.loop,
     connections: () => connections.size,
+    tell,
+    wake: kernel.wake,
   })
   const own = { kernel, channels, connections, models, heads, lockouts, configuration }
-  const open = { listener: null, stopping: false }
-  const house: House = { options, config, ...own, tell, heartbeat, probes, ...open }
+  const house: House = { options, config, ...own, tell, tls, surroundings, listener: null }
   return house
 }
 
@@ -188,20 +191,6 @@ function openConnections(
     pairings,
     limiter: lockouts.limiter,
     handle: (command, origin) => handleCommand(house, command, origin),
-  })
-}
-
-// The record comes first: what falls due then is caused by time that the journal knows of.
-function openHeartbeat({ wake }: Kernel, tell: House['tell'], services: Services): Heartbeat {
-  const { log } = services
-  return new Heartbeat({
-    services,
-    slept: (ms) => {
-      log.warn('the host has slept, or its clock was set', { ms })
-      const told = tell({ type: 'host.slept', ms }, 'sys:heartbeat')
-      told.then(wake, (error: unknown) => log.error('sleep not recorded', { error: String(error) }))
-    },
-    beat: () => {},
   })
 }
 
@@ -256,19 +245,21 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const recovered = await kernel.recover(cause)
   await house.configuration.start(kernel.registry, cause)
   if (hold === null) await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port, loopback, allowedHosts, allowedOrigins } = config.gateway
-  if (!loopback) {
+  const { address, port, loopback } = config.gateway
+  const { tls } = house
+  if (!loopback && tls === null) {
     services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
   }
   house.listener = await openListener(
-    { address, port: options.port ?? port },
+    { address, port: options.port ?? port, tls },
     {
       connections,
       log: services.log,
-      probes: house.probes,
-      lists: { allowedHosts, allowedOrigins },
+      probes: house.surroundings.probes,
+      lists: house.surroundings.lists,
     },
   )
+  house.surroundings.serving(house.listener, cause)
   house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
   return recovered
@@ -289,10 +280,10 @@ function running(house: House, recovered: Recovered): RunningGateway {
   }
 }
 
-function urlOf({ config, listener }: House): string {
+function urlOf({ config, listener, tls }: House): string {
   const { loopback, address } = config.gateway
   const host = loopback && !address.includes(':') ? '127.0.0.1' : address
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 0}`
+  return `${tls === null ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 0}`
 }
 
 // Half of the budget for work in hand, a quarter for sockets; the rest for the checkpoint.
@@ -303,12 +294,12 @@ async function stop(house: House, reason: string): Promise<void> {
     new Promise<void>((resolve) => {
       clock.after(ms, resolve)
     })
-  house.stopping = true
+  const undone = house.surroundings.leaving()
   listener?.stop()
-  house.heartbeat.stop()
   house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
+  await Promise.race([undone, patience(limits.shutdownMs / 8)])
   // Without room for this record the next boot counts a crash; the stop goes on.
   const told = house
     .tell({ type: 'gateway.stopped', reason }, 'sys:stop')

@@ -24,10 +24,20 @@ export interface HealthHouse {
   readonly startedAt: number // ms, monotonic
   readonly activeRuns: () => number
   readonly quarantined: () => readonly StreamId[]
+  /** Why Tailscale does not carry us although it should; null where it does. */
+  readonly tailscaleFault: () => string | null
 }
 
 /** What can be wrong while the gateway serves. */
-export type TroubleKind = 'journal' | 'disk' | 'configuration' | 'quarantined' | 'held'
+export const TROUBLE_KINDS = [
+  'journal',
+  'disk',
+  'configuration',
+  'quarantined',
+  'held',
+  'tailscale',
+] as const
+export type TroubleKind = (typeof TROUBLE_KINDS)[number]
 
 export interface Trouble {
   readonly kind: TroubleKind
@@ -53,6 +63,8 @@ export function troublesOf(house: HealthHouse): Trouble[] {
   }
   const hold = readHold(registry)
   if (hold !== null) add('held', sayHold(hold))
+  const reach = house.tailscaleFault()
+  if (reach !== null) add('tailscale', reach)
   return troubles
 }
 

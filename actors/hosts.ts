@@ -30,7 +30,7 @@ const SECRET_PARAMETER = /token|password|passwd|secret|auth|key|code|credential|
 
 /** Judges a request by its head alone; null where it may go on. `port` is the one we listen on. */
 export function judgeHead(
-  { headers, rawHeaders, url = '' }: IncomingMessage,
+  { headers, rawHeaders, socket, url = '' }: IncomingMessage,
   lists: DoorLists,
   port: number,
 ): Refusal | null {
@@ -44,7 +44,8 @@ export function judgeHead(
   if (!isOwnHost(host, lists.allowedHosts, port)) {
     return { status: FORBIDDEN, reason: cut(`host ${host} is not this machine`) }
   }
-  if (origin === undefined || origin === `http://${host}`) return null
+  const scheme = 'encrypted' in socket ? 'https' : 'http'
+  if (origin === undefined || origin === `${scheme}://${host}`) return null
   if (lists.allowedOrigins.includes(origin)) return null
   return { status: FORBIDDEN, reason: cut(`origin ${origin} is not allowed`) }
 }

@@ -4,7 +4,7 @@
  * Host, Origin and URL are judged before any state is made, for HTTP and for upgrades alike
  * (hosts.ts). Nothing secret is ever read from a URL, no subprotocol is echoed, compression is off.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
@@ -15,11 +15,14 @@ import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
 import type { Peer } from './peer.ts'
 import type { ProbeAnswer, Probes } from './probes.ts'
 import type { Log } from './services.ts'
+import { createDoorServer, renewTls, type Tls } from './tls.ts'
 
 export interface Listener {
   readonly port: number
   /** Refuses new sockets; those open stay. */
   readonly stop: () => void
+  /** Shows another certificate from now on. */
+  readonly renew: (tls: Tls) => void
   /** Ends the server; all sockets must be closed. */
   readonly close: () => void
 }
@@ -36,7 +39,7 @@ interface Door {
  * @throws {GatewayError} PORT_TAKEN, PERMISSION
  */
 export async function openListener(
-  { address, port }: { address: string; port: number },
+  { address, port, tls = null }: { address: string; port: number; tls?: Tls | null },
   door: Door,
 ): Promise<Listener> {
   const sockets = new WebSocketServer({
@@ -47,10 +50,11 @@ export async function openListener(
     handleProtocols: () => false,
   })
   let stopped = false
-  const server = createServer({
+  const timeouts = {
     headersTimeout: limits.connectDeadlineMs,
     requestTimeout: limits.connectDeadlineMs,
-  })
+  }
+  const server = createDoorServer(timeouts, tls)
   server.on('request', (request, response) => answerHttp(request, response, door))
   server.on('clientError', (_error, socket: Duplex) => endWith(socket, '400 Bad Request'))
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -77,6 +81,7 @@ export async function openListener(
       stopped = true
       server.close()
     },
+    renew: (next) => renewTls(server, next),
     close: () => server.closeAllConnections(),
   }
 }

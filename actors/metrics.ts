@@ -5,7 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { GatewayContext } from '../machines/gateway.ts'
 import { GATEWAY } from '../protocol/ids.ts'
-import { troublesOf, uptimeOf } from './health.ts'
+import { TROUBLE_KINDS, troublesOf, uptimeOf } from './health.ts'
 import type { ProbeHouse } from './probes.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -76,7 +76,7 @@ function addWork(sheet: Sheet, house: ProbeHouse): void {
   sheet.gauge('openclaw_connections', 'Open sockets.', house.connections())
   sheet.gauge('openclaw_actors_awake', 'Actors awake.', registry.awake)
   const troubles = new Set(troublesOf(house).map(({ kind }) => kind))
-  for (const kind of ['journal', 'disk', 'configuration', 'quarantined', 'held'] as const) {
+  for (const kind of TROUBLE_KINDS) {
     const value = troubles.has(kind) ? 1 : 0
     sheet.gauge('openclaw_trouble', 'What is wrong now, by kind.', value, { kind })
   }

@@ -21,6 +21,8 @@ export type GatewayEvent =
   | { type: 'channels.released'; by: string; at: number }
   | { type: 'hold.due'; at: number }
   | { type: 'host.slept'; ms: number; at: number }
+  | { type: 'tailscale.claimed'; mode: 'serve' | 'funnel'; at: number } // before it is tried
+  | { type: 'tailscale.reset'; mode: 'serve' | 'funnel'; at: number }
   | { type: 'gateway.stopped'; reason: string; at: number }
   | { type: 'connections.refused'; address: string; count: number; code: string; at: number }
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
@@ -57,6 +59,7 @@ export interface GatewayContext {
   bodiesRead?: number
   erasures?: number // absent until the first, so that older journals keep their state hashes
   crashedAt?: number[] // ms since epoch, oldest first: watched crashes of the last minutes
+  tailscale?: 'off' | 'serve' | 'funnel' // what is claimed and not reset; absent: nothing ever
   sleeps?: number // how often the host slept while the gateway ran; absent until the first
   heldAt?: number // ms since epoch; 0 or absent: channels are not held
 }
@@ -82,6 +85,10 @@ const machine = setup({
     ),
     'hold.end': assign({ heldAt: 0, crashedAt: [] }),
     'channels.start': collected<Record<string, never>>,
+    'tailscale.keep': assign(({ context, event }) => {
+      if (event.type === 'tailscale.reset') return { ...context, tailscale: 'off' as const }
+      return event.type === 'tailscale.claimed' ? { ...context, tailscale: event.mode } : context
+    }),
     'sleep.count': assign(({ context }) => ({ ...context, sleeps: (context.sleeps ?? 0) + 1 })),
     'refusal.count': assign(({ context, event }) =>
       event.type === 'connections.refused'
@@ -135,6 +142,8 @@ export const gatewayMachine = machine.createMachine({
         'gateway.booted': { actions: ['crash.count', 'boot.keep', 'crash.watch'] },
         'channels.released': released,
         'hold.due': released,
+        'tailscale.claimed': { actions: 'tailscale.keep' },
+        'tailscale.reset': { actions: 'tailscale.keep' },
         'host.slept': { actions: 'sleep.count' },
         'gateway.stopped': 'stopped',
         'connections.refused': { actions: 'refusal.count' },

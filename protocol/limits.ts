@@ -197,6 +197,8 @@ export const limits = {
   pictureGapMs: 30_000, // A longer silence is folded.
 
   // The process.
+  tailscaleMs: 10_000, // One call of the `tailscale` command; it talks to its daemon.
+  tlsLookMs: 60_000, // How often a certificate's file is looked at; it is renewed weeks before.
   heartbeatMs: 5_000, // A look at the clocks and at what troubles us: 0.1 ms of work.
   sleptMsMin: 10_000, // A wall clock ahead by more has been set, or the host has slept; NTP slews less.
   probeMs: 2_000, // Each part of `health --probe`: a healthy one answers in 50 ms.

@@ -4,12 +4,13 @@
  * Speaks the specification's dialect with correlation, `health#7`. Imports nothing of the gateway,
  * so that a verb answers at once.
  */
-import { type RawData, WebSocket } from 'ws'
+import { type ClientOptions, type RawData, WebSocket } from 'ws'
 import { askLock } from '../actors/lock.ts'
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject } from '../protocol/members.ts'
 import { answerChallenge, type Device, keepDevice, readDevice } from './device.ts'
+import { pinnedTo } from './pinned.ts'
 import { isPortNamed, type Settings, urlOf } from './settings.ts'
 import { readVersion } from './version.ts'
 
@@ -82,7 +83,7 @@ export async function listenFrom(
 export async function findGateway(settings: Settings): Promise<string> {
   if (isPortNamed(settings)) return urlOf(settings)
   const holder = await askLock(settings.stateDir).catch(() => null)
-  return urlOf({ host: settings.host, port: holder?.port ?? settings.port })
+  return urlOf({ ...settings, port: holder?.port ?? settings.port })
 }
 
 async function admitted(
@@ -91,7 +92,7 @@ async function admitted(
   device: Device,
   wishes: Wishes,
 ): Promise<Client> {
-  const client = await openClient(url, settings.stateDir)
+  const client = await openClient(url, settings)
   try {
     const { deviceId, deviceToken } = device
     const { token, password } = settings
@@ -119,9 +120,12 @@ async function admitted(
   }
 }
 
-function openClient(url: string, stateDir: string): Promise<Client> {
+function openClient(url: string, { stateDir, tls }: Settings): Promise<Client> {
+  const fingerprint = tls?.fingerprint ?? null
+  const pinned = fingerprint === null ? {} : { createConnection: pinnedTo(fingerprint) }
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, {
+      ...(pinned as ClientOptions),
       handshakeTimeout: limits.connectDeadlineMs,
       maxPayload: limits.frameBytesMax,
       perMessageDeflate: false,
@@ -139,6 +143,7 @@ function openClient(url: string, stateDir: string): Promise<Client> {
 
 function faultOf(error: NodeJS.ErrnoException, url: string, stateDir: string): GatewayError {
   const details = { url, stateDir }
+  if (error instanceof GatewayError) return error
   if (error.code === 'ECONNREFUSED') {
     const message = `no gateway is running (looked at ${url}, state in ${stateDir})`
     return new GatewayError('NOT_RUNNING', message, details, error)

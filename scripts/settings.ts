@@ -5,6 +5,8 @@
  *   config   OPENCLAW_CONFIG_PATH, else openclaw.json in the state directory
  *   port     --port, OPENCLAW_GATEWAY_PORT, gateway.port, 18789
  *   token    --token, OPENCLAW_GATEWAY_TOKEN, gateway.auth.token
+ *   tls      gateway.tls; pinned to OPENCLAW_GATEWAY_TLS_FINGERPRINT, gateway.remote.tlsFingerprint,
+ *            or the certificate that the configuration names
  *   password OPENCLAW_GATEWAY_PASSWORD, gateway.auth.password where it stands there in plain text
  *
  * Verbs that only knock at the gateway must work with a configuration that it would refuse, so
@@ -12,7 +14,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { isPasswordHash } from '../protocol/auth/password.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { quote } from '../protocol/ids.ts'
@@ -30,8 +32,14 @@ export interface Settings {
   readonly host: string // where a client on this machine finds the gateway
   readonly port: number
   readonly portSource: '--port' | 'OPENCLAW_GATEWAY_PORT' | 'gateway.port' | 'default'
+  readonly tls: PinnedTls | null // null: plain ws://
   readonly token: string | null
   readonly password: string | null
+}
+
+/** How the gateway is known over TLS. */
+export interface PinnedTls {
+  readonly fingerprint: string | null // SHA-256; null: an authority must vouch for it
 }
 
 export interface SettingsFlags {
@@ -57,6 +65,7 @@ export async function readSettings(
     stateDir,
     configPath,
     host: hostOf(memberOf(gateway, 'bind')),
+    tls: await readPinnedTls(gateway, configPath, env),
     ...readPort(flags, env, memberOf(gateway, 'port')),
     token: flags.token ?? env['OPENCLAW_GATEWAY_TOKEN'] ?? secretOf(memberOf(auth, 'token'), env),
     password: env['OPENCLAW_GATEWAY_PASSWORD'] || plainPassword(memberOf(auth, 'password'), env),
@@ -64,8 +73,9 @@ export async function readSettings(
 }
 
 /** Writes the gateway's address. */
-export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`
+export function urlOf({ host, port, tls }: Pick<Settings, 'host' | 'port' | 'tls'>): string {
+  const scheme = tls === null ? 'ws' : 'wss'
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** Tells whether the caller named the port, so that no other may be tried. */
@@ -75,6 +85,32 @@ export function isPortNamed({ portSource }: Settings): boolean {
 
 function expandHome(path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
+}
+
+async function readPinnedTls(
+  gateway: unknown,
+  configPath: string,
+  env: NodeJS.ProcessEnv,
+): Promise<PinnedTls | null> {
+  const tls = memberOf(gateway, 'tls')
+  const path = memberOf(tls, 'cert') ?? memberOf(tls, 'certPath')
+  const named = env['OPENCLAW_GATEWAY_TLS_FINGERPRINT']
+  const isOn = typeof path === 'string' && memberOf(tls, 'enabled') !== false
+  if (named !== undefined && named !== '') return { fingerprint: named }
+  if (!isOn) return null
+  const pinned = memberOf(memberOf(gateway, 'remote'), 'tlsFingerprint')
+  if (typeof pinned === 'string') return { fingerprint: pinned }
+  const pem = await readFile(resolve(dirname(configPath), expandHome(path)), 'utf8').catch(() => '')
+  return { fingerprint: await fingerprintOf(pem) }
+}
+
+async function fingerprintOf(pem: string): Promise<string | null> {
+  const { X509Certificate } = await import('node:crypto')
+  try {
+    return new X509Certificate(pem).fingerprint256
+  } catch {
+    return null // None, or not for us to read.
+  }
 }
 
 type Port = Pick<Settings, 'port' | 'portSource'>

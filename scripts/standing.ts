@@ -23,6 +23,7 @@ export interface Standing {
   readonly uptime: number | null // seconds
   readonly url: string
   readonly stateDir: string
+  readonly certificate: string | null // fingerprint that we expect; null without TLS
   readonly service: string | null // state of its systemd unit; null where none is installed
   readonly reachable: boolean
   readonly auth: 'ok' | 'refused' | 'unknown'
@@ -70,6 +71,7 @@ function nothing(settings: Settings): Standing {
     uptime: null,
     url: urlOf(settings),
     stateDir: settings.stateDir,
+    certificate: settings.tls?.fingerprint ?? null,
     service: null,
     reachable: false,
     auth: 'unknown',

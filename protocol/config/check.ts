@@ -52,10 +52,37 @@ function checkGateway(config: GatewayConfig): ConfigIssue[] {
   const hash = auth.password ?? ''
   const hashFault = isPasswordHash(hash) ? passwordHashFault(hash) : null
   if (hashFault !== null) issues.push(issue(['gateway', 'auth', 'password'], hashFault))
-  issues.push(...checkOrigins(config))
+  issues.push(...checkOrigins(config), ...checkTls(config), ...checkTailscale(config))
   if (!isLoopbackBind(bind) && auth.token === undefined && auth.password === undefined) {
     const reason = `${quote(bind)} is open to others and needs gateway.auth.token or gateway.auth.password`
     issues.push(issue(['gateway', 'bind'], reason))
+  }
+  return issues
+}
+
+function checkTls({ gateway = {} }: GatewayConfig): ConfigIssue[] {
+  const { tls } = gateway
+  if (tls === undefined || tls.enabled === false) return []
+  const paths = { cert: tls.cert ?? tls.certPath, key: tls.key ?? tls.keyPath }
+  return (['cert', 'key'] as const)
+    .filter((name) => paths[name] === undefined)
+    .map((name) => issue(['gateway', 'tls', name], 'expected the path of a PEM file, got nothing'))
+}
+
+// Tailscale carries everybody who may use it to loopback; funnel carries the whole Internet there.
+function checkTailscale({ gateway = {} }: GatewayConfig): ConfigIssue[] {
+  const { tailscale = {}, bind = 'loopback', auth = {} } = gateway
+  const { mode = 'off' } = tailscale
+  if (mode === 'off') return []
+  const path = ['gateway', 'tailscale', 'mode']
+  const issues: ConfigIssue[] = []
+  if (!isLoopbackBind(bind)) {
+    issues.push(issue(path, `${quote(mode)} needs gateway.bind "loopback", got ${quote(bind)}`))
+  }
+  const hasPassword = auth.password !== undefined && auth.mode !== 'token'
+  if (mode === 'funnel' && !hasPassword) {
+    const reason = '"funnel" is open to the Internet and needs gateway.auth.mode "password"'
+    issues.push(issue(path, `${reason} and gateway.auth.password`))
   }
   return issues
 }

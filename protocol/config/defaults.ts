@@ -36,8 +36,16 @@ export interface ResolvedGateway {
     readonly password: string | null // plain or scrypt:...
     readonly autoApprove: boolean // new devices directly on loopback
   }
+  readonly tls: ResolvedTls | null // null: plain HTTP
+  readonly tailscale: 'off' | 'serve' | 'funnel'
   readonly allowedHosts: readonly string[]
   readonly allowedOrigins: readonly string[]
+}
+
+/** Paths of PEM files, as written. */
+export interface ResolvedTls {
+  readonly cert: string
+  readonly key: string
 }
 
 export interface ResolvedAgent {
@@ -136,12 +144,21 @@ function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): Resolve
     address: bind === 'loopback' || bind === 'localhost' ? '127.0.0.1' : bind,
     loopback: isLoopbackBind(bind),
     auth: { mode: mode ?? implied, token, password, autoApprove: autoApproves(gateway) },
+    tls: resolveTls(gateway),
+    tailscale: gateway.tailscale?.mode ?? 'off',
     allowedHosts: gateway.allowedHosts ?? [],
     allowedOrigins: [
       ...(gateway.allowedOrigins ?? []),
       ...(gateway.controlUi?.allowedOrigins ?? []),
     ],
   }
+}
+
+function resolveTls({ tls = {} }: NonNullable<GatewayConfig['gateway']>): ResolvedTls | null {
+  const cert = tls.cert ?? tls.certPath
+  const key = tls.key ?? tls.keyPath
+  if (tls.enabled === false || cert === undefined || key === undefined) return null
+  return { cert, key }
 }
 
 // Upstream's switch for the same is gateway.nodes.pairing.autoApproveLocal; either turns it off.

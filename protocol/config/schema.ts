@@ -122,9 +122,25 @@ const gatewayConfig = object({
   ),
   allowedHosts: optional(array(text(1, 255))), // Host headers, exactly; beside addresses and our name
   allowedOrigins: optional(array(text(1, 512))), // exactly, as browsers write them
-  tailscale: optional(object({ mode: optional(oneOf('off', 'serve', 'funnel')) })),
+  tailscale: optional(
+    object({
+      mode: optional(oneOf('off', 'serve', 'funnel')),
+      resetOnExit: unread(), // always done
+    }),
+  ),
   mode: unread(),
-  remote: unread(),
+  remote: optional(
+    object({
+      tlsFingerprint: optional(text(1, 256)), // SHA-256, which verbs pin; upstream's name
+      url: unread(),
+      token: unread(),
+      password: unread(),
+      transport: unread(),
+      sshTarget: unread(),
+      sshIdentity: unread(),
+      enabled: unread(),
+    }),
+  ),
   controlUi: optional(
     object({
       allowedOrigins: optional(array(text(1, 512))), // upstream's name for the same
@@ -142,7 +158,17 @@ const gatewayConfig = object({
   trustedProxies: unread(),
   nodes: unread(),
   http: unread(),
-  tls: unread(),
+  tls: optional(
+    object({
+      enabled: optional(flag()),
+      cert: optional(text(1, 4_096)), // path of a PEM file, with its chain
+      key: optional(text(1, 4_096)), // path of a PEM file
+      certPath: optional(text(1, 4_096)), // upstream's names for the same
+      keyPath: optional(text(1, 4_096)),
+      autoGenerate: unread(),
+      caPath: unread(),
+    }),
+  ),
 })
 
 const agentsConfig = object({
@@ -207,9 +233,14 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     (channel) => `channels.${channel}`,
   ),
   ...[
-    'tailscale',
     'mode',
-    'remote',
+    'remote.url',
+    'remote.token',
+    'remote.password',
+    'remote.transport',
+    'remote.sshTarget',
+    'remote.sshIdentity',
+    'remote.enabled',
     'controlUi.enabled',
     'controlUi.basePath',
     'controlUi.root',
@@ -222,7 +253,9 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'trustedProxies',
     'nodes',
     'http',
-    'tls',
+    'tls.autoGenerate',
+    'tls.caPath',
+    'tailscale.resetOnExit',
   ].map((key) => `gateway.${key}`),
   'session.reset',
   'session.compactThreshold',
@@ -248,6 +281,8 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
 export const SECRET_PATHS: readonly string[] = [
   'gateway.auth.token',
   'gateway.auth.password',
+  'gateway.remote.token',
+  'gateway.remote.password',
   'models.providers.*.apiKey',
   'channels.irc.password',
   'channels.telegram.botToken',

@@ -9,7 +9,7 @@ import { defineVerb } from '../verb.ts'
 import { memberOf } from '../../protocol/members.ts'
 
 /** Members of a health report that say in words what is wrong. */
-export const SAYINGS = ['journal', 'disk', 'configuration', 'held'] as const
+export const SAYINGS = ['journal', 'disk', 'configuration', 'held', 'tailscale'] as const
 
 /** Exit code 0: healthy, and every probe passed. */
 export const health = defineVerb({

@@ -24,11 +24,13 @@ export const status = defineVerb({
 })
 
 function showStanding(standing: Standing): void {
-  const { says, pid, version, uptime, url, stateDir, service, auth, fault, health } = standing
+  const { says, pid, version, uptime, url, stateDir, certificate, service, auth, fault, health } =
+    standing
   const rows = [['gateway', says]]
   if (pid !== null)
     rows.push(['process', `${pid}, version ${version}, up ${formatSpan(uptime ?? 0)}`])
   rows.push(['address', url], ['state', stateDir])
+  if (certificate !== null) rows.push(['certificate', `SHA-256 ${certificate}`])
   if (service !== null) rows.push(['service', service])
   if (auth !== 'unknown') rows.push(['admission', auth])
   for (const name of SAYINGS) {

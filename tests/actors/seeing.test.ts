@@ -181,6 +181,7 @@ seeing('SE5 not ready: 503, with the reason for those who may hear it', async ()
     store: openMemory(),
     configuration: { fault: 'openclaw.json:3:1: bad' },
     quarantined: () => ['session:x'],
+    tailscaleFault: () => null,
     registry: { snapshot: () => ({ context: {} }) },
     services: openTestServices(),
     startedAt: 0,

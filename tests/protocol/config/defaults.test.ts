@@ -32,6 +32,8 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     auth: { mode: 'none', token: null, password: null, autoApprove: true },
     allowedHosts: [],
     allowedOrigins: [],
+    tls: null,
+    tailscale: 'off',
   })
   assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
   assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })
