@@ -187,6 +187,7 @@ class SessionSearch {
       case 'pairing':
       case 'channel':
       case 'config':
+      case 'alert':
         return false
     }
   }

@@ -49,6 +49,8 @@ export interface GatewayOptions {
   readonly store?: Store // tests hand in their own
   /** Crashes count towards a hold of the channels; a kill loop turns that off. Default true. */
   readonly watched?: boolean
+  /** How old the newest backup is, in ms; null, or left out, where none are made. */
+  readonly backupAgeMs?: () => number | null
   /** Asks whoever runs this to stop it and to start it anew. */
   readonly restart?: () => void
   /** Why the written configuration must not be used although it can be read: the last good is. */
@@ -168,7 +170,9 @@ function assemble(
     connections: () => connections.size,
     tell,
     wake: kernel.wake,
+    backupAgeMs: options.backupAgeMs ?? (() => null),
   })
+  for (const [name, driver] of surroundings.alerts.drivers()) drivers.set(name, driver)
   const own = { kernel, channels, connections, models, heads, lockouts, configuration }
   const house: House = { options, config, ...own, tell, tls, surroundings, listener: null }
   return house
@@ -239,6 +243,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const cause = `boot:${epoch}`
   const watched = options.watched === false ? {} : { watched: true }
   keepCode(kernel.store, services.log)
+  const crashed = kernel.registry.snapshot(GATEWAY).value === 'running'
   await house.tell({ type: 'gateway.booted', epoch, version, ...watched }, cause)
   const hold = readHold(kernel.registry)
   if (hold !== null) await holdChannels(hold, channels, services, cause)
@@ -259,7 +264,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
       lists: house.surroundings.lists,
     },
   )
-  house.surroundings.serving(house.listener, cause)
+  house.surroundings.serving(house.listener, cause, crashed)
   house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
   return recovered

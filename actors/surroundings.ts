@@ -1,11 +1,12 @@
 /**
- * The gateway and the machine around it: heartbeat, Tailscale, the certificate, and what it answers
- * to programs that watch.
+ * The gateway and the machine around it: heartbeat, Tailscale, the certificate, what its owner is
+ * told, and what it answers to programs that watch.
  */
 import type { GatewayContext } from '../machines/gateway.ts'
 import { GATEWAY } from '../protocol/ids.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { AuthSettings } from './admission.ts'
+import { Alerts } from './alerts.ts'
 import type { HealthHouse } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { DoorLists } from './hosts.ts'
@@ -26,12 +27,14 @@ interface House {
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   /** Fires what is due: time has gone by unseen. */
   readonly wake: () => void
+  readonly backupAgeMs: () => number | null
 }
 
 /** Opened with the gateway; serving from its listener's opening to its stop. */
 export class Surroundings {
   readonly probes: Probes
   readonly tailscale: Tailscale
+  readonly alerts: Alerts
   readonly lists: DoorLists
   readonly #house: House
   readonly #heartbeat: Heartbeat
@@ -48,6 +51,7 @@ export class Surroundings {
       lists.allowedHosts.push(name)
       lists.allowedOrigins.push(`https://${name}`)
     })
+    this.alerts = new Alerts(house)
     this.#heartbeat = this.#openHeartbeat()
     this.probes = openProbes({
       ...health,
@@ -60,9 +64,11 @@ export class Surroundings {
     })
   }
 
-  /** Begins when clients can connect. */
-  serving(listener: Listener, cause: string): void {
+  /** Begins when clients can connect; `crashed` tells how the life before ended. */
+  serving(listener: Listener, cause: string, crashed: boolean): void {
     this.#listener = listener
+    this.alerts.begin({ crashed })
+    this.#beats.push(() => this.alerts.look())
     this.#watchCertificate(listener)
     void this.tailscale.claim(cause)
   }

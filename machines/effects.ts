@@ -73,7 +73,14 @@ export interface ChannelOpenParams {
   attempt: number
 }
 
-const VISIBLE: ReadonlySet<string> = new Set(['message.deliver'])
+/** What posts an alert to the webhook that is configured. */
+export interface AlertPostParams {
+  alertId: string // the same over retries: the other side can tell
+  ref: string
+  attempt: number
+}
+
+const VISIBLE: ReadonlySet<string> = new Set(['message.deliver', 'alert.post'])
 
 /** Tells whether an effect can be seen outside: then a start marker is written before it (K6). */
 export function isVisible(name: string): boolean {

@@ -1,6 +1,7 @@
 /** The kinds of actor: for each, its machine, stepped, and what its snapshots wait for. */
 import type { AnyMachineSnapshot } from 'xstate'
 import type { StreamKind } from '../protocol/ids.ts'
+import { alertMachine, alertWaits } from './alert.ts'
 import { channelMachine, channelWaits } from './channel.ts'
 import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
@@ -43,6 +44,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   config: {
     stepper: createStepper(configMachine),
     waits: (snapshot) => configWaits(snapshot.value, snapshot.context),
+  },
+  alert: {
+    stepper: createStepper(alertMachine),
+    waits: (snapshot) => alertWaits(snapshot.value, snapshot.context),
   },
   delivery: {
     stepper: createStepper(deliveryMachine),

@@ -18,6 +18,7 @@ export const STREAM_KINDS = [
   'channel',
   'delivery',
   'config',
+  'alert',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

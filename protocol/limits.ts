@@ -132,6 +132,18 @@ export const limits = {
   ircPongMs: 30_000, // No answer for so long is a dead link; a throttled server needs about 10 s.
   ircInboundMax: 256, // Messages taken and not yet on disk; beyond it we stop reading the socket.
 
+  // Alerts.
+  alertAttemptsMax: 5, // As a delivery: 5 s, 25 s, 2 min, 10 min; then it is given up.
+  alertBackoffMs: 5_000,
+  alertBackoffMsMax: 600_000,
+  alertsWaitingMax: 16, // For a webhook that does not answer; more says nothing new.
+  alertCooldownMs: 3_600_000, // Upstream's hour: the same trouble is told once in it.
+  alertChannelDeadMs: 600_000, // Reconnection takes a minute; ten are an outage.
+  alertCrashQuietMs: 600_000, // So long after a crash the gateway counts as recovered.
+  alertDiskBytes: 1024 * 1024 * 1024, // Four times what refuses new work: time to act.
+  alertBackupMs: 36 * 3_600_000, // A nightly backup may be late by half a day.
+  webhookMs: 10_000, // From name to answer.
+
   // Keys that must not be forgotten.
   idempotencyRetentionMs: 7 * 24 * 3_600_000,
   idempotencyKeysMax: 100_000, // About 20 MB in memory; the oldest go first beyond it.

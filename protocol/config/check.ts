@@ -52,7 +52,12 @@ function checkGateway(config: GatewayConfig): ConfigIssue[] {
   const hash = auth.password ?? ''
   const hashFault = isPasswordHash(hash) ? passwordHashFault(hash) : null
   if (hashFault !== null) issues.push(issue(['gateway', 'auth', 'password'], hashFault))
-  issues.push(...checkOrigins(config), ...checkTls(config), ...checkTailscale(config))
+  issues.push(
+    ...checkOrigins(config),
+    ...checkTls(config),
+    ...checkTailscale(config),
+    ...checkAlerts(config),
+  )
   if (!isLoopbackBind(bind) && auth.token === undefined && auth.password === undefined) {
     const reason = `${quote(bind)} is open to others and needs gateway.auth.token or gateway.auth.password`
     issues.push(issue(['gateway', 'bind'], reason))
@@ -83,6 +88,26 @@ function checkTailscale({ gateway = {} }: GatewayConfig): ConfigIssue[] {
   if (mode === 'funnel' && !hasPassword) {
     const reason = '"funnel" is open to the Internet and needs gateway.auth.mode "password"'
     issues.push(issue(path, `${reason} and gateway.auth.password`))
+  }
+  return issues
+}
+
+function checkAlerts({ gateway = {} }: GatewayConfig): ConfigIssue[] {
+  const { webhook, webhookSecret, webhookAllowPrivate, channel, to, target } = gateway.alerts ?? {}
+  const path = ['gateway', 'alerts']
+  const issues: ConfigIssue[] = []
+  const url = webhook !== undefined && URL.canParse(webhook) ? new URL(webhook) : null
+  const schemes = webhookAllowPrivate === true ? /^https?:$/ : /^https:$/
+  if (webhook !== undefined && (url === null || !schemes.test(url.protocol))) {
+    issues.push(issue([...path, 'webhook'], 'expected an https URL'))
+  } else if (url !== null && (url.username !== '' || url.password !== '')) {
+    issues.push(issue([...path, 'webhook'], 'must hold no user or password'))
+  }
+  if (webhook !== undefined && webhookSecret === undefined) {
+    issues.push(issue([...path, 'webhookSecret'], 'required by gateway.alerts.webhook, to sign'))
+  }
+  if (channel !== undefined && to === undefined && target === undefined) {
+    issues.push(issue([...path, 'to'], 'required by gateway.alerts.channel'))
   }
   return issues
 }

@@ -37,9 +37,24 @@ export interface ResolvedGateway {
     readonly autoApprove: boolean // new devices directly on loopback
   }
   readonly tls: ResolvedTls | null // null: plain HTTP
+  readonly alerts: ResolvedAlerts | null // null: nobody is told
   readonly tailscale: 'off' | 'serve' | 'funnel'
   readonly allowedHosts: readonly string[]
   readonly allowedOrigins: readonly string[]
+}
+
+export interface ResolvedAlerts {
+  readonly webhook: ResolvedWebhook | null
+  readonly channel: string | null
+  readonly target: string | null // there, where channel is
+  readonly cooldownMs: number
+  readonly channelDeadMs: number
+}
+
+export interface ResolvedWebhook {
+  readonly url: string
+  readonly secret: string
+  readonly allowPrivate: boolean
 }
 
 /** Paths of PEM files, as written. */
@@ -144,6 +159,7 @@ function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): Resolve
     address: bind === 'loopback' || bind === 'localhost' ? '127.0.0.1' : bind,
     loopback: isLoopbackBind(bind),
     auth: { mode: mode ?? implied, token, password, autoApprove: autoApproves(gateway) },
+    alerts: resolveAlerts(gateway),
     tls: resolveTls(gateway),
     tailscale: gateway.tailscale?.mode ?? 'off',
     allowedHosts: gateway.allowedHosts ?? [],
@@ -151,6 +167,20 @@ function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): Resolve
       ...(gateway.allowedOrigins ?? []),
       ...(gateway.controlUi?.allowedOrigins ?? []),
     ],
+  }
+}
+
+function resolveAlerts({ alerts }: NonNullable<GatewayConfig['gateway']>): ResolvedAlerts | null {
+  const { webhook: url, webhookSecret: secret, channel, ...rest } = alerts ?? {}
+  const allowPrivate = rest.webhookAllowPrivate ?? false
+  const webhook = url === undefined || secret === undefined ? null : { url, secret, allowPrivate }
+  if (webhook === null && channel === undefined) return null
+  return {
+    webhook,
+    channel: channel ?? null,
+    target: rest.to ?? rest.target ?? null,
+    cooldownMs: rest.cooldownMs ?? limits.alertCooldownMs,
+    channelDeadMs: rest.channelDeadMs ?? limits.alertChannelDeadMs,
   }
 }
 

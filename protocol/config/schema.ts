@@ -122,6 +122,18 @@ const gatewayConfig = object({
   ),
   allowedHosts: optional(array(text(1, 255))), // Host headers, exactly; beside addresses and our name
   allowedOrigins: optional(array(text(1, 512))), // exactly, as browsers write them
+  alerts: optional(
+    object({
+      webhook: optional(text(1, 2_048)), // URL
+      webhookSecret: optional(text(16, 1_024)), // signs what is posted
+      webhookAllowPrivate: optional(flag()), // also addresses of this network, also plain http
+      channel: optional(name()),
+      to: optional(text(1, 256)), // upstream's name, as in cron.failureAlert
+      target: optional(text(1, 256)), // the same
+      cooldownMs: optional(integer(0, 31 * 86_400_000)),
+      channelDeadMs: optional(integer(1_000, 86_400_000)),
+    }),
+  ),
   tailscale: optional(
     object({
       mode: optional(oneOf('off', 'serve', 'funnel')),
@@ -281,6 +293,8 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
 export const SECRET_PATHS: readonly string[] = [
   'gateway.auth.token',
   'gateway.auth.password',
+  'gateway.alerts.webhook', // Its path is often all that guards it.
+  'gateway.alerts.webhookSecret',
   'gateway.remote.token',
   'gateway.remote.password',
   'models.providers.*.apiKey',

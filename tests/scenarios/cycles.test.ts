@@ -8,7 +8,7 @@ const cycles = cases('cycles')
 
 cycles('L1 starts and stops leave no descriptor, file, map, lock or port behind', async () => {
   await withDirectory(async (stateDir) => {
-    const { faults, after } = await runCycles({ stateDir, cycles: 6 })
+    const { faults, after } = await runCycles({ stateDir, cycles: 3 })
 
     assert.equal(faults, [])
     assert.ok(after.files > 3, 'there is a state directory to look at')

@@ -149,6 +149,7 @@ usage(
         portSource: 'default',
         token: null,
         password: null,
+        tls: null,
       })
       const text =
         "{ gateway: { port: 4711, bind: '0.0.0.0', auth: { token: '${MY_TOKEN}' } } } // mine"

@@ -13,7 +13,13 @@ const route = fc.option(
 const done = fc.record({
   type: fc.constant('effect.done'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'alert.post',
+  ),
   attempt,
   ref,
   inputTokens: fc.nat(9),
@@ -22,7 +28,13 @@ const done = fc.record({
 const failed = fc.record({
   type: fc.constant('effect.failed'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'alert.post',
+  ),
   attempt,
   class: fc.constantFrom('rate', 'network', 'auth'),
   retryable: fc.boolean(),
@@ -33,7 +45,13 @@ const failed = fc.record({
 const lost = fc.record({
   type: fc.constant('effect.lost'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'alert.post',
+  ),
   attempt,
   started: fc.boolean(),
 })
@@ -88,6 +106,18 @@ const subscribe = fc.option(fc.constantFrom([], ['agent'], ['tick', 'chat']))
 const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
+    fc.record({
+      type: fc.constant('gateway.booted'),
+      epoch: fc.nat(9),
+      version: fc.constant('1'),
+      watched: fc.constant(true),
+    }),
+    fc.constantFrom({ type: 'channels.released', by: 'd' }, { type: 'hold.due' }),
+    fc.record({ type: fc.constant('host.slept'), ms: fc.nat(9_000) }),
+    fc.record({
+      type: fc.constantFrom('tailscale.claimed', 'tailscale.reset'),
+      mode: fc.constantFrom('serve', 'funnel'),
+    }),
     fc.constant({ type: 'gateway.stopped', reason: 'test' }),
     fc.constant({ type: 'history.erased', scope: 'session:a', bodies: 1, reason: '', by: 'me' }),
     fc.record({
@@ -259,6 +289,24 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
       reason: fc.constant('reset'),
       random: fc.constantFrom(0, 0.5),
     }),
+  ],
+  alert: [
+    fc.record({
+      type: fc.constantFrom('trouble.noticed', 'trouble.ended'),
+      key: fc.constantFrom('disk', 'channel:irc'),
+      alertId: fc.constantFrom('a-1', 'a-2'),
+      ref: fc.constantFrom('b:01', ''),
+      route: fc.record({
+        webhook: fc.boolean(),
+        channel: fc.constantFrom('irc', null),
+        target: fc.constantFrom('ann', null),
+        cooldownMs: fc.constantFrom(0, 60_000),
+      }),
+    }),
+    done,
+    failed,
+    lost,
+    retryDue,
   ],
   delivery: [
     fc.record({

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClientOptions } from 'ws'
 import { type RunningGateway, startGateway } from '../../actors/gateway.ts'
-import { type Services, systemChance, systemClock } from '../../actors/services.ts'
+import { type Clock, type Services, systemChance, systemClock } from '../../actors/services.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import { TestClient } from './client.ts'
@@ -26,6 +27,9 @@ interface Setup {
   readonly store?: Store
   readonly services?: Partial<Services>
   readonly env?: NodeJS.ProcessEnv
+  readonly backupAgeMs?: () => number | null
+  /** Takes the looks of the heartbeat, which the test makes itself then. */
+  readonly beats?: (() => void)[]
 }
 
 /** Starts a gateway; chance is real, so that two of them do not share ids. */
@@ -34,6 +38,8 @@ export async function startTestGateway({
   store = openMemory(),
   services = {},
   env = {},
+  backupAgeMs,
+  beats,
 }: Setup = {}): Promise<TestGateway> {
   const stateDir = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
   const configPath = join(stateDir, 'openclaw.json')
@@ -42,6 +48,7 @@ export async function startTestGateway({
     ...openTestServices(),
     clock: systemClock as TestServices['clock'],
     chance: systemChance,
+    ...(beats === undefined ? {} : { clock: clockWithout(beats) }),
     ...services,
   } as TestServices
   let restarts = 0
@@ -53,6 +60,7 @@ export async function startTestGateway({
     services: own,
     version: '0.0.0-test',
     store,
+    ...(backupAgeMs === undefined ? {} : { backupAgeMs }),
     restart: () => {
       restarts += 1
     },
@@ -73,6 +81,17 @@ export async function startTestGateway({
       await gateway.stop('test')
       for (const client of clients) await client.close()
       rmSync(stateDir, { recursive: true, force: true })
+    },
+  }
+}
+
+function clockWithout(beats: (() => void)[]): Clock {
+  return {
+    ...systemClock,
+    after: (ms, run) => {
+      if (ms !== limits.heartbeatMs) return systemClock.after(ms, run)
+      beats.push(run)
+      return () => {}
     },
   }
 }

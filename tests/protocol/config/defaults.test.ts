@@ -32,6 +32,7 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     auth: { mode: 'none', token: null, password: null, autoApprove: true },
     allowedHosts: [],
     allowedOrigins: [],
+    alerts: null,
     tls: null,
     tailscale: 'off',
   })
