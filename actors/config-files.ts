@@ -37,9 +37,18 @@ export class ConfigFiles {
     return createHmac('sha256', this.#key).update(text).digest('hex').slice(0, 32)
   }
 
-  /** The configuration as it is written; '' where there is no file. */
+  /**
+   * The configuration as it is written; '' where there is no file.
+   * @throws {GatewayError} CONFIG_INVALID: it is there and cannot be read.
+   */
   read(): string {
-    return existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''
+    try {
+      return existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `${this.path}: cannot be read: ${reason}`
+      throw new GatewayError('CONFIG_INVALID', message, { file: this.path }, cause)
+    }
   }
 
   /** Replaces the configuration. @throws {GatewayError} PERMISSION: the old one stands. */

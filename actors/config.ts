@@ -329,8 +329,11 @@ export class ConfigKeeper {
       await this.propose({ via: 'file', by: 'owner', text, ...rest })
     } catch (thrown) {
       const { code, message } = toGatewayError(thrown)
+      // Said once: a file that cannot be read is looked at again every two seconds.
+      if (message !== this.#refusal) {
+        services.log.error('the edited configuration is not used', { code, reason: message })
+      }
       this.#refusal = message
-      services.log.error('the edited configuration is not used', { code, reason: message })
     }
   }
 }

@@ -49,7 +49,8 @@ export function formatUnit({ command, stateDir, configPath, environment }: UnitP
     'KillMode=mixed',
     'UMask=0077',
     'NoNewPrivileges=yes',
-    'PrivateTmp=yes',
+    // A private /tmp would hide a state that lies in the real one.
+    ...(writable.some(isTemporary) ? [] : ['PrivateTmp=yes']),
     'ProtectSystem=strict',
     `ReadWritePaths=${writable.map(quoted).join(' ')}`,
     'LockPersonality=yes',
@@ -61,6 +62,10 @@ export function formatUnit({ command, stateDir, configPath, environment }: UnitP
     'WantedBy=default.target',
     '',
   ].join('\n')
+}
+
+function isTemporary(path: string): boolean {
+  return /^\/(?:var\/)?tmp(?:\/|$)/.test(path)
 }
 
 // systemd.syntax(7): backslash escapes within quotes; `%` begins a specifier.

@@ -42,13 +42,17 @@ service('U1 the unit says notify, watchdog, restarts and hardening; words are qu
       'RestartPreventExitStatus=2 12 78',
       'NoNewPrivileges=yes',
       'ProtectSystem=strict',
-      'PrivateTmp=yes',
       'UMask=0077',
       'MemoryHigh=512M',
     ])
       assert.ok(text.includes(`\n${line}\n`), line)
     assert.match(text, `state \\"of\\" 100%%/$$HOME.js" "gateway"\n`)
     assert.match(text, `ReadWritePaths="${directory}/a state \\"of\\" 100%%" "/etc"\n`)
+    const home = { command: [], stateDir: '/home/ann/.openclaw', environment: {} }
+    const usual = formatUnit({ ...home, configPath: '/home/ann/.openclaw/openclaw.json' })
+    assert.ok(usual.includes('\nPrivateTmp=yes\n'))
+    const shared = formatUnit({ ...home, stateDir: '/tmp/state', configPath: '/etc/openclaw.json' })
+    assert.not.ok(shared.includes('PrivateTmp'), 'it would hide the state')
     if (!has('systemd-analyze')) return
     const path = join(directory, 'openclaw-gateway.service')
     writeFileSync(path, text.replaceAll('/etc', directory))
