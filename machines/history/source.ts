@@ -72,12 +72,15 @@ export function requireRecord(history: History, position: number): JournalRecord
  * What is gone is always the beginning of a stream.
  */
 export function firstKept(history: History, stream: StreamId, from: number): number {
+  const isKept = (version: number): boolean =>
+    history.read(history.positionOf(stream, version) ?? 0) !== null
+  if (isKept(from)) return from // Almost always.
   let low = from
   let high = Math.max(from, history.version(stream) + 1)
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
-    if (history.read(history.positionOf(stream, middle) ?? 0) === null) low = middle + 1
-    else high = middle
+    if (isKept(middle)) high = middle
+    else low = middle + 1
   }
   return low
 }
