@@ -69,7 +69,7 @@ export const limits = {
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
   indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
   streamsCachedMax: 4_096, // Stream names and versions kept in memory: about 1 MB.
-  snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.
+  snapshotEveryRecords: 128, // At most so many steps to wake an actor or to see it at any moment.
   verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
   checkpointEveryRecords: 4_096, // Boot folds at most this many records over the checkpoint.
   anchorIntervalMs: 5_000, // How old the sidecar's knowledge of the head may be.

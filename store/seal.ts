@@ -135,7 +135,18 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   const input = digestInput(previousHash, position, format, body)
   if (crc32(input) !== value.readUInt32BE(1)) throw corruptRecord(position, 'checksum differs')
   if (format === RECORD) {
-    return { pruned: false, previousHash, hash: sha256(input), body, ...unpackBody(position, body) }
+    let hash: Uint8Array | null = null
+    return {
+      pruned: false,
+      previousHash,
+      // Most readers never ask, and it takes longer than all the rest of a short record.
+      get hash() {
+        hash ??= sha256(digestInput(previousHash, position, format, body))
+        return hash
+      },
+      body,
+      ...unpackBody(position, body),
+    }
   }
   if (format === TOMBSTONE) {
     const place = unpackBody(position, body.subarray(HASH_BYTES))

@@ -149,8 +149,18 @@ function streamOf({ index }: ReadSource, position: number, record: UnsealedRecor
 }
 
 function storedRecord(position: number, stream: string, record: UnsealedRecord): StoredRecord {
-  const { version, fields, hash, previousHash, body } = record
-  return { position, stream, version, fields, hash, previousHash, body }
+  const { version, fields, previousHash, body } = record
+  return {
+    position,
+    stream,
+    version,
+    fields,
+    get hash() {
+      return record.hash
+    },
+    previousHash,
+    body,
+  }
 }
 
 function* readRange(source: ReadSource, from: number, to: number): Generator<StoredRecord> {
