@@ -85,6 +85,20 @@ export function firstKept(history: History, stream: StreamId, from: number): num
   return low
 }
 
+/** Reads a stream from a version on, or from the first behind it that was not compacted away. */
+export function* keptStream(
+  history: History,
+  stream: StreamId,
+  from: number,
+): Generator<JournalRecord> {
+  try {
+    yield* history.stream(stream, from)
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
+    yield* history.stream(stream, firstKept(history, stream, from))
+  }
+}
+
 /** Where an output came from: `1838.e0` -> 1838; null where the cause lies outside. */
 export function causeOf(cause: string): { position: number; output: string } | null {
   const found = /^(\d+)\.([est]\d+)$/.exec(cause)

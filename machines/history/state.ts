@@ -9,7 +9,7 @@ import type { JournalRecord, Wait } from '../../protocol/record.ts'
 import { type Folded, foldStream } from './fold.ts'
 import { type Candidate, candidatesOf, microstepsOf } from './guards.ts'
 import { fatesOf } from './links.ts'
-import { firstKept, type History, kindOf, type Kinds } from './source.ts'
+import { type History, keptStream, kindOf, type Kinds } from './source.ts'
 
 /** Something that the actor had asked for and had no answer to. */
 export interface InFlight {
@@ -125,9 +125,7 @@ function* recordsFrom(
   first: number,
   last: number,
 ): Generator<JournalRecord> {
-  const version = firstKept(history, stream, first)
-  if (version > last) return
-  for (const record of history.stream(stream, version)) {
+  for (const record of keptStream(history, stream, first)) {
     if (record.version > last) return
     yield record
   }
