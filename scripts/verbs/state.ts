@@ -139,20 +139,28 @@ function shorten(text: string | undefined): string {
   return whole.length <= 160 ? whole : `${whole.slice(0, 157)}...`
 }
 
-// One cut: every actor by its newest record at or before the position (K10).
+// One cut: every actor by its newest record at or before the position (K10). Only what is shown of
+// each is kept: there may be a hundred thousand.
 function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): number {
-  const found: StateAt[] = []
+  const { position } = moment
+  const actors: ReturnType<typeof formatState>[] = []
+  const rows: string[][] = []
   for (const stream of history.streams()) {
-    const each = stateAt(history, kinds, stream, { position: moment.position })
-    if (each !== null) found.push(each)
+    const found = stateAt(history, kinds, stream, { position })
+    if (found === null) continue
+    if (json) actors.push(formatState(found, 0))
+    else rows.push(rowOf(found, utc))
   }
-  if (json) {
-    const actors = found.map((each) => formatState(each, 0))
-    showJson({ ok: true, at: { position: moment.position }, actors })
-    return found.length === 0 ? 10 : 0
-  }
-  show(`${found.length} actors at #${moment.position}`)
-  const rows = found.map(({ stream, record, snapshot, verified, inFlight }) => [
+  const count = actors.length + rows.length
+  if (json) showJson({ ok: true, at: { position }, actors })
+  else show(`${count} actors at #${position}`)
+  for (const line of columns(rows)) show(line)
+  if (count === 0 && !json) note('nothing had happened yet')
+  return count === 0 ? 10 : 0
+}
+
+function rowOf({ stream, record, snapshot, verified, inFlight }: StateAt, utc?: boolean): string[] {
+  return [
     `  ${stream}`,
     formatValue(snapshot),
     `#${record.position}`,
@@ -161,8 +169,5 @@ function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): nu
       ...inFlight.map(({ address, name }) => `#${address} ${name}`),
       ...(verified ? [] : ['✗ hash differs']),
     ].join('  '),
-  ])
-  for (const line of columns(rows)) show(line)
-  if (found.length === 0) note('nothing had happened yet')
-  return found.length === 0 ? 10 : 0
+  ]
 }
