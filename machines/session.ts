@@ -109,7 +109,7 @@ const machine = setup({
       if (event.status !== 'done') return over
       // Not cut to messagesMax here: the next question does it, and the answer stays with its own.
       const answer: HistoryEntry = { ref: event.ref, role: 'assistant', runId: event.runId }
-      return { ...over, messages: context.messages + 1, history: [...context.history, answer] }
+      return { ...over, messages: context.messages + 1, history: context.history.concat(answer) }
     }),
     'filing.keep': assign(({ context, event }) => {
       if (event.type !== 'message.filed') return context
@@ -166,7 +166,9 @@ const machine = setup({
 
 // Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
 function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): HistoryEntry[] {
-  return [...history.slice(Math.max(0, history.length + 1 - messagesMax)), entry]
+  const kept = history.slice(Math.max(0, history.length + 1 - messagesMax))
+  kept.push(entry)
+  return kept
 }
 
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {
