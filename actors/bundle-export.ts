@@ -18,6 +18,7 @@ import {
   TIERS,
 } from '../protocol/history/incident.ts'
 import { addCounts, maskBytes, type MaskCounts, maskText } from '../protocol/history/mask.ts'
+import { refsIn } from '../protocol/history/refs.ts'
 import { quote, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
@@ -202,12 +203,7 @@ function rawBodies(reader: StoreReader, records: readonly JournalRecord[]): RawB
 /** Lists the refs that records name, each once, in their order. */
 export function refsOf(records: Iterable<JournalRecord>): Set<string> {
   const refs = new Set<string>()
-  const look = (value: unknown): void => {
-    if (typeof value === 'string') {
-      if (/^b:[\w-]{1,64}$/.test(value)) refs.add(value)
-    } else if (typeof value === 'object' && value !== null) Object.values(value).forEach(look)
-  }
-  for (const { event, effects, sends } of records) look([event, effects, sends])
+  for (const { event, effects, sends } of records) refsIn([event, effects, sends], refs)
   return refs
 }
 
