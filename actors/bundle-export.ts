@@ -58,7 +58,7 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
   const takes = (stream: string): boolean => globs?.some((glob) => glob.test(stream)) ?? true
   const records = takeRecords(reader, from, to, takes)
   const history = openHistory(reader)
-  const cut = cutSegment(history, kinds, { from, to, code, takes })
+  const cut = cutSegment(history, kinds, { from, to, code, takes, partly: true })
   const segment: Segment = { ...cut, bases: [...cut.bases, ...basesInside(history, cut)] }
   const raw = rawBodies(reader, segment.records)
   const { bodies, withheld, found } = lower(raw.bodies, tier)

@@ -10,7 +10,8 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Difference } from '../machines/history/replay.ts'
-import type { Base, History } from '../machines/history/source.ts'
+import { standingBase } from '../machines/history/holes.ts'
+import type { History } from '../machines/history/source.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
@@ -200,7 +201,7 @@ function seedOf(history: History, { stream, version }: Needed): Question {
     return { t: 'seed', stream, version, base: null, records: upTo(history, stream, 1, version) }
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
-    const base: Base | null = history.base(stream, version)
+    const base = standingBase(history, stream, version)
     if (base === null) throw error
     const records = upTo(history, stream, base.version + 1, version)
     return { t: 'seed', stream, version, base, records }

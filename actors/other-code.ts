@@ -20,6 +20,7 @@ import {
   Tally,
   type TallyOptions,
 } from '../machines/history/replay.ts'
+import { Standing } from '../machines/history/holes.ts'
 import type { Segment } from '../machines/history/segment.ts'
 import type { History } from '../machines/history/source.ts'
 import type { Code } from '../machines/history/take.ts'
@@ -129,8 +130,10 @@ export async function replayHistory(
   if (choice === 'current') return replayRange(history, own, range, { ...options, recordedState })
   const tally = new Tally({ ...options, recordedState })
   const lanes = new Lanes(house, choice)
+  const standing = new Standing(history, { from, to })
+  const isRecorded = choice === 'recorded'
   try {
-    for (const records of chunksOf(history.range(from, to), choice === 'recorded')) {
+    for (const records of chunksOf(standing.select(history.range(from, to)), isRecorded)) {
       const lane = await lanes.of(records[0]?.code ?? '')
       const differences = await lane(history, records)
       for (const [index, record] of records.entries()) tally.add(record, differences[index] ?? null)
@@ -138,7 +141,7 @@ export async function replayHistory(
   } finally {
     await lanes.close()
   }
-  return tally.result()
+  return tally.result(standing.holes())
 }
 
 /** One process for each code that is asked; none for our own. */

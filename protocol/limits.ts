@@ -158,6 +158,7 @@ export const limits = {
   replayChunkRecords: 500, // Records that one message takes to other code; also when ended actors go.
   replayActorsMax: 20_000, // States held by a replay; a state is 1 to 20 KB.
   replayDiffsMax: 1_000, // Differences listed; the rest are counted.
+  holesListedMax: 1_000, // Compacted ranges listed; the rest are counted.
   codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
   codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
   codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
