@@ -15,12 +15,12 @@ import type { History } from '../machines/history/source.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
+import { checkDifferences, checkNeeded, parseAnswer } from './code-answer.ts'
 import {
   type Answer,
   type CodeFiles,
   formatMessage,
   type Needed,
-  parseMessage,
   type Question,
 } from './code-wire.ts'
 import type { Clock } from './services.ts'
@@ -117,7 +117,7 @@ function packageFolders(): string[] {
 /** One question at a time, each with a deadline. */
 class Conversation {
   #child: ChildProcess
-  #id: string
+  readonly id: string
   #clock: Clock
   #answerMs: number
   #ended: Promise<unknown>
@@ -126,7 +126,7 @@ class Conversation {
 
   constructor(child: ChildProcess, id: string, clock: Clock, answerMs: number) {
     this.#child = child
-    this.#id = id
+    this.id = id
     this.#clock = clock
     this.#answerMs = answerMs
     this.#ended = once(child, 'exit')
@@ -146,8 +146,8 @@ class Conversation {
     const message = await new Promise<unknown>((answered, failed) => {
       const answerMs = this.#answerMs * patience
       const cancel = this.#clock.after(answerMs, () => {
-        const text = `code ${this.#id}: no answer for ${answerMs} ms`
-        this.#gone = new GatewayError('TIMEOUT', text, { code: this.#id })
+        const text = `code ${this.id}: no answer for ${answerMs} ms`
+        this.#gone = new GatewayError('TIMEOUT', text, { code: this.id })
         this.#child.kill('SIGKILL')
         this.#settle?.(null, this.#gone)
       })
@@ -161,18 +161,18 @@ class Conversation {
         if (error !== null) this.#end(error.message)
       })
     })
-    return parseMessage(message) as Answer
+    return parseAnswer(this.id, message)
   }
 
   async close(): Promise<void> {
-    this.#gone ??= new GatewayError('INTERNAL', `code ${this.#id}: closed`)
+    this.#gone ??= new GatewayError('INTERNAL', `code ${this.id}: closed`)
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.kill('SIGKILL')
     await this.#ended
   }
 
   #end(why: string): void {
-    this.#gone ??= new GatewayError('INTERNAL', `code ${this.#id}: its process ${why}`)
+    this.#gone ??= new GatewayError('INTERNAL', `code ${this.id}: its process ${why}`)
     this.#settle?.(null, this.#gone)
   }
 }
@@ -184,6 +184,7 @@ async function replayThere(
 ): Promise<readonly (Difference | null)[]> {
   let answer = await conversation.ask({ t: 'take', records })
   if (answer.t === 'need') {
+    checkNeeded(conversation.id, answer.streams, records)
     for (const needed of answer.streams) {
       const said = await conversation.ask(seedOf(history, needed))
       if (said.t === 'fault') throw new GatewayError(said.code, said.message)
@@ -192,7 +193,7 @@ async function replayThere(
   }
   if (answer.t === 'fault') throw new GatewayError(answer.code, answer.message)
   if (answer.t !== 'taken') throw new GatewayError('INTERNAL', `code: unexpected ${answer.t}`)
-  return answer.differences
+  return checkDifferences(conversation.id, answer.differences, records)
 }
 
 // All records of the stream so far; where some were compacted away, the newest base behind them.

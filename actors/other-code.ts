@@ -27,6 +27,7 @@ import type { Code } from '../machines/history/take.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
+import { checkExplored, checkRerun } from './code-answer.ts'
 import { type LoadCode, storedCode } from './code-files.ts'
 import { type CodeHost, type CodeHostOptions, openCodeHost } from './code-host.ts'
 import type { CodeFiles } from './code-wire.ts'
@@ -86,12 +87,14 @@ function hostRunner(host: CodeHost): Runner {
     id: host.id,
     rerun: async (segment, plan) => {
       const patience = patienceFor(segment.records.length)
-      return (await host.ask({ t: 'fork', segment, plan }, 'forked', patience)).rerun
+      const { rerun } = await host.ask({ t: 'fork', segment, plan }, 'forked', patience)
+      return checkRerun(host.id, rerun, segment)
     },
-    explore: (segment, plan) => {
+    explore: async (segment, plan) => {
       const { length } = segment.records
       const patience = patienceFor((Math.min(plan.budget, length) * length) / 2)
-      return host.ask({ t: 'explore', segment, plan }, 'explored', patience)
+      const found = await host.ask({ t: 'explore', segment, plan }, 'explored', patience)
+      return checkExplored(host.id, found, { segment, ...plan })
     },
     close: host.close,
   }

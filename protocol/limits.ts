@@ -160,6 +160,9 @@ export const limits = {
   replayDiffsMax: 1_000, // Differences listed; the rest are counted.
   holesListedMax: 1_000, // Compacted ranges listed; the rest are counted.
   codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
+  codeValuesMax: 8_000_000, // Values of one answer: a fork of 60,000 records has about 5 million.
+  codeListMax: 10_000, // Effects, sends or waits of one step; ours make under 10.
+  codeNameCharsMax: 1_024, // Names of effects and waits, hashes, identities.
   codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
   codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
   codeHeapMb: 512, // What other code may take before its process ends.
