@@ -1,8 +1,8 @@
 /**
  * Cutting an incident file out of a journal, and taking more out of one that exists.
  *
- * Records go in whole, byte for byte, whatever the tier: bodies are named by refs, so leaving them
- * out or masking them changes no record, no hash and no state (K1).
+ * Records go in whole, byte for byte: bodies are named by refs, so leaving them out or masking them
+ * changes no record, no hash and no state (K1). Only pseudonyms do (bundle-rename.ts).
  */
 import { cutSegment, type Segment, type SegmentBase } from '../machines/history/segment.ts'
 import type { History } from '../machines/history/source.ts'
@@ -26,6 +26,7 @@ import { BUNDLE_SCHEMA } from '../store/bundle.ts'
 import type { BundleLink } from '../store/bundle-records.ts'
 import type { StoredRecord, StoreReader } from '../store/contract.ts'
 import type { BundleBody, BundleParts, BundleProofs } from './bundle.ts'
+import { renameBundle } from './bundle-rename.ts'
 import { openHistory } from './history.ts'
 
 /** What to cut, and what to say of it. */
@@ -41,6 +42,8 @@ export interface ExportOptions {
   readonly code: string // identity of this code, whose states the bases are
   readonly tool: string // version that writes
   readonly madeAt: number // ms since epoch
+  /** A key to forget: below the full tier names of people become pseudonyms. Default: they stay. */
+  readonly pseudonymKey?: Uint8Array
   /** The stored code of an identity, where it is to be carried along. */
   readonly codeOf?: (id: string) => Uint8Array | null
   /** Proves that records are in the journal. */
@@ -64,7 +67,7 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
   const { bodies, withheld, found } = lower(raw.bodies, tier)
   const notes = lowerNotes(options.notes, tier)
   const codes = [...new Set(segment.records.map((record) => record.code))]
-  return {
+  const parts: BundleParts = {
     manifest: manifestOf(reader, options, {
       codes,
       streams: namesOf(records),
@@ -84,6 +87,13 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
     code: codeArchives(codes, options.codeOf),
     proofs: options.proofsOf?.(records.map(({ position }) => position)) ?? null,
   }
+  return renamed(parts, options.pseudonymKey)
+}
+
+function renamed(parts: BundleParts, key: Uint8Array | undefined): BundleParts {
+  const { tier, names } = parts.manifest
+  const isDue = key !== undefined && tier !== 'full' && names !== 'pseudonyms'
+  return isDue ? renameBundle(parts, kinds, key) : parts
 }
 
 // A stream whose first records were compacted away inside the range stands on the snapshot that
@@ -246,10 +256,15 @@ function lowerNotes(
 }
 
 /**
- * Takes bodies out of a bundle, or masks them. Records, states and proofs stay as they are.
+ * Takes bodies out of a bundle, or masks them. Records, states and proofs stay as they are, but
+ * where a key is given: then names become pseudonyms as in an export.
  * @throws {GatewayError} USAGE: the tier asked for is no lower one.
  */
-export function redactBundle(parts: BundleParts, tier: Tier): BundleParts {
+export function redactBundle(
+  parts: BundleParts,
+  tier: Tier,
+  pseudonymKey?: Uint8Array,
+): BundleParts {
   const { manifest } = parts
   if (TIERS.indexOf(tier) > TIERS.indexOf(manifest.tier)) {
     const text = `--bodies: ${quote(manifest.tier)} can only be lowered, got ${quote(tier)}`
@@ -265,10 +280,11 @@ export function redactBundle(parts: BundleParts, tier: Tier): BundleParts {
     masked: addCounts(before.masked, addCounts(found, notes.found)),
   }
   const title = tier === 'full' ? manifest.title : maskText(manifest.title).text
-  return {
+  const lowered = {
     ...parts,
     manifest: { ...manifest, tier, title, redaction },
     bodies,
     notes: notes.notes,
   }
+  return renamed(lowered, pseudonymKey)
 }
