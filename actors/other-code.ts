@@ -138,13 +138,34 @@ export async function replayHistory(
   try {
     for (const records of chunksOf(standing.select(history.range(from, to)), isRecorded)) {
       const lane = await lanes.of(records[0]?.code ?? '')
-      const differences = await lane(history, records)
-      for (const [index, record] of records.entries()) tally.add(record, differences[index] ?? null)
+      const taken = await takeIn(lane, history, records, standing)
+      for (const [record, difference] of taken) tally.add(record, difference)
     }
   } finally {
     await lanes.close()
   }
   return tally.result(standing.holes())
+}
+
+// Again, without what a writer beside us compacted meanwhile.
+async function takeIn(
+  lane: Lane,
+  history: History,
+  records: readonly JournalRecord[],
+  standing: Standing,
+): Promise<[JournalRecord, Difference | null][]> {
+  let taken = records
+  for (;;) {
+    try {
+      const differences = await lane(history, taken)
+      return taken.map((record, index) => [record, differences[index] ?? null])
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
+      const left = standing.again(taken)
+      if (left.length === taken.length) throw error
+      taken = left
+    }
+  }
 }
 
 /** One process for each code that is asked; none for our own. */

@@ -133,7 +133,8 @@ export class Standing {
   }
 
   /** Tells whether the state before a record is known. */
-  tells({ stream, version, position }: JournalRecord): boolean {
+  tells(record: JournalRecord): boolean {
+    const { stream, version, position } = record
     this.#seen += 1
     const isKnown =
       version === 1 ||
@@ -145,9 +146,29 @@ export class Standing {
       if (!isKnown) this.#stands += 1
       return isKnown
     }
+    if (this.#isGone(record)) return false
     this.#lost += 1
     this.#firstLost ??= position
     return false
+  }
+
+  /**
+   * Judges records again that could not be recomputed after all: a writer beside us may have
+   * compacted them, or what lies before them, since they were read.
+   */
+  again(records: readonly JournalRecord[]): JournalRecord[] {
+    this.#told.clear()
+    return records.filter((record) => {
+      if (this.#isGone(record)) return false
+      this.#seen -= 1 // It is counted anew.
+      return this.tells(record)
+    })
+  }
+
+  #isGone({ position }: JournalRecord): boolean {
+    if (this.#history.read(position) !== null) return false
+    this.#seen -= 1
+    return true
   }
 
   /** Passes on what can be recomputed. */

@@ -243,12 +243,26 @@ export function replayRange(
   const standing = new Standing(history, { from, to })
   let taken = 0
   for (const record of standing.select(history.range(from, to))) {
-    if (!replayer.knows(record)) seedBefore(replayer, history, record)
+    if (!replayer.knows(record) && !trySeed(replayer, history, record)) {
+      standing.again([record])
+      continue
+    }
     tally.add(record, replayer.take(record))
     taken += 1
     if (taken % limits.replayChunkRecords === 0) replayer.rest()
   }
   return tally.result(standing.holes())
+}
+
+// False where a writer beside us compacted what lies before it.
+function trySeed(replayer: Replayer, history: History, record: JournalRecord): boolean {
+  try {
+    seedBefore(replayer, history, record)
+    return true
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return false
+    throw error
+  }
 }
 
 /** Seeds what this code makes of a stream before a record, as it would in service. */
