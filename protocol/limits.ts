@@ -159,7 +159,11 @@ export const limits = {
   replayChunkRecords: 500, // Records that one message takes to other code; also when ended actors go.
   replayActorsMax: 20_000, // States held by a replay; a state is 1 to 20 KB.
   replayDiffsMax: 1_000, // Differences listed; the rest are counted.
+  holesListedMax: 1_000, // Compacted ranges listed; the rest are counted.
   codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
+  codeValuesMax: 8_000_000, // Values of one answer: a fork of 60,000 records has about 5 million.
+  codeListMax: 10_000, // Effects, sends or waits of one step; ours make under 10.
+  codeNameCharsMax: 1_024, // Names of effects and waits, hashes, identities.
   codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
   codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
   codeHeapMb: 512, // What other code may take before its process ends.
@@ -179,6 +183,7 @@ export const limits = {
   bundleFramesMax: 4_096,
   bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
   bundleBodiesMax: 200_000,
+  pseudonymKeyBytes: 32, // Of HMAC-SHA-256; drawn for one file and forgotten.
   bundleNotesMax: 10_000,
   bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
   bundleDepthMax: 64, // Contexts nest under 10 deep; deeper is an attack on recursion.

@@ -12,7 +12,8 @@
  *   tombstone   0  u8     format = 2: a record that was compacted away
  *               1  u32    CRC-32 of (previous hash, position, format, body)
  *               5  32     previous hash
- *              37  ...    body: 32 bytes hash of the removed record, msgpack [streamNumber, version]
+ *              37  ...    body: 32 bytes hash of the removed record,
+ *                         msgpack [streamNumber, version, ...kept]
  *
  *   any other   0  u8     format = 1
  *               1  u32    CRC-32 of (msgpack of the key, format, bytes)
@@ -54,7 +55,7 @@ export interface UnsealedRecord {
   readonly hash: Uint8Array
   readonly streamNumber: number
   readonly version: number
-  readonly fields: readonly unknown[] // empty where pruned
+  readonly fields: readonly unknown[] // of a tombstone: what was kept of its record
   readonly body: Uint8Array // as stored: of a tombstone, its own
 }
 
@@ -100,9 +101,13 @@ export function sealRecord(
   }
 }
 
-/** Seals what is left of a record that is compacted away: its links and its place. */
-export function sealTombstone(position: number, record: UnsealedRecord): Uint8Array {
-  const place = pack([record.streamNumber, record.version])
+/** Seals what is left of a record that is compacted away: its links, its place, and what is kept. */
+export function sealTombstone(
+  position: number,
+  record: UnsealedRecord,
+  kept: readonly unknown[] = [],
+): Uint8Array {
+  const place = pack([record.streamNumber, record.version, ...kept])
   const body = Buffer.concat([record.hash, place])
   const input = digestInput(record.previousHash, position, TOMBSTONE, body)
   return frameRecord(TOMBSTONE, crc32(input), record.previousHash, body)

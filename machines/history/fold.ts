@@ -10,6 +10,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { hashSnapshot } from '../step.ts'
+import { untold } from './holes.ts'
 import { type Base, type History, kindOf, type Kinds } from './source.ts'
 
 /** One actor as its stream tells it. */
@@ -56,7 +57,7 @@ export function foldStream(
   } catch (error) {
     const isPruned = error instanceof GatewayError && error.code === 'HISTORY_PRUNED'
     const other = isPruned ? find(anyBase) : null
-    if (other === null) throw error
+    if (other === null) throw isPruned ? untold(history, stream, upToVersion) : error
     return foldBehind(other, history, kinds, { stream, upToVersion })
   }
 }

@@ -132,7 +132,7 @@ function followStream(history: History, record: JournalRecord, upTo: number): Ow
 }
 
 /** Finds the record that took a send in. */
-function consumerOf(
+export function consumerOf(
   history: History,
   from: number,
   { address, to, upTo }: { address: string; to: StreamId; upTo: number },

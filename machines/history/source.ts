@@ -9,6 +9,7 @@ import type { FilterFacts } from '../../protocol/history/filter.ts'
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Kind } from '../kinds.ts'
+import type { OpenWork } from '../projections/open-work.ts'
 import type { SavedState } from '../step.ts'
 
 /** The machines of some code, by kind. */
@@ -39,6 +40,8 @@ export interface History {
   readonly streams: () => Iterable<StreamId>
   /** The newest saved fold at or below a version. */
   readonly base: (stream: StreamId, atVersion: number) => Base | null
+  /** A saved fold of the open work at or before a position, the caller's to go on with. */
+  readonly openWork?: (position: number) => OpenWork | null
 }
 
 /**

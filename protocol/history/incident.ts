@@ -14,6 +14,7 @@ import {
   literal,
   min,
   nullable,
+  optional,
   record,
   size,
   string,
@@ -53,6 +54,7 @@ const redaction = type({
   withheld: count(), // left out by the tier
   missing: count(), // not in the journal any more
   masked: record(string(), count()), // by detector
+  pseudonyms: optional(count()), // people and rooms, where names are pseudonyms
 })
 
 /** What was done to the bodies, for whoever must judge whether a bundle may be passed on. */
@@ -75,6 +77,8 @@ const manifest = type({
   madeAt: integer(), // ms since epoch
   tool: line(), // version that wrote the file
   codes: array(line()), // identities of the machines that wrote the records
+  /** Absent: kept. Under pseudonyms the records are no more the journal's, and hash otherwise. */
+  names: optional(enums(['kept', 'pseudonyms'])),
   redaction,
 })
 

@@ -165,7 +165,7 @@ function writesOf(journal: Journal): Writes {
     append: (draft) => journal.append(draft),
     putSnapshot: (stream, version, bytes) => journal.putSnapshot(stream, version, bytes),
     putCheckpoint: (name, position, bytes) => journal.putCheckpoint(name, position, bytes),
-    compact: (stream, version) => journal.compact(stream, version),
+    compact: (stream, version, keep) => journal.compact(stream, version, keep),
     putHead: (position, text) => journal.putHead(position, text),
     putKey: (publicKey) => journal.putKey(publicKey),
     putCode: (id, bytes) => journal.putCode(id, bytes),

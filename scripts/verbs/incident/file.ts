@@ -10,10 +10,11 @@ import { checkProofs, proveRecords } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
 import { writePrivate } from '../../../actors/private-file.ts'
-import { systemClock } from '../../../actors/services.ts'
+import { systemChance, systemClock } from '../../../actors/services.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { type Tier, TIERS } from '../../../protocol/history/incident.ts'
 import { quote } from '../../../protocol/ids.ts'
+import { limits } from '../../../protocol/limits.ts'
 import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
 import {
@@ -36,6 +37,12 @@ const bodiesArg = {
     description: 'texts: skeleton (none), masked (no secrets, no personal data), full',
   },
 } as const satisfies ArgsDef
+const namesArg = {
+  names: {
+    type: 'boolean',
+    description: 'keep names of people and rooms, and with them hashes and proofs of the journal',
+  },
+} as const satisfies ArgsDef
 const outArg = {
   out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'where to write it' },
 } as const
@@ -47,6 +54,7 @@ export const incidentExport = defineVerb({
   args: {
     ...subjectArgs,
     ...bodiesArg,
+    ...namesArg,
     ...outArg,
     actors: { type: 'string', valueHint: 'GLOB,...', description: 'only these actors' },
     'with-code': { type: 'boolean', description: 'the code that wrote the records, too' },
@@ -71,11 +79,13 @@ async function placeFor({ id }: Subject, tier: Tier): Promise<string> {
   return join((await openOurs()).directory(id), `${id}-${tier}.ocinc`)
 }
 
-function cutSubject(
-  subject: Subject,
-  tier: Tier,
-  args: { actors?: string | undefined; 'with-code'?: boolean | undefined },
-): BundleParts {
+interface Cutting {
+  readonly actors?: string | undefined
+  readonly names?: boolean | undefined
+  readonly 'with-code'?: boolean | undefined
+}
+
+function cutSubject(subject: Subject, tier: Tier, args: Cutting): BundleParts {
   const { source, id, title, severity, notes, from, to } = subject
   if (source.reader === null) {
     const text = `${source.name} is an incident file: ${programName()} incident redact FILE -o OUT`
@@ -95,8 +105,14 @@ function cutSubject(
     tool: readVersion(),
     madeAt: systemClock.now(),
     proofsOf: (positions) => proveRecords(reader, positions),
+    ...keyUnless(args.names),
     ...(args['with-code'] === true ? { codeOf: (id) => reader.code(id) } : {}),
   })
+}
+
+// Drawn for one file, and kept nowhere.
+function keyUnless(names: boolean | undefined): { pseudonymKey?: Uint8Array } {
+  return names === true ? {} : { pseudonymKey: systemChance.bytes(limits.pseudonymKeyBytes) }
 }
 
 async function confirmFull({ id }: Subject, yes: boolean): Promise<void> {
@@ -146,8 +162,8 @@ async function rememberExport(
 
 export const incidentRedact = defineVerb({
   name: 'incident redact',
-  description: 'Write an incident file anew with less of its texts; its records stay as they are',
-  args: { ...historyArgs, ...fileArg, ...bodiesArg, ...outArg },
+  description: 'Write an incident file anew with less of its texts, names as pseudonyms',
+  args: { ...historyArgs, ...fileArg, ...bodiesArg, ...namesArg, ...outArg },
   run(args) {
     if (args.out === undefined) throw new GatewayError('USAGE', '--out is missing')
     const tier = TIERS.find((known) => known === args.bodies)
@@ -155,7 +171,9 @@ export const incidentRedact = defineVerb({
       const text = `--bodies: expected skeleton | masked, got ${quote(args.bodies ?? '')}`
       throw new GatewayError('USAGE', text)
     }
-    writeOut(args.out, redactBundle(openBundle(args.file), tier), args.json === true)
+    const { pseudonymKey } = keyUnless(args.names)
+    const parts = redactBundle(openBundle(args.file), tier, pseudonymKey)
+    writeOut(args.out, parts, args.json === true)
     return Promise.resolve(0)
   },
 })
