@@ -16,8 +16,10 @@ import type { ConnectParams } from '../protocol/methods.ts'
 import { type Admission, type AuthSettings, judgeConnect, type Peer } from './admission.ts'
 import type { Origin } from './caller.ts'
 import { Connection } from './connection.ts'
+import { ControlWrites } from './control-writes.ts'
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
+import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
 
@@ -40,6 +42,8 @@ export interface ConnectionHouse {
     cited: Cited,
   ) => Promise<{ admission: Admission; deviceToken: string | null }>
   readonly refused: (address: string, code: string) => void
+  /** Gives an admitted connection its place. @throws {GatewayError} UNAVAILABLE */
+  readonly seat: (connection: Connection, admission: Admission) => void
   readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
   readonly handle: (command: Command, origin: Origin) => unknown
 }
@@ -58,17 +62,25 @@ export interface ConnectionsSetup {
 /** Keeps every open socket. */
 export class Connections {
   #house: ConnectionHouse
-  #open = new Set<Connection>()
+  #open = new Map<Connection, Place>()
+  #places = new Places()
   #refusals: Refusals
   #nextTick: Cancel = () => {}
+  #nextLook: Cancel = () => {}
   #stopped = false
 
   constructor(setup: ConnectionsSetup) {
     this.#refusals = new Refusals(setup)
+    const writes = new ControlWrites(setup.services.clock)
     this.#house = {
       ...setup,
       admit: (params, peer, cited) => admit(setup, { params, peer, cited }),
       refused: (address, code) => this.#refusals.count(address, code),
+      seat: (connection, admission) => this.#open.get(connection)?.seat(admission),
+      handle: (command, origin) => {
+        writes.count(command.method, origin.caller.admission.deviceId)
+        return setup.handle(command, origin)
+      },
       presence: (connectionId, { deviceId, role }, online) => {
         if (this.#stopped) return
         const ts = setup.services.clock.now()
@@ -76,17 +88,21 @@ export class Connections {
       },
     }
     this.#tickLater()
+    this.#lookLater()
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#places.size
   }
 
   /** Open sockets that have not been admitted yet. */
   get waiting(): number {
-    let waiting = 0
-    for (const connection of this.#open) if (!connection.admitted) waiting += 1
-    return waiting
+    return this.#places.waiting
+  }
+
+  /** Why an address may not open one more socket now; null: it may. */
+  refusal(origin: { address: string; loopback: boolean }): string | null {
+    return this.#places.refusal(origin)
   }
 
   /** Counts a socket that was refused before it became one. */
@@ -97,7 +113,9 @@ export class Connections {
   /** Takes an upgraded socket and the byte stream beneath it. */
   take(socket: WebSocket, link: Duplex, peer: Peer): void {
     const connection = new Connection(socket, link, peer, this.#house)
-    this.#open.add(connection)
+    const place = this.#places.take(peer)
+    this.#open.set(connection, place)
+    link.once('close', () => place.leave())
     void connection.ended.finally(() => this.#open.delete(connection))
   }
 
@@ -105,16 +123,24 @@ export class Connections {
   async close(graceMs: number): Promise<void> {
     this.#stopped = true
     this.#nextTick()
+    this.#nextLook()
     this.#refusals.stop()
-    const open = [...this.#open]
+    const open = [...this.#open.keys()]
     for (const connection of open) connection.close(1012, 'gateway stops')
     const ended = Promise.all(open.map((connection) => connection.ended))
     const patience = new Promise<void>((resolve) => {
       this.#house.services.clock.after(graceMs, resolve)
     })
     await Promise.race([ended, patience])
-    for (const connection of this.#open) connection.terminate()
+    for (const connection of this.#open.keys()) connection.terminate()
     await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))])
+  }
+
+  #lookLater(): void {
+    this.#nextLook = this.#house.services.clock.after(limits.halfFrameLookMs, () => {
+      for (const connection of this.#open.keys()) connection.look()
+      this.#lookLater()
+    })
   }
 
   #tickLater(): void {

@@ -176,7 +176,12 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const { address, port } = config.gateway
   house.listener = await openListener(
     { address, port: options.port ?? port },
-    { connections, log: services.log, isReady: () => house.listener !== null },
+    {
+      connections,
+      log: services.log,
+      clock: services.clock,
+      isReady: () => house.listener !== null,
+    },
   )
   house.heads.start()
   services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })

@@ -5,7 +5,7 @@
  * machine (against DNS rebinding), an Origin must be our own (against web pages). Nothing secret is
  * ever read from a URL. Compression is off.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import { hostname } from 'node:os'
 import type { Duplex } from 'node:stream'
@@ -14,7 +14,9 @@ import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Peer } from './admission.ts'
 import type { Connections } from './connections.ts'
-import type { Log } from './services.ts'
+import { answerHttp, judgeForm } from './http.ts'
+import { addressOf, endWith, RawSockets } from './raw-sockets.ts'
+import type { Clock, Log } from './services.ts'
 
 export interface Listener {
   readonly port: number
@@ -27,6 +29,7 @@ export interface Listener {
 interface Door {
   readonly connections: Connections
   readonly log: Log
+  readonly clock: Clock
   readonly isReady: () => boolean
 }
 
@@ -43,15 +46,13 @@ export async function openListener(
     maxPayload: limits.preAuthFrameBytesMax,
     perMessageDeflate: false,
     clientTracking: false,
+    maxFragments: limits.fragmentsMax,
   })
   let stopped = false
-  const server = createServer({
-    headersTimeout: limits.connectDeadlineMs,
-    requestTimeout: limits.connectDeadlineMs,
-  })
-  server.on('request', (request, response) => answerHttp(request, response, door))
-  server.on('clientError', (_error, socket: Duplex) => endWith(socket, '400 Bad Request'))
+  const raw = new RawSockets(door.clock)
+  const server = openServer(door, raw)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    raw.spoke(socket)
     socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
     const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
     if (refusal !== null) {
@@ -62,7 +63,7 @@ export async function openListener(
         reason: refusal.reason,
       })
       door.connections.refused(from, refusal.status.slice(0, 3))
-      return endWith(socket, refusal.status)
+      return endWith(socket, refusal.status, refusal.headers)
     }
     sockets.handleUpgrade(request, socket, head, (upgraded) => {
       door.connections.take(upgraded, socket, describePeer(request))
@@ -79,27 +80,55 @@ export async function openListener(
   }
 }
 
+// Sockets that ask for no upgrade end here: bounded in number, in time and in what they may ask.
+function openServer(door: Door, raw: RawSockets): Server {
+  const server = createServer({
+    headersTimeout: limits.headerDeadlineMs,
+    requestTimeout: limits.headerDeadlineMs,
+    connectionsCheckingInterval: limits.halfFrameLookMs,
+    maxHeaderSize: limits.headerBytesMax,
+  })
+  server.maxConnections = limits.connectionsMax + limits.connectionsReserved + limits.rawLoopbackMax
+  server.on('connection', (socket) => {
+    if (!raw.take(socket)) door.connections.refused(addressOf(socket.remoteAddress).address, 'raw')
+  })
+  server.on('request', (request, response) => {
+    raw.spoke(request.socket)
+    answerHttp(request, response, door)
+  })
+  server.on('connect', (_request, socket: Duplex) => {
+    endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    endWith(socket, STATUS_OF[error.code ?? ''] ?? '400 Bad Request')
+  })
+  return server
+}
+
+const STATUS_OF: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
 interface Refusal {
   readonly status: string
+  readonly headers?: string
   readonly reason: string
 }
 
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
 function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
+  const form = judgeForm(request)
+  if (form !== null) return form
   const { host = '', origin } = request.headers
   if (!isOwnHost(host))
     return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
   if (origin !== undefined && origin !== `http://${host}`) {
     return { status: '403 Forbidden', reason: `origin ${origin} is not allowed` }
   }
-  if (
-    connections.size >= limits.connectionsMax ||
-    connections.waiting >= limits.connectionsPreAuthMax
-  ) {
-    return { status: '503 Service Unavailable', reason: 'too many connections' }
-  }
-  return null
+  const reason = connections.refusal(addressOf(request.socket.remoteAddress))
+  return reason === null ? null : { status: '503 Service Unavailable', reason }
 }
 
 // A name can be made to resolve here by anybody; an address or our own name can not.
@@ -122,38 +151,11 @@ const FORWARDING_HEADERS = [
 ]
 
 function describePeer(request: IncomingMessage): Peer {
-  const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
   return {
-    address,
-    loopback: address === '::1' || address.startsWith('127.'),
+    ...addressOf(request.socket.remoteAddress),
     origin: request.headers.origin ?? null,
     forwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
   }
-}
-
-function answerHttp(request: IncomingMessage, response: ServerResponse, door: Door): void {
-  const path = (request.url ?? '').split('?')[0]
-  if (path === '/healthz') return respond(response, 200, { ok: true, status: 'live' })
-  if (path === '/readyz') {
-    const ready = door.isReady()
-    return respond(response, ready ? 200 : 503, { ready })
-  }
-  response.setHeader('upgrade', 'websocket')
-  respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
-}
-
-function respond(response: ServerResponse, status: number, body: object): void {
-  response.statusCode = status
-  response.setHeader('content-type', 'application/json; charset=utf-8')
-  response.end(`${JSON.stringify(body)}\n`)
-}
-
-// Who is refused may keep its half open for ever; ours is closed with the answer.
-function endWith(socket: Duplex, status: string): void {
-  if (!socket.writable) return void socket.destroy()
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => {
-    socket.destroy()
-  })
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

@@ -15,6 +15,28 @@ export const limits = {
   outstandingRequestsMax: 64, // Per connection; more is a retryable UNAVAILABLE before any effect.
   connectionsMax: 5_000, // 40 KiB each is 200 MiB, what a small home server can give.
   connectionsPreAuthMax: 256, // Half-open strangers cannot use up the table.
+  connectionsReserved: 32, // Above connectionsMax, for owners' devices that have no socket yet.
+  connectionsPerAddressMax: 512, // Of one remote address; a household behind one is under 50.
+  preAuthPerAddressMax: 32, // Strangers of one remote address; a browser opens under 10.
+  preAuthRemoteMax: 192, // Of connectionsPreAuthMax; what is left belongs to this machine.
+  preAuthLoopbackMax: 224, // And the other way round: a runaway script leaves room for a phone.
+  rawPerAddressMax: 128, // TCP without a request, a remote address.
+  rawLoopbackMax: 1_024, // The same for this machine: a storm of its own clients.
+  headerDeadlineMs: 10_000, // A request's head is one packet; a drip is an attack (S09).
+  headerBytesMax: 16 * 1024, // Node's own default, said here because S49 crosses it.
+  halfFrameMs: 30_000, // A frame or message that stands still for so long is given up (S10).
+  halfFrameProgressBytes: 64 * 1024, // What must come in halfFrameMs after connect: 2 KiB a second.
+  halfFrameLookMs: 5_000, // How often connections are looked at for that.
+  controlFramesBurst: 32, // Pings and pongs at once; clients send one in 15 s, ws itself cuts at 60 (S17).
+  controlFramesPerSecond: 8,
+  fragmentsMax: 16_384, // Of one message: 25 MiB in pieces of 1,600 bytes (S13).
+  closeGraceMs: 2_000, // From our close frame to the end of the link, read or not.
+  requestsBurst: 4_000, // Requests of one connection at once (S40).
+  requestsPerSecond: 1_000, // Over a minute; the whole gateway commits about 4,000 a second.
+  requestsRefusedMax: 20_000, // Refused in a row: who does not listen to retryAfterMs is cut off.
+  controlWritesMax: 30, // Upstream: control-plane writes of one device and method (S39).
+  controlWritesWindowMs: 60_000,
+  controlWritersMax: 1_000, // Devices and methods remembered; the oldest go first.
   resumeRecordsMax: 50_000, // About a second of reading; a client further behind must refetch.
 
   // Names and texts.
