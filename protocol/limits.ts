@@ -109,6 +109,13 @@ export const limits = {
   channelBackoffMs: 1_000, // Reconnection: 1, 2, 4 ... s, plus jitter.
   channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
   channelOpenMs: 30_000, // Dial, TLS and registration.
+  senderCodeMs: 3_600_000, // Upstream: a code holds an hour.
+  sendersPendingMax: 3, // Upstream: of one account at a time.
+  sendersApprovedMax: 500, // People of one account, 20 KB of context at most.
+  sendersRejectedMax: 16, // Remembered until their hour is over.
+  codeMissesMax: 5, // Wrong codes in codeLockMs, then none is looked at: 40 bits are not guessed.
+  codeLockMs: 600_000,
+  codesHeldMax: 64, // Codes of one channel in memory, until they are told.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
   ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.

@@ -151,6 +151,25 @@ export const methods = {
     scope: 'operator.admin',
     writes: true,
   },
+  'channel.pairing.list': {
+    params: object({ channel: size(string(), 1, 64) }),
+    scope: 'operator.admin',
+    writes: false,
+  },
+  'channel.pairing.approve': {
+    params: object({ channel: size(string(), 1, 64), code: size(string(), 1, 32) }),
+    scope: 'operator.admin',
+    writes: true,
+  },
+  'channel.pairing.reject': {
+    params: object({
+      channel: size(string(), 1, 64),
+      code: optional(size(string(), 1, 32)),
+      senderId: optional(id()),
+    }),
+    scope: 'operator.admin',
+    writes: true,
+  },
   'config.get': { params: object({}), scope: 'operator.read', writes: false },
 } as const satisfies Record<string, MethodSpec>
 

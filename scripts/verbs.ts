@@ -54,6 +54,18 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  'pairing list': {
+    summary: 'list who waits at a channel, and who was let in',
+    load: async () => (await import('./verbs/pairing-channel.ts')).pairingList,
+  },
+  'pairing approve': {
+    summary: 'let the sender in who was told a code',
+    load: async () => (await import('./verbs/pairing-channel.ts')).pairingApprove,
+  },
+  'pairing reject': {
+    summary: 'turn the sender away who was told a code',
+    load: async () => (await import('./verbs/pairing-channel.ts')).pairingReject,
+  },
   ...HISTORY_VERBS,
 }
 
