@@ -178,7 +178,7 @@ export class Connection implements Subscriber {
       this.#house.services.log.error('request failed', {
         connectionId: this.id,
         id,
-        error: error.stack,
+        error,
       })
     }
     this.#answer(formatFault(id, error))

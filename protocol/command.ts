@@ -19,11 +19,17 @@ export function parseCommand(method: string, params: unknown): Command {
   const shape = shapeOf(methods[method].params as unknown as Struct, params)
   if (shape.ok) return { method, params: shape.value } as Command
   const { failure } = shape
-  const path = failure.path.map(String).join('.')
+  const path = pathOf(failure)
   throw new GatewayError('INVALID_REQUEST', describeFailure(failure, path), { path })
 }
 
 type Failure = Extract<Shape<unknown>, { ok: false }>['failure']
+
+// A secret may have been put where a name belongs: an unknown name under `auth` is not repeated.
+function pathOf({ path, type }: Failure): string {
+  const names = path.map(String)
+  return names[0] === 'auth' && type === 'never' ? 'auth' : names.join('.')
+}
 
 // What is under `auth` is a secret, right or wrong, and is not shown.
 function describeFailure(failure: Failure, path: string): string {

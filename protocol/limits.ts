@@ -207,6 +207,7 @@ export const limits = {
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,
   logLineCharsMax: 4_096,
+  logFieldCharsMax: 256, // One field: a User-Agent of 15 KB is an attack on whoever reads it (S46).
   configBytesMax: 1024 * 1024,
   configDepthMax: 32, // Ours nests 6 deep; parts that only upstream reads may go deeper.
 } as const
