@@ -17,6 +17,7 @@ import type { Connections } from './connections.ts'
 import { answerHttp, judgeForm } from './http.ts'
 import { addressOf, endWith, RawSockets } from './raw-sockets.ts'
 import type { Clock, Log } from './services.ts'
+import { Turnstile } from './turnstile.ts'
 
 export interface Listener {
   readonly port: number
@@ -51,23 +52,27 @@ export async function openListener(
   let stopped = false
   const raw = new RawSockets(door.clock)
   const server = openServer(door, raw)
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const turnstile = new Turnstile()
+  const enter = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     raw.spoke(socket)
-    socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+    if (socket.destroyed) return
     const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
-    if (refusal !== null) {
-      const from = request.socket.remoteAddress ?? ''
-      door.log.warn('websocket refused', {
-        address: from,
-        status: refusal.status,
-        reason: refusal.reason,
-      })
-      door.connections.refused(from, refusal.status.slice(0, 3))
-      return endWith(socket, refusal.status, refusal.headers)
-    }
+    if (refusal !== null) return refuse(request, socket, refusal)
     sockets.handleUpgrade(request, socket, head, (upgraded) => {
       door.connections.take(upgraded, socket, describePeer(request))
     })
+  }
+  const refuse = (request: IncomingMessage, socket: Duplex, refusal: Refusal): void => {
+    const address = request.socket.remoteAddress ?? ''
+    const { status, reason, headers } = refusal
+    door.log.warn('websocket refused', { address, status, reason })
+    door.connections.refused(address, status.slice(0, 3))
+    endWith(socket, status, headers)
+  }
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+    const taken = turnstile.take(() => enter(request, socket, head))
+    if (!taken) refuse(request, socket, REFUSE_CROWD)
   })
   await listen(server, address, port)
   return {
@@ -116,6 +121,7 @@ interface Refusal {
   readonly reason: string
 }
 
+const REFUSE_CROWD: Refusal = { status: '503 Service Unavailable', reason: 'a crowd at the door' }
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
 function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
