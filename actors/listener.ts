@@ -52,7 +52,7 @@ export async function openListener(
   let stopped = false
   const raw = new RawSockets(door.clock)
   const server = openServer(door, raw)
-  const turnstile = new Turnstile()
+  const turnstile = new Turnstile(door.clock)
   const enter = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     raw.spoke(socket)
     if (socket.destroyed) return

@@ -22,7 +22,8 @@ export const limits = {
   preAuthLoopbackMax: 224, // And the other way round: a runaway script leaves room for a phone.
   rawPerAddressMax: 128, // TCP without a request, a remote address.
   rawLoopbackMax: 1_024, // The same for this machine: a storm of its own clients.
-  turnstilePerTurn: 1, // Upgrades in one turn of the event loop: about 1 ms with what follows.
+  turnstileBurst: 8, // Upgrades that need not wait for their turn: a household that comes back.
+  turnstilePerSecond: 200, // Behind them: a storm of 1,000 takes 5 s, and most of our time is left.
   turnstileMax: 1_024, // Upgrades that wait; more are told to come again.
   headerDeadlineMs: 10_000, // A request's head is one packet; a drip is an attack (S09).
   headerBytesMax: 16 * 1024, // Node's own default, said here because S49 crosses it.
