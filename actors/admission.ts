@@ -1,131 +1,148 @@
 /**
- * Admission: who may connect, judged from what a socket shows and what a device proves.
+ * Admission: who may connect, judged from what a socket shows and what a device proves. Pure.
  *
- * Direct loopback means: the peer's address is loopback, no Origin, no forwarding header. Only
- * there is a new device approved by itself, and only with the shared secret where one is
- * configured (D-R19). A device token always counts, wherever it comes from, for what its device
- * was granted. Secrets are compared
- * as digests of fixed length, in constant time.
+ *   paired, its token or its key        admitted, for what it was granted
+ *   direct loopback, right secret       the owner (decisions.md 18); approved by itself
+ *   a one-time setup code and a key     approved by whoever made the code
+ *   a key that nobody knows yet         waits for a person
+ *   no key                              gets a challenge, on the same socket
+ *
+ * Direct loopback means: the peer's address is loopback, no Origin, no forwarding header. A wrong
+ * credential refuses, even where another way in would have been open without it.
  */
-import { timingSafeEqual } from 'node:crypto'
 import type { PairingContext } from '../machines/pairing.ts'
-import { sha256, sha256Hex } from '../protocol/codec.ts'
+import { OWNER_SCOPES, type Role, type Scope } from '../protocol/auth/scopes.ts'
+import { isFingerprint } from '../protocol/auth/signature.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import type { ConnectParams, Scope } from '../protocol/methods.ts'
-
-/** What the listener saw of a socket before any frame. */
-export interface Peer {
-  readonly address: string
-  readonly loopback: boolean
-  readonly origin: string | null
-  readonly forwarded: boolean
-}
+import type { ConnectParams } from '../protocol/methods.ts'
+import type { Credentials } from './credentials.ts'
+import { isDirect, type Peer } from './peer.ts'
 
 export interface AuthSettings {
   readonly mode: 'none' | 'token' | 'password'
   readonly secret: string
+  readonly autoApprove: boolean // new devices directly on loopback
 }
 
-/** What was decided: who it is, what it may do, and whether it gets a new device token. */
+/** What was decided: who it is and what it may do. */
 export interface Admission {
   readonly deviceId: string
-  readonly role: 'client' | 'node'
+  readonly role: Role
   readonly scopes: readonly Scope[]
   readonly rule: string
   readonly secret: 'none' | 'token' | 'password'
-  readonly issueToken: boolean
 }
 
-const OWNER: readonly Scope[] = [
-  'operator.admin',
-  'operator.history',
-  'operator.read',
-  'operator.write',
-]
-const NODE: readonly Scope[] = []
+/** A device as its pairing actor knows it. */
+export interface KnownDevice {
+  readonly known: boolean
+  readonly revoked: boolean
+  readonly context: PairingContext
+}
 
 /**
- * Judges a `connect`. `device` is the pairing actor's durable context, `known` whether it is paired.
- * @throws {GatewayError} UNAUTHORIZED, PAIRING_REQUIRED, INVALID_REQUEST
+ * admit      by `rule`, for at most `granted`; `approves` a device that is new or gets a new token
+ * challenge  it must sign first
+ * wait       it has signed, and a person must say yes
  */
-export function judgeConnect(
-  params: ConnectParams,
-  peer: Peer,
-  settings: AuthSettings,
-  device: { known: boolean; revoked: boolean; context: PairingContext },
-): Admission {
-  const role = params.role ?? 'client'
-  if (role === 'node' && (params.capabilities ?? []).length === 0) {
-    throw new GatewayError(
-      'INVALID_REQUEST',
-      'params.capabilities: a node must declare its capabilities',
-      { path: 'capabilities' },
-    )
+export type Verdict =
+  | {
+      readonly kind: 'admit'
+      readonly rule: string
+      readonly granted: readonly string[]
+      readonly approves: boolean
+    }
+  | { readonly kind: 'challenge'; readonly why: string }
+  | { readonly kind: 'wait' }
+
+export interface Case {
+  readonly params: ConnectParams
+  readonly peer: Peer
+  readonly settings: AuthSettings
+  readonly device: KnownDevice
+  readonly held: Credentials
+}
+
+/** Judges a `connect`. @throws {GatewayError} UNAUTHORIZED, INVALID_REQUEST */
+export function judgeConnect(given: Case): Verdict {
+  const { params, device, held } = given
+  if (params.role === 'node' && (params.capabilities ?? []).length === 0) {
+    const text = 'params.capabilities: a node must declare its capabilities'
+    throw new GatewayError('INVALID_REQUEST', text, { path: 'capabilities' })
   }
   if (device.revoked) throw unauthorized('this device was revoked')
-  const admitted = (rule: string, secret: Admission['secret'], issueToken: boolean): Admission => ({
-    deviceId: params.deviceId,
-    role,
-    scopes: role === 'node' ? NODE : OWNER,
-    rule,
-    secret,
-    issueToken,
-  })
-  if (device.known && provesDevice(params, device.context)) {
-    if (device.context.role !== role)
-      throw unauthorized(`this device is paired as ${device.context.role}`)
-    const granted = new Set(device.context.scopes)
-    const admission = admitted('device.token', 'none', false)
-    return { ...admission, scopes: admission.scopes.filter((scope) => granted.has(scope)) }
+  if (held.key === 'wrong') throw unauthorized(held.fault)
+  return (device.known ? judgeKnown(given) : null) ?? judgeNew(given)
+}
+
+/** Judges by what a paired device proves; null where it proves nothing, and shows nothing wrong. */
+function judgeKnown({ params, held, device: { context } }: Case): Verdict | null {
+  const { role = 'client' } = params
+  const isOwnKey = held.key === 'right' && held.publicKey === context.publicKey
+  const isProven = held.token === 'right' || (isOwnKey && held.token === 'none')
+  if (isProven && context.role !== role) {
+    throw unauthorized(`this device is paired as ${context.role}`)
   }
-  const direct = peer.loopback && peer.origin === null && !peer.forwarded
-  const secret = provesSecret(params, settings)
-  if (settings.mode !== 'none' && !secret) {
-    throw unauthorized(
-      shown(params, settings)
-        ? 'the gateway token or password is wrong'
-        : 'a gateway token, password or device token is required',
-    )
+  const rule = held.token === 'right' ? 'device.token' : 'device.key'
+  if (isProven) return { kind: 'admit', rule, granted: context.scopes, approves: false }
+  if (isOwnKey) throw unauthorized('the device token is wrong')
+  if ((context.publicKey ?? null) === null) return null
+  if (held.token === 'wrong') throw unauthorized('the device token is wrong')
+  if (held.secret === 'wrong') throw unauthorized('the gateway token or password is wrong')
+  return { kind: 'challenge', why: 'this device has a key and must sign, or show its token' }
+}
+
+function judgeNew(given: Case): Verdict {
+  const { held, settings, peer } = given
+  if (held.secret === 'wrong') throw unauthorized('the gateway token or password is wrong')
+  if (held.setupHeld === 'wrong') throw unauthorized('the setup code is wrong, used or too old')
+  if (held.setup !== null) return judgeSetup(given)
+  if (!isDirect(peer)) return stranger(given)
+  if (settings.mode !== 'none' && held.secret !== 'right') {
+    if (held.key !== 'none') return stranger(given)
+    throw unauthorized('a gateway token, password or device token is required')
   }
-  if (!direct) throw pairingRequired(settings)
-  if (settings.mode !== 'none') return admitted('loopback.secret', settings.mode, true)
-  if (device.known && showsToken(params)) throw unauthorized('the device token is wrong')
-  return admitted('loopback.direct', 'none', true)
+  return judgeOwner(given)
 }
 
-/** Tells whether a device proves itself by its token, in either field that may carry it. */
-function provesDevice({ auth }: ConnectParams, { tokenHash }: PairingContext): boolean {
-  if (tokenHash === '') return false
-  return [auth?.deviceToken, auth?.token].some(
-    (token) => token !== undefined && equalText(sha256Hex(token), tokenHash),
-  )
+/** Judges a direct peer that has shown the secret, where there is one. */
+function judgeOwner(given: Case): Verdict {
+  const { params, settings, device, held } = given
+  const { role = 'client' } = params
+  const isOpen = settings.mode === 'none'
+  if (isOpen && device.known && held.token === 'wrong') {
+    throw unauthorized('the device token is wrong')
+  }
+  const isUnsigned =
+    held.key === 'offered' || (held.key === 'none' && isFingerprint(params.deviceId))
+  if (isUnsigned) return { kind: 'challenge', why: 'a device with a key must sign' }
+  const granted = role === 'node' ? [] : OWNER_SCOPES
+  const rule = isOpen ? 'loopback.direct' : 'loopback.secret'
+  if (settings.autoApprove) return { kind: 'admit', rule, granted, approves: true }
+  // The secret makes the owner; the device stays unknown.
+  if (!isOpen && role === 'client') return { kind: 'admit', rule, granted, approves: false }
+  return stranger(given)
 }
 
-function provesSecret({ auth }: ConnectParams, { mode, secret }: AuthSettings): boolean {
-  const offered = mode === 'password' ? auth?.password : auth?.token
-  return mode !== 'none' && offered !== undefined && equalText(offered, secret)
+function judgeSetup({ params, held }: Case): Verdict {
+  const { setup } = held
+  if (held.key !== 'right')
+    return { kind: 'challenge', why: 'a device with a setup code must sign' }
+  if (setup === null || setup.role !== (params.role ?? 'client')) {
+    throw unauthorized('the setup code is for another role')
+  }
+  return { kind: 'admit', rule: 'setup.code', granted: setup.scopes, approves: true }
 }
 
-function shown({ auth }: ConnectParams, { mode }: AuthSettings): boolean {
-  return (mode === 'password' ? auth?.password : auth?.token) !== undefined
+function stranger({ held, device }: Case): Verdict {
+  if (held.key !== 'right') {
+    return { kind: 'challenge', why: 'a new device must sign the challenge, to be paired' }
+  }
+  if (device.known) throw unauthorized('this device is paired without this key')
+  return { kind: 'wait' }
 }
 
-function showsToken({ auth }: ConnectParams): boolean {
-  return auth?.deviceToken !== undefined || auth?.token !== undefined
-}
-
-function equalText(a: string, b: string): boolean {
-  return timingSafeEqual(sha256(a), sha256(b))
-}
-
-function unauthorized(why: string): GatewayError {
+/** Makes the refusal of a `connect`. */
+export function unauthorized(why: string): GatewayError {
   return new GatewayError('UNAUTHORIZED', `connect: ${why}`)
-}
-
-function pairingRequired({ mode }: AuthSettings): GatewayError {
-  const why =
-    mode === 'none'
-      ? 'a device that is not directly on loopback needs gateway.auth to be configured'
-      : 'a new device must first be paired directly on loopback'
-  return new GatewayError('PAIRING_REQUIRED', `connect: ${why}`)
 }

@@ -14,12 +14,20 @@ export function draftText(chance: Chance, text: string): BodyDraft {
   return { ref: bodyRef(salt, bytes), salt, bytes }
 }
 
-/** What stands for an erased text where the words around it are still needed. */
-export const ERASED_TEXT = '[erased]'
+// Stands for an erased text where the words around it are still needed.
+const ERASED_TEXT = '[erased]'
 
 /** Reads a text of a conversation; an erased one is told as such. @throws as readText */
 export function readTextOrMark(store: StoreReader, ref: string): string {
+  const text = readTextOrNull(store, ref)
+  if (text !== null) return text
   return store.bodyState(ref) === 'erased' ? ERASED_TEXT : readText(store, ref)
+}
+
+/** Reads a text back; null where its bytes are not there. */
+export function readTextOrNull(store: StoreReader, ref: string): string | null {
+  const bytes = store.body(ref)
+  return bytes === null ? null : decoder.decode(bytes)
 }
 
 /**
@@ -27,8 +35,8 @@ export function readTextOrMark(store: StoreReader, ref: string): string {
  * @throws {GatewayError} HISTORY_PRUNED with details.erased: it was erased; NOT_FOUND: never written.
  */
 export function readText(store: StoreReader, ref: string): string {
-  const bytes = store.body(ref)
-  if (bytes !== null) return decoder.decode(bytes)
+  const text = readTextOrNull(store, ref)
+  if (text !== null) return text
   if (store.bodyState(ref) === 'erased') {
     throw new GatewayError('HISTORY_PRUNED', `body ${ref}: erased`, { ref, erased: true })
   }

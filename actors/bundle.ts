@@ -37,6 +37,7 @@ export interface BundleBody {
 /** What proves that the records were in a journal; opaque here, read by whoever made it. */
 export interface BundleProofs {
   readonly checkpoint: string // a signed head, as text
+  readonly key: string // that signed it, as `history head` shows it
   readonly inclusion: readonly (readonly [number, Uint8Array])[] // position -> proof
 }
 
@@ -71,11 +72,6 @@ export function openBundle(file: string): Bundle {
     throw formatFault('file', `expected at most ${limits.bundleBytesMax} bytes, got ${stats.size}`)
   }
   return readBundle(readFileSync(file))
-}
-
-/** Reads an incident file as history alone. @throws {GatewayError} RECORD_FORMAT, STORE_CORRUPT */
-export function bundleHistory(bytes: Uint8Array): History {
-  return readBundle(bytes).history
 }
 
 /** Reads an incident file. @throws {GatewayError} RECORD_FORMAT, STORE_CORRUPT */
@@ -153,16 +149,16 @@ function readCode(documents: readonly unknown[]): Map<string, Uint8Array> {
 function readProofs(documents: readonly unknown[]): BundleProofs | null {
   const [document] = documents
   if (document === undefined) return null
-  const [checkpoint, rows]: unknown[] = Array.isArray(document) ? document : []
-  if (typeof checkpoint !== 'string' || !Array.isArray(rows)) {
-    throw formatFault('proofs', 'expected [checkpoint, inclusion]')
+  const [checkpoint, key, rows]: unknown[] = Array.isArray(document) ? document : []
+  if (typeof checkpoint !== 'string' || typeof key !== 'string' || !Array.isArray(rows)) {
+    throw formatFault('proofs', 'expected [checkpoint, key, inclusion]')
   }
   const inclusion = rows.map((row: unknown): readonly [number, Uint8Array] => {
     const [position, proof]: unknown[] = Array.isArray(row) ? row : []
     if (typeof position === 'number' && proof instanceof Uint8Array) return [position, proof]
     throw formatFault('proofs', 'expected [position, proof]')
   })
-  return { checkpoint, inclusion }
+  return { checkpoint, key, inclusion }
 }
 
 /**
@@ -181,7 +177,7 @@ export function writeBundle(parts: BundleParts): Uint8Array {
     ...[...code].map((entry) => ({ kind: 'code' as const, document: entry })),
     ...(proofs === null
       ? []
-      : [{ kind: 'proofs' as const, document: [proofs.checkpoint, proofs.inclusion] }]),
+      : [{ kind: 'proofs' as const, document: [proofs.checkpoint, proofs.key, proofs.inclusion] }]),
   ])
 }
 

@@ -5,13 +5,20 @@
  * before its first request that writes. One that only read leaves `device.seen` in its device's
  * stream, at most one an hour (decisions.md 12).
  */
-import type { PairingContext } from '../machines/pairing.ts'
+import { hourOf, type PairingContext } from '../machines/pairing.ts'
+import { allows } from '../protocol/auth/scopes.ts'
 import type { Command } from '../protocol/command.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { type Filter, passes } from '../protocol/history/filter.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { type ConnectParams, covers, type EventName, methods } from '../protocol/methods.ts'
+import {
+  type ConnectParams,
+  covers,
+  type EventName,
+  type MethodName,
+  methods,
+} from '../protocol/methods.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { ConnectionHouse } from './connections.ts'
@@ -63,7 +70,7 @@ export class Caller {
   /** Tells whether the connection wants an event and may see it. */
   hears(event: EventName): boolean {
     if (!covers(this.subscription, event)) return false
-    return HEARD_BY_ALL.has(event) || this.admission.scopes.includes('operator.read')
+    return HEARD_BY_ALL.has(event) || allows(this.admission.scopes, 'operator.read')
   }
 
   /** Whether the connection asked to be told of a record itself. */
@@ -85,13 +92,10 @@ export class Caller {
     this.#watched.add(runId)
   }
 
-  /** Checks scope, records the connection where the command writes, and runs its handler. */
+  /** Checks role and scope, records the connection where the command writes, and runs its handler. */
   async handle(command: Command, cause: string): Promise<unknown> {
-    const { scope, writes } = methods[command.method]
-    if (scope !== null && !this.admission.scopes.includes(scope)) {
-      const details = { requiredScopes: [scope] }
-      throw new GatewayError('FORBIDDEN', `${command.method}: needs the scope ${scope}`, details)
-    }
+    const { writes } = methods[command.method]
+    assertAllowed(command.method, this.admission)
     if (writes && this.#recorded === null) {
       await this.record(cause)
       await this.ready(cause)
@@ -141,7 +145,7 @@ export class Caller {
   async #recordSeen(cause: string): Promise<void> {
     const { registry, services } = this.#house
     const stream = streamId('pairing', this.admission.deviceId)
-    const hour = Math.floor(services.clock.now() / 3_600_000)
+    const hour = hourOf(services.clock.now())
     const { seenHour } = registry.snapshot(stream).context as PairingContext
     if (hour <= seenHour) return
     const { correlationId } = this.#opening
@@ -152,4 +156,15 @@ export class Caller {
     const { correlationId } = this.#opening
     return this.#house.registry.deliver(this.stream, { event, cause, correlationId })
   }
+}
+
+// The role comes first; a node that may call a method needs no scope for it.
+function assertAllowed(method: MethodName, { role, scopes }: Admission): void {
+  const { scope, roles } = methods[method]
+  const details = { requiredScopes: scope === null ? [] : [scope], requiredRoles: roles }
+  if (!roles.includes(role)) {
+    throw new GatewayError('FORBIDDEN', `${method}: not for the role ${role}`, details)
+  }
+  if (scope === null || role === 'node' || allows(scopes, scope)) return
+  throw new GatewayError('FORBIDDEN', `${method}: needs the scope ${scope}`, details)
 }

@@ -67,7 +67,7 @@ interface House {
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
-  defaults: RunDefaults,
+  defaults: () => RunDefaults,
   house: House,
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
@@ -145,7 +145,7 @@ interface Channel {
   readonly link: Link
 }
 
-function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): Channel {
+function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: House): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
   const codes = new SenderCodes(services.chance)
@@ -181,7 +181,7 @@ function openChannel(setup: ChannelSetup, defaults: RunDefaults, house: House): 
       sessionKey,
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
-      ...defaults,
+      ...defaults(),
       ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
         ...message,
         at: services.clock.now(),

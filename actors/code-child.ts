@@ -4,22 +4,20 @@
  * Our engine runs here with the guest's machines in it. Everything that the guest could reach out
  * with is shut before its first line runs.
  */
-import { exploreSegment } from '../machines/history/explore.ts'
+import { exploreSampled } from '../machines/history/explore.ts'
 import { rerunSegment } from '../machines/history/fork.ts'
-import { anyBase, foldStream } from '../machines/history/fold.ts'
+import { foldStream } from '../machines/history/fold.ts'
 import { orInitial, Replayer } from '../machines/history/replay.ts'
 import { openSegment } from '../machines/history/segment.ts'
 import type { Kinds } from '../machines/history/source.ts'
 import type { Code } from '../machines/history/take.ts'
 import { stepTrap } from '../machines/step.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
-import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { Guest, loadGiven, shutDoors } from './code-guest.ts'
 import {
   type Answer,
   type CodeFiles,
-  type ExploreSample,
   formatMessage,
   parseMessage,
   type Question,
@@ -29,7 +27,8 @@ import { installTrap } from './trap.ts'
 const OPEN_NOTHING = { effects: [], sends: [], waits: [], connections: [], channels: [] }
 
 const exit = process.exit.bind(process)
-const shut = process // Before the global is a stub.
+const isShut = isProcessShut() // Before the real process is stripped.
+const { version } = process
 const send = process.send?.bind(process)
 const given = await loadGiven()
 let replayer: Replayer | null = null
@@ -70,14 +69,8 @@ async function reply(question: Question): Promise<Answer> {
       return takePending(replayer)
     case 'fork':
       return { t: 'forked', rerun: rerunSegment(question.segment, replayer.code, question.plan) }
-    case 'explore': {
-      const samples: ExploreSample[] = []
-      const { segment, plan } = question
-      const exploration = exploreSegment(segment, replayer.code, plan, (violation, crashed) => {
-        if (samples.length < limits.exploreSamplesMax) samples.push({ violation, segment: crashed })
-      })
-      return { t: 'explored', exploration, samples }
-    }
+    case 'explore':
+      return { t: 'explored', ...exploreSampled(question.segment, replayer.code, question.plan) }
   }
 }
 
@@ -93,22 +86,23 @@ function seed(into: Replayer, question: Extract<Question, { t: 'seed' }>): void 
   const bases = base === null ? [] : [{ ...base, stream, position: 0 }]
   const segment = { from: 0, to: 0, bases, open: OPEN_NOTHING, records }
   const snapshot = orInitial(into.code, stream, () => {
-    const options = { upToVersion: version, usable: anyBase }
+    const options = { upToVersion: version }
     return foldStream(openSegment(segment), into.code.kinds, stream, options).snapshot
   })
   into.seed(stream, version, snapshot)
 }
 
-// Without Node's permission model nothing is run at all: a guest must find files and processes shut.
-function assertShut(): void {
-  const { permission } = shut
-  const isShut = (permission as typeof permission | undefined)?.has('fs.write') === false
-  if (isShut && !permission.has('child') && !permission.has('worker')) return
-  throw new GatewayError('FORBIDDEN', `code: Node ${shut.version} shuts no doors: nothing is run`)
+// By Node's permission model.
+function isProcessShut(): boolean {
+  const { permission } = process
+  const isReadOnly = (permission as typeof permission | undefined)?.has('fs.write') === false
+  return isReadOnly && !permission.has('child') && !permission.has('worker')
 }
 
 async function loadCode({ id, files, kinds, step }: CodeFiles): Promise<Code> {
-  assertShut()
+  // A guest must find files and processes shut.
+  if (!isShut)
+    throw new GatewayError('FORBIDDEN', `code: Node ${version} shuts no doors: nothing is run`)
   const guest = new Guest(files, given)
   const machines = await guest.run(kinds)
   const steps = await guest.run(step)

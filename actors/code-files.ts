@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, posix, resolve, sep } from 'node:path'
+import { importsOf } from '../protocol/code.ts'
 import { canonical, sha256Hex } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -15,9 +16,6 @@ import type { CodeFiles } from './code-wire.ts'
 export type LoadCode = (
   id: string,
 ) => Promise<{ readonly files: Readonly<Record<string, string>> } | null>
-
-// As scripts/code-identity.ts reads them: relative, static or not.
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g
 
 /**
  * Reads the compiled machines of a tree: DIR/dist, DIR, or DIR with kinds.js in it; and all files
@@ -58,7 +56,7 @@ function readClosure(root: string, entries: readonly string[]): Record<string, s
     if (bytes > limits.codeBytesMax || Object.keys(files).length > limits.codeFilesMax) {
       throw new GatewayError('PAYLOAD_TOO_LARGE', `code: more than ${limits.codeBytesMax} bytes`)
     }
-    for (const [, specifier = ''] of text.matchAll(IMPORT)) {
+    for (const specifier of importsOf(text)) {
       const target = posix.join(posix.dirname(path), specifier)
       if (!target.startsWith('../')) waiting.push(target)
     }

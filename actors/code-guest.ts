@@ -8,6 +8,7 @@
  */
 import dgram from 'node:dgram'
 import dns from 'node:dns'
+import { EventEmitter } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { posix } from 'node:path'
@@ -84,19 +85,46 @@ export function shutDoors(): void {
   net.Server.prototype.listen = refuse('the network')
   dgram.Socket.prototype.bind = refuse('the network')
   dgram.Socket.prototype.send = refuse('the network')
-  for (const [owner, names] of [
-    [net, ['connect', 'createConnection', 'createServer']],
-    [dgram, ['createSocket']],
-    [dns, ['lookup', 'resolve']],
-  ] as const) {
-    for (const name of names) Reflect.set(owner, name, refuse('the network'))
+  for (const owner of [net, dgram, dns, dns.promises]) {
+    for (const name of Object.keys(owner)) {
+      if (/^(?:connect|create|lookup|resolve|reverse|Resolver)/.test(name)) {
+        Reflect.set(owner, name, refuse('the network'))
+      }
+    }
   }
   syncBuiltinESMExports()
+  stripProcess()
+  closePrototypes()
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!GLOBALS.has(name)) Reflect.deleteProperty(globalThis, name)
   }
   for (const name of NAMED) define(name, refuse(name))
   define('process', stubProcess())
+}
+
+// What Node itself asks of it while it takes in and sends messages.
+const PROCESS_KEPT =
+  /^(?:_events|_eventsCount|_maxListeners|_exiting|exitCode|reallyExit|nextTick|domain|channel|connected|send|disconnect|_send|_disconnect|_handleQueue|_pendingMessage|emitWarning|_tickCallback)$/
+
+// Its own stub is easily gone round: Node hands the real one to whoever listens closely. So that
+// holds nothing either.
+function stripProcess(): void {
+  const real = process
+  for (const name of Object.getOwnPropertyNames(real)) {
+    if (PROCESS_KEPT.test(name)) continue
+    if (!Reflect.deleteProperty(real, name)) Reflect.set(real, name, undefined)
+  }
+  for (const name of ['noDeprecation', 'throwDeprecation', 'traceDeprecation']) {
+    Object.defineProperty(real, name, { value: name === 'noDeprecation' })
+  }
+}
+
+// No getter or setter put there sees the objects that Node works with, nor the real process.
+function closePrototypes(): void {
+  for (const prototype of [Object.prototype, Function.prototype, Array.prototype]) {
+    Object.preventExtensions(prototype)
+  }
+  Object.freeze(EventEmitter.prototype)
 }
 
 function define(name: string, value: unknown): void {

@@ -10,8 +10,9 @@
  *
  * Any answer may be a fault instead.
  */
-import type { Exploration, ExplorePlan, Violation } from '../machines/history/explore.ts'
-import type { ForkPlan, Rerun } from '../machines/history/fork.ts'
+import type { Exploration, ExplorePlan, ExploreSample } from '../machines/history/explore.ts'
+import type { Rerun } from '../machines/history/fork.ts'
+import type { RerunPlan } from '../machines/history/plan.ts'
 import type { Difference } from '../machines/history/replay.ts'
 import type { Segment } from '../machines/history/segment.ts'
 import type { Base } from '../machines/history/source.ts'
@@ -40,7 +41,7 @@ export type Question =
       readonly records: readonly JournalRecord[]
     }
   | { readonly t: 'go' }
-  | { readonly t: 'fork'; readonly segment: Segment; readonly plan: ForkPlan }
+  | { readonly t: 'fork'; readonly segment: Segment; readonly plan: RerunPlan }
   | { readonly t: 'explore'; readonly segment: Segment; readonly plan: ExplorePlan }
 
 export type Answer =
@@ -55,12 +56,6 @@ export type Answer =
       readonly samples: readonly ExploreSample[]
     }
   | { readonly t: 'fault'; readonly code: ErrorCode; readonly message: string }
-
-/** A violation with the stretch that shows it: the crash, and what led to it and came of it. */
-export interface ExploreSample {
-  readonly violation: Violation
-  readonly segment: Segment
-}
 
 /** A stream whose state up to a version is needed before a replay can go on. */
 export interface Needed {

@@ -2,8 +2,11 @@
  * One socket: bytes in order in, frames out. Steps 1 to 4 of 8 meet here.
  *
  *   waiting ──connect──► judging ──admitted──► open ──► closed
+ *      │  ▲                 └── challenged: answered, and it may try again with a signature
+ *      │  └─────────────────────┘
  *      └── anything else, 10 s, a refusal: answered where it can be, then closed with 1008 ──┘
  *
+ * A challenge belongs to this socket, is answered once, and is gone with the answer, right or wrong.
  * Until `connect` is judged a socket is memory only. After that the caller (actors/caller.ts) keeps
  * its stream.
  */
@@ -19,13 +22,15 @@ import {
   type ResponseFrame,
 } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
+import { type Challenge, challengeEnd } from '../protocol/auth/challenge.ts'
 import type { ConnectParams, EventName } from '../protocol/methods.ts'
 import type { JournalRecord } from '../protocol/record.ts'
-import type { Admission, Peer } from './admission.ts'
+import type { Admission } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
 import { Guard } from './guard.ts'
 import type { Subscriber } from './hub.ts'
+import type { Peer } from './peer.ts'
 import type { Cancel } from './services.ts'
 import { setPayloadLimit } from './ws-limits.ts'
 
@@ -48,6 +53,8 @@ export class Connection implements Subscriber {
   #inFlight = new Set<string>() // Ids that carry a correlation of the client's own.
   #seq = 0
   #cancelDeadline: Cancel
+  #challenge: Challenge | null
+  #challenges = 1
 
   /** `link` is the byte stream beneath the socket. */
   constructor(socket: WebSocket, link: Duplex, peer: Peer, house: ConnectionHouse) {
@@ -66,9 +73,13 @@ export class Connection implements Subscriber {
         this.#closed(code, reason.toString('utf8')).then(resolve, resolve)
       })
     })
-    const payload = { nonce: chance.id(), ts: clock.now() }
+    this.#challenge = { nonce: chance.id(), issuedAt: clock.now() }
+    const payload = { nonce: this.#challenge.nonce, ts: this.#challenge.issuedAt }
     this.#write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
   }
+
+  /** The device that it says it is, from its `connect` on; null before. */
+  deviceId: string | null = null
 
   /** Whether `connect` was accepted. */
   get admitted(): boolean {
@@ -121,6 +132,12 @@ export class Connection implements Subscriber {
     this.#socket.terminate()
   }
 
+  /** Ends the socket of a device that may not stay; what it still sends is not read. */
+  expel(reason: string): void {
+    // In the next turn: the answer to a device that did this to itself leaves first.
+    setImmediate(() => this.#drop(1008, reason, limits.expelGraceMs))
+  }
+
   // A reader that does not read costs a bounded amount of memory, then its socket.
   #write(text: string): void {
     const socket = this.#socket
@@ -136,10 +153,10 @@ export class Connection implements Subscriber {
   }
 
   // What has not left is not sent again: a client resumes from what it saw.
-  #drop(code: number, reason: string): void {
+  #drop(code: number, reason: string, graceMs?: number): void {
     this.#phase = 'closed'
     this.#house.hub.remove(this)
-    this.#guard.end(code, reason)
+    this.#guard.end(code, reason, graceMs)
   }
 
   // The frames of one turn leave in one write: answers to one commit come in bursts.
@@ -209,24 +226,27 @@ export class Connection implements Subscriber {
     }
     const command = parseCommand('connect', params)
     this.#phase = 'judging'
-    this.#admit(id, command.params as ConnectParams).catch((error: unknown) =>
-      this.#fault(id, toGatewayError(error)),
-    )
+    const asked = command.params as ConnectParams
+    this.deviceId = asked.deviceId
+    this.#admit(id, asked).catch((error: unknown) => this.#fault(id, toGatewayError(error)))
   }
 
+  // The nonce is burned before it is judged: no second frame can meet it.
   async #admit(id: string, params: ConnectParams): Promise<void> {
     const house = this.#house
     const cause = `req:${this.id}:${id}`
     const correlationId = house.services.chance.hex(limits.correlationIdBytes)
-    const { admission, deviceToken } = await house.admit(params, this.#peer, {
-      cause,
-      correlationId,
-    })
+    const cited = { cause, correlationId }
+    const challenge = this.#challenge
+    this.#challenge = null
+    const answer = await house.knock({ params, peer: this.#peer, challenge, cited })
+    if (answer.kind === 'challenge') return this.#challengeAgain(id, answer.why)
+    const { admission, deviceToken } = answer
     const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
     house.seat(this, admission)
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller
-    if (this.#phase !== 'judging') return this.#caller.close(1006, 'gone before it was admitted')
+    if (this.#phase !== 'judging') return caller.close(1006, 'gone before it was admitted')
     const caughtUp = this.#join(params)
     this.#answer(formatResult(id, this.#hello(admission, deviceToken)))
     const { deviceId, role } = admission
@@ -238,6 +258,21 @@ export class Connection implements Subscriber {
       return this.#loseTrack(toGatewayError(thrown))
     }
     await caller.ready(cause)
+  }
+
+  #challengeAgain(id: string, why: string): void {
+    const { chance, clock } = this.#house.services
+    const issuedAt = clock.now()
+    const challenge = { nonce: chance.id(), issuedAt }
+    const expiresAt = challengeEnd(challenge)
+    const details = { challenge: challenge.nonce, ts: issuedAt, expiresAt }
+    const error = new GatewayError('PAIRING_REQUIRED', `connect: ${why}`, details)
+    this.#challenges += 1
+    if (this.#challenges > limits.challengesPerConnectionMax) return this.#refuse(id, error)
+    if (this.#phase !== 'judging') return
+    this.#phase = 'waiting'
+    this.#challenge = challenge
+    this.#answer(formatFault(id, error))
   }
 
   // The connect is answered already; to go on behind a gap would hide the gap.

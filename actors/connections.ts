@@ -6,27 +6,21 @@
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import type { PairingContext } from '../machines/pairing.ts'
-import { sha256Hex } from '../protocol/codec.ts'
 import type { Command } from '../protocol/command.ts'
-import { GatewayError } from '../protocol/errors.ts'
-import { streamId } from '../protocol/ids.ts'
+import { GATEWAY, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import type { ConnectParams } from '../protocol/methods.ts'
-import { type Admission, type AuthSettings, judgeConnect, type Peer } from './admission.ts'
+import type { JournalRecord } from '../protocol/record.ts'
+import type { Admission } from './admission.ts'
 import type { Origin } from './caller.ts'
 import { Connection } from './connection.ts'
 import { ControlWrites } from './control-writes.ts'
+import { type Answer, Gatekeeper, type GatekeeperSetup, type Knock } from './gatekeeper.ts'
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
+import type { Peer } from './peer.ts'
 import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
-
-interface Cited {
-  readonly cause: string
-  readonly correlationId: string
-}
 
 /** What a connection needs of the house. */
 export interface ConnectionHouse {
@@ -36,11 +30,7 @@ export interface ConnectionHouse {
   readonly services: Services
   readonly version: string
   readonly epoch: number
-  readonly admit: (
-    params: ConnectParams,
-    peer: Peer,
-    cited: Cited,
-  ) => Promise<{ admission: Admission; deviceToken: string | null }>
+  readonly knock: (knock: Knock) => Promise<Answer>
   readonly refused: (address: string, code: string) => void
   /** Gives an admitted connection its place. @throws {GatewayError} UNAVAILABLE */
   readonly seat: (connection: Connection, admission: Admission) => void
@@ -48,16 +38,17 @@ export interface ConnectionHouse {
   readonly handle: (command: Command, origin: Origin) => unknown
 }
 
-export interface ConnectionsSetup {
+export interface ConnectionsSetup extends GatekeeperSetup {
   readonly registry: Registry
   readonly hub: Hub
   readonly heads: Pick<Heads, 'current'>
   readonly services: Services
   readonly version: string
   readonly epoch: number
-  readonly auth: AuthSettings
   readonly handle: ConnectionHouse['handle']
 }
+
+const ENDS_SOCKETS: ReadonlySet<string> = new Set(['device.revoked', 'device.rotated'])
 
 /** Keeps every open socket. */
 export class Connections {
@@ -72,9 +63,10 @@ export class Connections {
   constructor(setup: ConnectionsSetup) {
     this.#refusals = new Refusals(setup)
     const writes = new ControlWrites(setup.services.clock)
+    const gatekeeper = new Gatekeeper(setup)
     this.#house = {
       ...setup,
-      admit: (params, peer, cited) => admit(setup, { params, peer, cited }),
+      knock: (knock) => gatekeeper.knock(knock),
       refused: (address, code) => this.#refusals.count(address, code),
       seat: (connection, admission) => this.#open.get(connection)?.seat(admission),
       handle: (command, origin) => {
@@ -119,6 +111,15 @@ export class Connections {
     void connection.ended.finally(() => this.#open.delete(connection))
   }
 
+  /** Hears of a committed record: who was revoked or got another token is out at once (S35). */
+  committed({ stream, event, ignored }: JournalRecord): void {
+    if (!ENDS_SOCKETS.has(event.type) || ignored !== null) return
+    const deviceId = streamName(stream)
+    for (const connection of this.#open.keys()) {
+      if (connection.deviceId === deviceId) connection.expel(event.type)
+    }
+  }
+
   /** Closes all sockets with 1012 and waits until their closings are recorded, at most so long. */
   async close(graceMs: number): Promise<void> {
     this.#stopped = true
@@ -153,31 +154,6 @@ export class Connections {
       this.#tickLater()
     })
   }
-}
-
-/** Judges a connect and, for a device that is let in anew, records its approval and token. */
-async function admit(
-  { registry, services, auth }: ConnectionsSetup,
-  { params, peer, cited }: { params: ConnectParams; peer: Peer; cited: Cited },
-): Promise<{ admission: Admission; deviceToken: string | null }> {
-  const stream = streamId('pairing', params.deviceId)
-  const { value, context } = registry.snapshot(stream)
-  const admission = judgeConnect(params, peer, auth, {
-    known: value === 'paired',
-    revoked: value === 'revoked',
-    context: context as PairingContext,
-  })
-  if (!admission.issueToken) return { admission, deviceToken: null }
-  const deviceToken = services.chance.hex(32)
-  const { deviceId, role, scopes, rule, secret } = admission
-  const { address, origin, forwarded } = peer
-  const evidence = { address, origin, forwarded, secret }
-  const tokenHash = sha256Hex(deviceToken)
-  const event = { type: 'device.approved', deviceId, role, scopes, tokenHash, rule, evidence }
-  const { ignored } = await registry.offer(stream, { event, ...cited })
-  // Judged on what was on disk then; a revocation may have been on its way.
-  if (ignored !== null) throw new GatewayError('UNAUTHORIZED', 'connect: this device was revoked')
-  return { admission, deviceToken }
 }
 
 interface Tally {
@@ -230,7 +206,7 @@ class Refusals {
     const event = { type: 'connections.refused', address, count, code }
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     registry
-      .deliver(streamId('gateway', 'main'), { event, cause: `ext:ws:${address}`, correlationId })
+      .deliver(GATEWAY, { event, cause: `ext:ws:${address}`, correlationId })
       .catch((error: unknown) =>
         services.log.error('refusal not recorded', { error: String(error) }),
       )

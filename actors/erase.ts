@@ -62,7 +62,7 @@ export function parseScope({
 }
 
 /** Writes a scope as its record names it. */
-export function formatScope(scope: EraseScope): string {
+function formatScope(scope: EraseScope): string {
   return scope.kind === 'session'
     ? `session:${scope.key}`
     : `subject:${scope.channel}:${scope.sender}`
@@ -186,6 +186,7 @@ class SessionSearch {
       case 'connection':
       case 'pairing':
       case 'channel':
+      case 'config':
         return false
     }
   }

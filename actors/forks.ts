@@ -4,7 +4,7 @@
  * A fork needs no lock and no writer: it is written whole or not at all, and read by anybody.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Edit } from '../machines/history/edits.ts'
 import type { ForkResult } from '../machines/history/fork.ts'
@@ -12,6 +12,7 @@ import { GatewayError } from '../protocol/errors.ts'
 import { quote, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
+import { writePrivate } from './private-file.ts'
 
 export const FORK_SCHEMA = 'openclaw-fork-file/1'
 
@@ -56,14 +57,7 @@ export async function writeFork(stateDir: string, fork: ForkFile): Promise<void>
   const text = `${JSON.stringify(fork)}\n`
   if (text.length > limits.forkFileBytesMax) throw tooLarge(text.length)
   await mkdir(folderOf(stateDir), { recursive: true, mode: 0o700 })
-  const written = `${path}.${process.pid}.tmp`
-  try {
-    await writeFile(written, text, { mode: 0o600, flag: 'wx' })
-    await rename(written, path)
-  } catch (fault) {
-    await rm(written, { force: true })
-    throw fault
-  }
+  writePrivate(path, text)
 }
 
 /**

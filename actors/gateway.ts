@@ -7,28 +7,29 @@
  * The newcomer's first file: from here connection → frame → methods → session → durable → outbox
  * → hub is the way of one message.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ResolvedConfig, resolveConfig } from '../protocol/config/defaults.ts'
-import { parseConfigText, requireConfig } from '../protocol/config/parse.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import type { ResolvedConfig } from '../protocol/config/defaults.ts'
+import { GATEWAY } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
 import type { AuthSettings } from './admission.ts'
-import { type Channels, openChannels } from './channel.ts'
+import { type Channels, openChannels, type RunDefaults } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
+import { ConfigFiles } from './config-files.ts'
+import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { Idempotency } from './idempotency.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
+import { type Lockouts, openLockouts } from './lockouts.ts'
 import { handleCommand } from './methods.ts'
-import type { ConfigFile, MethodHouse } from './methods/house.ts'
-import { openModels } from './models/registry.ts'
+import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
+import { Pairings } from './pairings.ts'
 import { ModelDriver } from './run.ts'
 import type { Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
@@ -42,6 +43,10 @@ export interface GatewayOptions {
   readonly version: string
   readonly verified?: Promise<void> // a verification of the journal that is under way
   readonly store?: Store // tests hand in their own
+  /** Asks whoever runs this to stop it and to start it anew. */
+  readonly restart?: () => void
+  /** Why the written configuration must not be used although it can be read: the last good is. */
+  readonly broken?: string
 }
 
 export interface RunningGateway {
@@ -55,36 +60,28 @@ export interface RunningGateway {
   readonly failed: Promise<Error>
 }
 
-const GATEWAY: StreamId = streamId('gateway', 'main')
-
 /**
  * Starts the gateway; resolves when it serves.
  * @throws {GatewayError} CONFIG_INVALID, PORT_TAKEN, STORE_*: nothing is left open.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { file, config } = readConfig(options)
+  const { stateDir, configPath, env, services } = options
+  const files = new ConfigFiles(stateDir, configPath)
+  const live = readLive({ files, env, services, broken: options.broken ?? null })
   const store = options.store ?? (await openJournal(options))
-  const house = assemble(options, { file, config, store })
+  const restart = (): void => options.restart?.()
+  const configuration = new ConfigKeeper({ files, env, services, restart }, live)
+  const house = assemble(options, { configuration, store })
   try {
     const recovered = await boot(house, options)
     return running(house, recovered)
   } catch (error) {
     await house.kernel.stop()
+    configuration.stop()
     await house.channels.close()
     await store.close()
     throw error
   }
-}
-
-function readConfig({ configPath, env }: GatewayOptions): {
-  file: ConfigFile
-  config: ResolvedConfig
-} {
-  const text = existsSync(configPath) ? readFileSync(configPath, 'utf8') : ''
-  const source = { file: configPath, env }
-  const config = resolveConfig(text === '' ? {} : requireConfig(text, source))
-  const parsed = text === '' ? {} : parseConfigText(text, configPath)
-  return { file: { path: configPath, text, parsed }, config }
 }
 
 function openJournal({ stateDir, verified }: GatewayOptions): Promise<Store> {
@@ -99,46 +96,45 @@ interface House {
   readonly connections: Connections
   readonly models: ModelDriver
   readonly heads: Heads
+  readonly configuration: ConfigKeeper
+  readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
 }
 
 function assemble(
   options: GatewayOptions,
-  { file, config, store }: { file: ConfigFile; config: ResolvedConfig; store: Store },
+  { configuration, store }: { configuration: ConfigKeeper; store: Store },
 ): House {
-  const { services, version, env } = options
+  const { services, version } = options
+  const { config } = configuration.live
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
-  const found = openModels(config, services, env)
-  const models = new ModelDriver(
-    { store, registry, services, publish: (delta) => hub.delta(delta) },
-    {
-      concurrentMax: config.agent.maxConcurrent,
-      systemPrompt: config.agent.systemPrompt,
-      find: (model) => found.find(model),
-    },
-  )
-  const defaults = {
-    model: config.agent.model.primary,
-    thinking: 'off',
-    messagesMax: config.session.maxMessages,
-  }
+  const models = openModelDriver(options, configuration, kernel)
   const setups = setUpChannels(config, services)
-  const channels = openChannels(setups, defaults, { registry, store, work, services })
-  for (const [name, driver] of [...models.drivers(), ...channels.drivers]) drivers.set(name, driver)
+  const channels = openChannels(setups, () => runDefaults(configuration), {
+    registry,
+    store,
+    work,
+    services,
+  })
+  const all = [...models.drivers(), ...channels.drivers, ...configuration.drivers()]
+  for (const [name, driver] of all) drivers.set(name, driver)
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
+  const pairings = new Pairings({ registry, store, work, services })
+  const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
     registry,
     store,
     heads,
     work,
     channels,
+    pairings,
+    url: () => urlOf(house),
     services,
-    config,
-    configFile: file,
+    configuration,
     idempotency: new Idempotency(store, work),
     startedAt: services.clock.monotonic(),
     activeRuns: () => models.active,
@@ -152,16 +148,44 @@ function assemble(
     version,
     epoch: store.epoch(),
     auth: authSettings(config),
+    pairings,
+    limiter: lockouts.limiter,
     handle: (command, origin) => handleCommand(methodHouse, command, origin),
   })
+  kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  return { options, config, kernel, channels, connections, models, heads, tell, listener: null }
+  const own = { kernel, channels, connections, models, heads, lockouts, configuration }
+  const house: House = { options, config, ...own, tell, listener: null }
+  return house
+}
+
+// Read anew for each message, so that a change takes effect at once.
+function runDefaults({ live }: ConfigKeeper): RunDefaults {
+  const { agent, session } = live.config
+  return { model: agent.model.primary, thinking: 'off', messagesMax: session.maxMessages }
+}
+
+function openModelDriver(
+  { services }: GatewayOptions,
+  configuration: ConfigKeeper,
+  { store, registry, hub }: Kernel,
+): ModelDriver {
+  return new ModelDriver(
+    { store, registry, services, publish: (delta) => hub.delta(delta) },
+    {
+      concurrentMax: configuration.live.config.agent.maxConcurrent,
+      systemPrompt: () => configuration.live.config.agent.systemPrompt,
+      find: (model) => configuration.live.models.find(model),
+    },
+  )
 }
 
 function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
+  const { autoApprove } = auth
   const secret = auth.mode === 'password' ? auth.password : auth.token
-  return secret === null ? { mode: 'none', secret: '' } : { mode: auth.mode, secret }
+  if (secret === null) return { mode: 'none', secret: '', autoApprove }
+  return { mode: auth.mode, secret, autoApprove }
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
@@ -172,8 +196,12 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   keepCode(kernel.store, services.log)
   await house.tell({ type: 'gateway.booted', epoch, version }, cause)
   const recovered = await kernel.recover(cause)
+  await house.configuration.start(kernel.registry, cause)
   await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port } = config.gateway
+  const { address, port, loopback, allowedHosts, allowedOrigins } = config.gateway
+  if (!loopback) {
+    services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
+  }
   house.listener = await openListener(
     { address, port: options.port ?? port },
     {
@@ -181,6 +209,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
       log: services.log,
       clock: services.clock,
       isReady: () => house.listener !== null,
+      lists: { allowedHosts, allowedOrigins },
     },
   )
   house.heads.start()
@@ -194,12 +223,18 @@ function running(house: House, recovered: Recovered): RunningGateway {
   let stopping: Promise<void> | null = null
   return {
     port,
-    url: `ws://${config.gateway.loopback ? '127.0.0.1' : config.gateway.address}:${port}`,
+    url: urlOf(house),
     model: config.agent.model.primary,
     recovered,
     failed: kernel.store.failed,
     stop: (reason) => (stopping ??= stop(house, reason)),
   }
+}
+
+function urlOf({ config, listener }: House): string {
+  const { loopback, address } = config.gateway
+  const host = loopback && !address.includes(':') ? '127.0.0.1' : address
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${listener?.port ?? 0}`
 }
 
 // Half of the budget for work in hand, a quarter for sockets; the rest for the checkpoint.
@@ -211,6 +246,7 @@ async function stop(house: House, reason: string): Promise<void> {
       clock.after(ms, resolve)
     })
   listener?.stop()
+  house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
   // Without room for this record the next boot counts a crash; the stop goes on.
@@ -226,6 +262,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
   await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()
+  house.lockouts.close()
   listener?.close()
   log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })
 }

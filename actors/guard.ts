@@ -89,11 +89,11 @@ export class Guard {
   }
 
   /** Tells the peer why, and lets go of the socket soon, whether it listens or not. */
-  end(code: number, reason: string): void {
+  end(code: number, reason: string, graceMs: number = limits.closeGraceMs): void {
     if (this.#ended) return
     this.#ended = true
     this.#socket.close(code, reason)
-    const cancel = this.#clock.after(limits.closeGraceMs, () => this.#socket.terminate())
+    const cancel = this.#clock.after(graceMs, () => this.#socket.terminate())
     this.#socket.once('close', cancel)
   }
 

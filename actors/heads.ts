@@ -2,12 +2,12 @@
  * Signed heads: tells clients what the journal is now, and signs it from time to time.
  *
  *   every limits.headEveryRecords records · every limits.headIntervalMs where something is new ·
- *   at the first start · at an ordered stop
+ *   at each start where something is new · at an ordered stop
  *
  * Promises that the journal never waits for a signature: without a key, or where signing fails, a
  * line in the log says so and the records behind the newest head stay an unsigned tail.
  */
-import type { Tree } from '../protocol/history/merkle.ts'
+import { isEqual, type Tree } from '../protocol/history/merkle.ts'
 import { formatVerifier } from '../protocol/history/checkpoint.ts'
 import { limits } from '../protocol/limits.ts'
 import type { SignedHead, Store } from '../store/contract.ts'
@@ -47,11 +47,6 @@ export class Heads {
     return this.#key === null ? null : formatVerifier(this.#key.verifier)
   }
 
-  /** The newest signed head, or null. */
-  get signed(): SignedHead | null {
-    return this.#signed
-  }
-
   /** The head of now; null while an older journal's tree is being made, or cannot be. */
   current(): HeadNotice | null {
     if (!this.#isReady) return null
@@ -61,10 +56,10 @@ export class Heads {
     return { size: tree.size, root, checkpoint: this.#signed?.text ?? null }
   }
 
-  /** Begins to sign; the first time at once. */
+  /** Begins to sign: at once what an earlier process left unsigned. */
   start(): void {
     this.#signLater()
-    if (this.#signed === null) void this.sign()
+    void this.sign()
   }
 
   /** Hears of each committed record. */
@@ -91,7 +86,7 @@ export class Heads {
     const own = this.#key?.verifier.publicKey
     const known = this.#store.keys()
     if (own === undefined || known.length === 0) return
-    if (known.some((key) => Buffer.compare(key, own) === 0)) return
+    if (known.some((key) => isEqual(key, own))) return
     this.#services.log.warn('heads will be signed by another key than before', { key: this.key })
   }
 

@@ -6,30 +6,23 @@
  * in it. An upgrade must be HTTP/1.1, version 13, with one Host and one key, to a path of ours.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Refusal } from './hosts.ts'
 
-/** How a request is refused: status line, further header lines, and why, for the log. */
-export interface FormRefusal {
-  readonly status: string
-  readonly headers: string // each line ends with CR LF
-  readonly reason: string
-}
-
-/** What the probes ask. */
-export interface Probes {
+/** What an answer depends on. */
+export interface Standing {
   readonly isReady: () => boolean
+  readonly refusal: Refusal | null // of the request's head
 }
 
-const ONCE = ['host', 'origin', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
+const ONCE = ['origin', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 const VERSION_13 = 'sec-websocket-version: 13\r\n'
 
-/** Judges the form of an upgrade; null: it is one. Who asks, and from where, is judged elsewhere. */
-export function judgeForm(request: IncomingMessage): FormRefusal | null {
+/** Judges the form of an upgrade; null: it is one. Host, Origin and URL are judged in hosts.ts. */
+export function judgeForm(request: IncomingMessage): Refusal | null {
   const { headers, method, httpVersion } = request
-  if (headers.host === undefined) return refuse('400 Bad Request', 'no host')
   const twice = ONCE.find((name) => countOf(request, name) > 1)
   if (twice !== undefined) return refuse('400 Bad Request', `${twice} was said twice`)
-  if (!isPath(request.url)) return refuse('400 Bad Request', 'the target is no path')
   if (headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined) {
     return refuse('400 Bad Request', 'an upgrade has no body')
   }
@@ -50,7 +43,7 @@ export function judgeForm(request: IncomingMessage): FormRefusal | null {
 export function answerHttp(
   request: IncomingMessage,
   response: ServerResponse,
-  { isReady }: Probes,
+  { isReady, refusal }: Standing,
 ): void {
   const { method, url = '' } = request
   if (request.httpVersionMajor !== 1) {
@@ -63,9 +56,9 @@ export function answerHttp(
     response.setHeader('connection', 'close')
     return respond(response, 405, { error: 'only GET and HEAD' })
   }
-  if (!isPath(url) || countOf(request, 'host') > 1) {
+  if (refusal !== null) {
     response.setHeader('connection', 'close')
-    return respond(response, 400, { error: 'expected a path and one Host' })
+    return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
   }
   switch (url.split('?')[0]) {
     case '/health':
@@ -94,12 +87,8 @@ function respond(response: ServerResponse, status: number, body: object): void {
   response.end(`${JSON.stringify(body)}\n`)
 }
 
-function refuse(status: string, reason: string, headers = ''): FormRefusal {
+function refuse(status: string, reason: string, headers = ''): Refusal {
   return { status, headers, reason }
-}
-
-function isPath(url: string | undefined): boolean {
-  return url !== undefined && url.startsWith('/') && !url.startsWith('//')
 }
 
 // Node keeps the first of some headers and forgets the rest.

@@ -5,23 +5,13 @@
  * Directories are 0700 and files 0600: notes are about people. A document is replaced whole, so a
  * crash leaves the old one or the new one.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../protocol/errors.ts'
 import { type Incident, parseIncident } from '../protocol/history/incident.ts'
 import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import { notWritten, writePrivate } from './private-file.ts'
 
 /** The incidents of one state directory. */
 export interface Incidents {
@@ -173,11 +163,6 @@ function isFault(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-function notWritten(path: string, cause: unknown): GatewayError {
-  const reason = cause instanceof Error ? cause.message : 'unknown fault'
-  return new GatewayError('PERMISSION', `${path}: not written: ${reason}`, { path }, cause)
-}
-
 function readDocument(path: string): Incident | null {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return null
@@ -202,25 +187,4 @@ function writeDocument(directory: string, text: string): void {
     throw new GatewayError('PAYLOAD_TOO_LARGE', 'incident: too many notes; begin another')
   }
   writePrivate(join(directory, DOCUMENT), text)
-}
-
-/**
- * Writes a file that only its owner may read: whole or not at all.
- * @throws {GatewayError} PERMISSION: no such directory, no right, no room; nothing is left behind.
- */
-export function writePrivate(path: string, data: string | Uint8Array): void {
-  const draft = `${path}.${process.pid}.tmp`
-  try {
-    const file = openSync(draft, 'w', 0o600)
-    try {
-      writeFileSync(file, data)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(draft, path)
-  } catch (cause) {
-    rmSync(draft, { force: true })
-    throw notWritten(path, cause)
-  }
 }

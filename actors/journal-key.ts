@@ -9,21 +9,12 @@
  * signer's, not who the signer is: remember the key that `history head` shows somewhere else.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../protocol/errors.ts'
 import { signCheckpoint, type Verifier, verifierOf } from '../protocol/history/checkpoint.ts'
 import type { Tree } from '../protocol/history/merkle.ts'
+import { writePrivate } from './private-file.ts'
 
 /** Signs heads in a journal's name. */
 export interface JournalKey {
@@ -60,14 +51,6 @@ function makeKey(stateDir: string, path: string): KeyObject {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   chmodSync(directory, 0o700)
   const { privateKey } = generateKeyPairSync('ed25519')
-  const written = `${path}.${process.pid}`
-  const file = openSync(written, 'w', 0o600)
-  try {
-    writeSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(written, path)
+  writePrivate(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
   return privateKey
 }

@@ -7,7 +7,7 @@
  */
 import { setAutoFreeze } from 'immer'
 import type { OpenWork } from '../machines/projections/open-work.ts'
-import { type StreamId, streamId } from '../protocol/ids.ts'
+import { GATEWAY, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Store } from '../store/contract.ts'
 import { Hub } from './hub.ts'
@@ -100,8 +100,6 @@ export function openKernel(
     },
   }
 }
-
-const GATEWAY: StreamId = streamId('gateway', 'main')
 
 /** Checkpoint first, then the snapshot, then the removal: each makes the next one safe. */
 async function compact(

@@ -1,20 +1,19 @@
 /**
  * The door: one HTTP server, which upgrades WebSockets and answers probes. Before step 1 of 8.
  *
- * Host and Origin are judged before any state is made: a Host must be an address or a name of this
- * machine (against DNS rebinding), an Origin must be our own (against web pages). Nothing secret is
- * ever read from a URL. Compression is off.
+ * Host, Origin and URL are judged before any state is made, for HTTP and for upgrades alike
+ * (hosts.ts). Nothing secret is ever read from a URL, no subprotocol is echoed, compression is off.
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
-import { hostname } from 'node:os'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import type { Peer } from './admission.ts'
 import type { Connections } from './connections.ts'
+import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
 import { answerHttp, judgeForm } from './http.ts'
+import type { Peer } from './peer.ts'
 import { addressOf, endWith, RawSockets } from './raw-sockets.ts'
 import type { Clock, Log } from './services.ts'
 import { Turnstile } from './turnstile.ts'
@@ -32,6 +31,7 @@ interface Door {
   readonly log: Log
   readonly clock: Clock
   readonly isReady: () => boolean
+  readonly lists: DoorLists
 }
 
 /**
@@ -48,6 +48,7 @@ export async function openListener(
     perMessageDeflate: false,
     clientTracking: false,
     maxFragments: limits.fragmentsMax,
+    handleProtocols: () => false,
   })
   let stopped = false
   const raw = new RawSockets(door.clock)
@@ -99,7 +100,11 @@ function openServer(door: Door, raw: RawSockets): Server {
   })
   server.on('request', (request, response) => {
     raw.spoke(request.socket)
-    answerHttp(request, response, door)
+    const refusal = judgeHead(request, door.lists, portOf(request))
+    if (refusal !== null) {
+      door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
+    }
+    answerHttp(request, response, { isReady: door.isReady, refusal })
   })
   server.on('connect', (_request, socket: Duplex) => {
     endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')
@@ -115,43 +120,28 @@ const STATUS_OF: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-interface Refusal {
-  readonly status: string
-  readonly headers?: string
-  readonly reason: string
-}
-
 const REFUSE_CROWD: Refusal = { status: '503 Service Unavailable', reason: 'a crowd at the door' }
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
-function judgeUpgrade(request: IncomingMessage, { connections }: Door): Refusal | null {
-  const form = judgeForm(request)
-  if (form !== null) return form
-  const { host = '', origin } = request.headers
-  if (!isOwnHost(host))
-    return { status: '403 Forbidden', reason: `host ${host} is not this machine` }
-  if (origin !== undefined && origin !== `http://${host}`) {
-    return { status: '403 Forbidden', reason: `origin ${origin} is not allowed` }
-  }
+function judgeUpgrade(request: IncomingMessage, { connections, lists }: Door): Refusal | null {
+  const refusal = judgeForm(request) ?? judgeHead(request, lists, portOf(request))
+  if (refusal !== null) return refusal
   const reason = connections.refusal(addressOf(request.socket.remoteAddress))
   return reason === null ? null : { status: '503 Service Unavailable', reason }
 }
 
-// A name can be made to resolve here by anybody; an address or our own name can not.
-function isOwnHost(host: string): boolean {
-  const name = host
-    .replace(/:\d+$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase()
-  const own = hostname().toLowerCase()
-  return isIP(name) !== 0 || name === 'localhost' || name === own || name === `${own}.local`
+function portOf({ socket }: IncomingMessage): number {
+  return socket.localPort ?? 0
 }
 
 const FORWARDING_HEADERS = [
   'forwarded',
   'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
   'x-real-ip',
   'cf-connecting-ip',
+  'true-client-ip',
   'tailscale-user-login',
   'via',
 ]

@@ -7,14 +7,15 @@
  * line who holds the lock. Two containers that share a directory but not a network do not see one
  * another here: the journal's own lock and epoch stand behind this one.
  */
-import { createHash } from 'node:crypto'
 import { link, realpath, rename, unlink } from 'node:fs/promises'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sha256Hex } from '../protocol/digest.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { isObject } from '../protocol/members.ts'
 
 /** What the holder of a lock says of itself. */
 export interface LockInfo {
@@ -90,8 +91,7 @@ export async function askLock(
 
 async function lockPath(stateDir: string, kind: LockKind): Promise<string> {
   const real = await realpath(stateDir)
-  // Not through protocol/codec.ts: verbs ask here too, and would load msgpackr for one digest.
-  const name = createHash('sha256').update(real).digest('hex').slice(0, 32)
+  const name = sha256Hex(real).slice(0, 32)
   if (kind === 'abstract') return `\0openclaw-${name}`
   const inside = join(real, 'gateway.sock')
   return Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX
@@ -196,10 +196,6 @@ function parseInfo(text: string): LockInfo | null {
   if (port !== null && !isCount(port)) return null
   if (typeof version !== 'string' || typeof ready !== 'boolean') return null
   return { pid, port, startedAt, version, ready }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }
 
 function isCount(value: unknown): value is number {

@@ -11,7 +11,17 @@ import {
 import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
-import { configGet, health, sessionsList, subscribe } from './methods/read.ts'
+import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
+import { health, sessionsList, subscribe } from './methods/read.ts'
+import {
+  deviceList,
+  deviceRevoke,
+  deviceRotate,
+  pairingApprove,
+  pairingList,
+  pairingReject,
+  pairingSetup,
+} from './methods/pairing.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
@@ -49,8 +59,28 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return channelPairingApprove(house, command.params, origin)
     case 'channel.pairing.reject':
       return channelPairingReject(house, command.params, origin)
+    case 'config.schema':
+      return configSchema(house, command.params, origin)
+    case 'config.apply':
+      return configApply(house, command.params, origin)
+    case 'config.patch':
+      return configPatch(house, command.params, origin)
     case 'config.get':
       return configGet(house, command.params, origin)
+    case 'pairing.list':
+      return pairingList(house, command.params, origin)
+    case 'pairing.approve':
+      return pairingApprove(house, command.params, origin)
+    case 'pairing.reject':
+      return pairingReject(house, command.params, origin)
+    case 'pairing.setup':
+      return pairingSetup(house, command.params, origin)
+    case 'device.list':
+      return deviceList(house, command.params, origin)
+    case 'device.revoke':
+      return deviceRevoke(house, command.params, origin)
+    case 'device.rotate':
+      return deviceRotate(house, command.params, origin)
     case 'connect':
       throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
   }

@@ -2,7 +2,12 @@
  * Replays, reruns and explorations under the code that is asked for: our own in this process, any
  * other in a child (code-host.ts).
  */
-import { type Exploration, exploreSegment, type ExplorePlan } from '../machines/history/explore.ts'
+import {
+  type Exploration,
+  type ExplorePlan,
+  exploreSampled,
+  type ExploreSample,
+} from '../machines/history/explore.ts'
 import { type Rerun, rerunSegment } from '../machines/history/fork.ts'
 import type { RerunPlan } from '../machines/history/plan.ts'
 import {
@@ -23,7 +28,7 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { type LoadCode, storedCode } from './code-files.ts'
 import { type CodeHost, type CodeHostOptions, openCodeHost } from './code-host.ts'
-import type { CodeFiles, ExploreSample } from './code-wire.ts'
+import type { CodeFiles } from './code-wire.ts'
 
 /** Which code: ours, that which wrote each record, or one that is at hand as files. */
 export type CodeChoice = 'current' | 'recorded' | CodeFiles
@@ -70,13 +75,7 @@ function ownRunner(own: Code): Runner {
   return {
     id: own.id,
     rerun: (segment, plan) => Promise.resolve(rerunSegment(segment, own, plan)),
-    explore: (segment, plan) => {
-      const samples: ExploreSample[] = []
-      const exploration = exploreSegment(segment, own, plan, (violation, crashed) => {
-        if (samples.length < limits.exploreSamplesMax) samples.push({ violation, segment: crashed })
-      })
-      return Promise.resolve({ exploration, samples })
-    },
+    explore: (segment, plan) => Promise.resolve(exploreSampled(segment, own, plan)),
     close: () => Promise.resolve(),
   }
 }

@@ -30,7 +30,7 @@ export interface Delta {
 
 export interface ModelSettings {
   readonly concurrentMax: number
-  readonly systemPrompt: string
+  readonly systemPrompt: () => string
   /** Finds the provider of a model name such as `home/llama3.2`, or null. */
   readonly find: (model: string) => FoundModel | null
 }
@@ -108,7 +108,7 @@ export class ModelDriver {
     const { runId, sessionKey, attempt } = params
     const call = {
       model,
-      system: formatSystem(this.#settings.systemPrompt, params.asked),
+      system: formatSystem(this.#settings.systemPrompt(), params.asked),
       messages: this.#prompt(params),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,

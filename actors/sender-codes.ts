@@ -5,13 +5,17 @@
  * ends in between leaves a digest that nobody knows the code of: the sender gets another one.
  */
 import { type ChannelContext, judgePerson, type Written } from '../machines/channel.ts'
+import {
+  digestPairingCode,
+  makePairingCode,
+  PAIRING_CODE_BYTES,
+  showPairingCode,
+} from '../protocol/auth/pairing-code.ts'
+import { cutText } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { CODE_BYTES, digestCode, formatCode, parseCode } from '../protocol/sender-code.ts'
-import type { ChannelAdapter } from './channels/adapter.ts'
-import { DeliveryFault } from './channels/adapter.ts'
+import { type ChannelAdapter, DeliveryFault } from './channels/adapter.ts'
 import type { Outcome } from './outbox.ts'
 import type { Chance } from './services.ts'
-import { cutText } from '../protocol/ids.ts'
 
 /** Keeps the codes that were drawn and not told yet. */
 export class SenderCodes {
@@ -25,9 +29,9 @@ export class SenderCodes {
   /** Draws a code where the channel would tell one; the digest for the event, or nothing. */
   draw(context: ChannelContext, written: Omit<Written, 'codeDigest'>): { codeDigest?: string } {
     if (judgePerson(context, written).rule !== 'dm.pairing') return {}
-    const code = formatCode(this.#chance.bytes(CODE_BYTES))
-    const codeDigest = digestCode(parseCode(code) ?? '')
-    this.#codes.set(codeDigest, code)
+    const code = makePairingCode(this.#chance.bytes(PAIRING_CODE_BYTES))
+    const codeDigest = digestPairingCode(code)
+    this.#codes.set(codeDigest, showPairingCode(code))
     const [oldest] = this.#codes.keys()
     if (this.#codes.size > limits.codesHeldMax && oldest !== undefined) this.#codes.delete(oldest)
     return { codeDigest }

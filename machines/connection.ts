@@ -10,11 +10,12 @@
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
+import type { Role } from '../protocol/auth/scopes.ts'
 
 export type ConnectionOpened = {
   type: 'connection.opened'
   deviceId: string
-  role: 'client' | 'node'
+  role: Role
   scopes: string[]
   subscribe: string[] | null // null: everything
   resumeFrom: number | null
@@ -29,7 +30,7 @@ export type ConnectionEvent =
 
 export interface ConnectionContext {
   deviceId: string
-  role: 'client' | 'node'
+  role: Role
   scopes: string[]
   subscribe: string[] | null
   openedAt: number

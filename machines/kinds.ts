@@ -2,10 +2,11 @@
 import type { AnyMachineSnapshot } from 'xstate'
 import type { StreamKind } from '../protocol/ids.ts'
 import { channelMachine, channelWaits } from './channel.ts'
+import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
 import { gatewayMachine } from './gateway.ts'
-import { pairingMachine } from './pairing.ts'
+import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
 import { sessionMachine } from './session.ts'
 import { createStepper, type Stepper } from './step.ts'
@@ -23,7 +24,10 @@ const never = () => NO_WAITS
 export const kinds: Readonly<Record<StreamKind, Kind>> = {
   gateway: { stepper: createStepper(gatewayMachine), waits: never },
   connection: { stepper: createStepper(connectionMachine), waits: never },
-  pairing: { stepper: createStepper(pairingMachine), waits: never },
+  pairing: {
+    stepper: createStepper(pairingMachine),
+    waits: (snapshot) => pairingWaits(snapshot.value, snapshot.context),
+  },
   session: { stepper: createStepper(sessionMachine), waits: never },
   run: {
     stepper: createStepper(runMachine),
@@ -32,6 +36,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   channel: {
     stepper: createStepper(channelMachine),
     waits: (snapshot) => channelWaits(snapshot.value, snapshot.context),
+  },
+  config: {
+    stepper: createStepper(configMachine),
+    waits: (snapshot) => configWaits(snapshot.value, snapshot.context),
   },
   delivery: {
     stepper: createStepper(deliveryMachine),

@@ -4,13 +4,19 @@
  * One definition, for the generator of `dist/code.json`, for the gateway that keeps its own code in
  * the journal, and for whoever reads it back from there.
  */
-import { sha256Hex } from './codec.ts'
+import { sha256Hex } from './digest.ts'
 
 /** What an identity is computed over. */
 export interface CodeParts {
   readonly files: Readonly<Record<string, string>> // path below dist/ -> sha256 in hex
   readonly xstate: string // exact versions
   readonly immer: string
+}
+
+/** Lists what a compiled file imports of its own tree, as written: relative, static or not. */
+export function importsOf(text: string): string[] {
+  const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g)
+  return [...found].map(([, specifier = '']) => specifier)
 }
 
 /** Names code by 16 hex digits; the order of the files does not matter. */

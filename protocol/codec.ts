@@ -4,9 +4,12 @@
  * Everything that is hashed is hashed here, so that a digest has one definition. msgpackr runs
  * without records and structures: each value stands alone and can be read for ever (D-R20).
  */
-import { createHmac, hash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { Packr } from 'msgpackr'
+import { sha256Hex } from './digest.ts'
 import { GatewayError } from './errors.ts'
+
+export { sha256, sha256Hex } from './digest.ts'
 
 const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true })
 
@@ -25,16 +28,6 @@ export function unpack(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new GatewayError('RECORD_FORMAT', 'msgpack: unreadable document', {}, cause)
   }
-}
-
-/** Digests bytes or text with SHA-256: 32 bytes. */
-export function sha256(data: Uint8Array | string): Uint8Array {
-  return hash('sha256', data, 'buffer')
-}
-
-/** Digests bytes or text with SHA-256: 64 hex digits. */
-export function sha256Hex(data: Uint8Array | string): string {
-  return hash('sha256', data, 'hex')
 }
 
 /**

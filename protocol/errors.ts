@@ -39,6 +39,7 @@ export const ERROR_CODES = [
   'REPLAY_DIVERGED', // replay gave another state than the record says
   // The house.
   'CONFIG_INVALID', // details.file, line, column, path
+  'CONFIG_STALE', // baseHash is missing or old; details.hash is that of now
   'PORT_TAKEN', // details.port, pid where known
   'NOT_RUNNING',
   'ALREADY_RUNNING', // details.pid

@@ -9,6 +9,7 @@
 import { GatewayError } from './errors.ts'
 import { quote } from './ids.ts'
 import { limits } from './limits.ts'
+import { isObject } from './members.ts'
 
 /** A request as it came: `method` is absent in the specification's dialect. */
 export interface RequestFrame {
@@ -86,10 +87,6 @@ function checkShape(value: object, depth: number, count: { keys: number }): void
 
 function checkText(text: string): void {
   if (!text.isWellFormed()) throw invalid('frame: a text holds half a character')
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function describe(value: unknown): string {

@@ -17,6 +17,7 @@ export const STREAM_KINDS = [
   'run',
   'channel',
   'delivery',
+  'config',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]
@@ -30,6 +31,9 @@ const KINDS: ReadonlySet<string> = new Set(STREAM_KINDS)
 export function streamId(kind: StreamKind, id: string): StreamId {
   return `${kind}:${id}`
 }
+
+/** The one actor of the gateway itself. */
+export const GATEWAY: StreamId = streamId('gateway', 'main')
 
 /** Reads the kind of a stream id. @throws {GatewayError} INVALID_REQUEST: no known kind. */
 export function streamKind(stream: string): StreamKind {

@@ -42,6 +42,40 @@ export const limits = {
   controlWritersMax: 1_000, // Devices and methods remembered; the oldest go first.
   resumeRecordsMax: 50_000, // About a second of reading; a client further behind must refetch.
 
+  // Who may come in.
+  challengeMs: 60_000, // A nonce is signed by a program, at once; a slow link gets a minute.
+  challengesPerConnectionMax: 4, // The one on opening, and three answers that ask for a signature.
+  expelGraceMs: 500, // A revoked device's socket is gone within a second, polite or not.
+  signatureSkewMs: 60_000, // How far a device's clock may be off, where it signs its own time.
+  pairingMs: 600_000, // A request waits this long for a person; its code lives as long.
+  pairingCodeTriesMax: 5, // Wrong codes typed while a code is alive; then it is burned.
+  pairingCodeCharsMax: 12, // As typed, dashes and spaces included; request ids have 36.
+  pairingRejectedMs: 3_600_000, // A rejected device may ask again after an hour.
+  pairingWaitingMax: 32, // Requests waiting for a person: a list that can still be read.
+  pairingWaitingPerAddressMax: 3, // A house behind one address pairs this many devices at a time.
+  pairingRequestsPerAddressHour: 20, // New requests, about 1 KB of journal each.
+  pairingRequestsPerHour: 120, // All addresses together: strangers add at most 3 MB a day.
+  setupCodesMax: 16, // One-time codes on somebody's screen at a time.
+  deviceIdShownChars: 16, // Of a fingerprint, where it is only to be recognised.
+  devicesListMax: 1_000, // Rows of `device.list`; a house has under 50.
+  authFailuresMax: 10, // Upstream's: wrong credentials of one address and class in a window.
+  authFailuresGlobalMax: 200, // Of all addresses together: guessing from many places.
+  authWindowMs: 60_000, // Upstream's.
+  authLockMs: 300_000, // Upstream's.
+  authGlobalLockMs: 60_000, // Short: it shuts out the innocent too. Paired devices are not asked.
+  authLoopbackLockMs: 5_000, // Loopback is slowed, not shut out: 12 guesses a minute (S27).
+  authTrackedMax: 10_000, // Addresses remembered, about 2 MB; the least recently failed go first.
+  authSavedMax: 1_000, // Of these, the newest that outlive a restart: a file under 200 KB.
+  authSaveDelayMs: 1_000, // Failures in this time share one write.
+  scryptCostLog2: 15, // N = 2^15: 32 MiB and about 80 ms for one guess.
+  scryptCostLog2Min: 14,
+  scryptCostLog2Max: 17, // 128 MiB for each of `passwordChecksMax`.
+  scryptBlockSize: 8, // RFC 7914, 2.
+  scryptParallel: 1,
+  scryptParallelMax: 4,
+  passwordChecksMax: 2, // At a time: half of Node's pool stays free for files.
+  passwordChecksWaitingMax: 16, // More is answered UNAVAILABLE at once.
+
   // Names and texts.
   sessionKeyBytesMax: 512,
   idempotencyKeyCharsMax: 128,
@@ -143,6 +177,7 @@ export const limits = {
   inFlightRecordsMax: 64, // How far back an actor's open outputs are looked for: about 2 ms; each boot settles older ones.
   whyStepsMax: 1_000, // Causes in one chain; real ones are under 20.
   whyRecordsMax: 10_000, // Records looked at for what came of one.
+  whyWriterRecordsMax: 4_096, // Records of one actor stepped for one `why.explain`: about 100 ms.
   proofStatesMax: 256, // States tried for a proof; real actors reach under 10 by themselves.
   timelineRecordsMax: 100_000, // Records of one timeline: 20 MB of text.
   bisectRunMs: 60_000, // One probe of `bisect run`.
@@ -212,5 +247,10 @@ export const limits = {
   logLineCharsMax: 4_096,
   logFieldCharsMax: 256, // One field: a User-Agent of 15 KB is an attack on whoever reads it (S46).
   configBytesMax: 1024 * 1024,
+  configVersionsMax: 20, // Past configurations: weeks of changes, 20 small files.
+  configLookMs: 2_000, // How often the file is looked at for an edit by hand.
+  configPathsShownMax: 100, // Changed paths in one answer.
+  configDelayMsMax: 3_600_000, // A restart may be put off for an hour.
+  configDelayMsDefault: 2_000, // Upstream's: answers leave before the socket does.
   configDepthMax: 32, // Ours nests 6 deep; parts that only upstream reads may go deeper.
 } as const

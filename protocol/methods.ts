@@ -1,5 +1,5 @@
 /**
- * The methods: for each its parameters, the scope it needs, and whether it writes.
+ * The methods: for each its parameters, the scope and role it needs, and whether it writes.
  *
  * One table for both dialects, the reference for scopes and for the wire's documentation. Names of
  * scopes are upstream's.
@@ -18,9 +18,8 @@ import {
   size,
   string,
 } from 'superstruct'
+import { type Role, ROLES, type Scope } from './auth/scopes.ts'
 import { limits } from './limits.ts'
-
-export type Scope = 'operator.read' | 'operator.write' | 'operator.history' | 'operator.admin'
 
 const id = () =>
   define<string>('id', (value) =>
@@ -38,8 +37,20 @@ export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhig
 
 interface MethodSpec {
   readonly params: unknown // a struct
-  readonly scope: Scope | null // null: `connect` itself
+  readonly scope: Scope | null // what a client needs; null: `connect` itself
+  readonly roles: readonly Role[] // who may call it at all; a node needs no scope
   readonly writes: boolean // leaves a record: a lazy connection is recorded first
+}
+
+const CLIENT: readonly Role[] = ['client']
+const scopeNames = () => size(array(size(string(), 1, 64)), 0, 32)
+const pairingCode = () => size(string(), 1, 32)
+
+// A request to pair, by the code that its device shows or by its id.
+const request = {
+  code: optional(pairingCode()),
+  requestId: optional(id()),
+  channel: optional(size(string(), 1, 64)),
 }
 
 const address = () => size(string(), 1, 256)
@@ -51,15 +62,18 @@ const actor = {
 
 const connect = object({
   deviceId: id(),
-  role: optional(enums(['client', 'node'])),
+  role: optional(enums(ROLES)),
+  scopes: optional(scopeNames()),
   auth: optional(
     object({
       token: optional(secret()),
       password: optional(secret()),
       deviceToken: optional(secret()),
+      bootstrapToken: optional(secret()),
       challenge: optional(secret()),
       challengeResponse: optional(secret()),
       publicKey: optional(secret()),
+      signedAt: optional(min(integer(), 0)),
     }),
   ),
   features: optional(names()),
@@ -69,10 +83,23 @@ const connect = object({
   resumeFrom: optional(min(integer(), 0)),
 })
 
+const configChange = object({
+  raw: size(string(), 0, limits.configBytesMax), // JSON5
+  baseHash: optional(size(string(), 1, 128)),
+  note: optional(text()),
+  sessionKey: optional(sessionKey()),
+  restartDelayMs: optional(max(min(integer(), 0), limits.configDelayMsMax)),
+})
+
 /** Every method by its name. */
 export const methods = {
-  connect: { params: connect, scope: null, writes: true },
-  health: { params: object({ probe: optional(boolean()) }), scope: 'operator.read', writes: false },
+  connect: { params: connect, scope: null, roles: ROLES, writes: true },
+  health: {
+    params: object({ probe: optional(boolean()) }),
+    scope: 'operator.read',
+    roles: ROLES,
+    writes: false,
+  },
   send: {
     params: object({
       channel: size(string(), 1, 64),
@@ -82,6 +109,7 @@ export const methods = {
       sessionKey: optional(sessionKey()),
     }),
     scope: 'operator.write',
+    roles: CLIENT,
     writes: true,
   },
   agent: {
@@ -93,10 +121,21 @@ export const methods = {
       idempotencyKey: optional(idempotencyKey()),
     }),
     scope: 'operator.write',
+    roles: CLIENT,
     writes: true,
   },
-  'agent.abort': { params: object({ runId: id() }), scope: 'operator.write', writes: true },
-  subscribe: { params: object({ events: names() }), scope: 'operator.read', writes: true },
+  'agent.abort': {
+    params: object({ runId: id() }),
+    scope: 'operator.write',
+    roles: CLIENT,
+    writes: true,
+  },
+  subscribe: {
+    params: object({ events: names() }),
+    scope: 'operator.read',
+    roles: CLIENT,
+    writes: true,
+  },
   'history.read': {
     params: object({
       range: optional(address()),
@@ -106,21 +145,25 @@ export const methods = {
       bodies: optional(boolean()),
     }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
   'history.subscribe': {
     params: object({ filter: optional(words()), off: optional(boolean()) }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
   'state.at': {
     params: object({ at: optional(address()), ...actor, path: optional(address()) }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
   'state.diff': {
     params: object({ from: address(), to: address(), ...actor }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
   'why.explain': {
@@ -133,12 +176,14 @@ export const methods = {
       at: optional(address()),
     }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
-  'sessions.list': { params: object({}), scope: 'operator.read', writes: false },
+  'sessions.list': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
+    roles: CLIENT,
     writes: false,
   },
   'history.erase': {
@@ -149,16 +194,55 @@ export const methods = {
       dryRun: optional(boolean()),
     }),
     scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'config.get': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
+  'config.schema': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
+  'config.apply': { params: configChange, scope: 'operator.admin', roles: CLIENT, writes: true },
+  'config.patch': { params: configChange, scope: 'operator.admin', roles: CLIENT, writes: true },
+  'pairing.list': { params: object({}), scope: 'operator.admin', roles: CLIENT, writes: false },
+  'pairing.approve': {
+    params: object({ ...request, scopes: optional(scopeNames()) }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'pairing.reject': {
+    params: object(request),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'pairing.setup': {
+    params: object({ role: optional(enums(ROLES)), scopes: optional(scopeNames()) }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'device.list': { params: object({}), scope: 'operator.admin', roles: CLIENT, writes: false },
+  'device.revoke': {
+    params: object({ deviceId: id() }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'device.rotate': {
+    params: object({ deviceId: id(), scopes: optional(scopeNames()) }),
+    scope: 'operator.admin',
+    roles: CLIENT,
     writes: true,
   },
   'channel.pairing.list': {
     params: object({ channel: size(string(), 1, 64) }),
     scope: 'operator.admin',
+    roles: CLIENT,
     writes: false,
   },
   'channel.pairing.approve': {
     params: object({ channel: size(string(), 1, 64), code: size(string(), 1, 32) }),
     scope: 'operator.admin',
+    roles: CLIENT,
     writes: true,
   },
   'channel.pairing.reject': {
@@ -168,9 +252,9 @@ export const methods = {
       senderId: optional(id()),
     }),
     scope: 'operator.admin',
+    roles: CLIENT,
     writes: true,
   },
-  'config.get': { params: object({}), scope: 'operator.read', writes: false },
 } as const satisfies Record<string, MethodSpec>
 
 export type MethodName = keyof typeof methods

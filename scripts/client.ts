@@ -8,7 +8,8 @@ import { type RawData, WebSocket } from 'ws'
 import { askLock } from '../actors/lock.ts'
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import { type Device, keepDevice, readDevice } from './device.ts'
+import { isObject } from '../protocol/members.ts'
+import { answerChallenge, type Device, keepDevice, readDevice } from './device.ts'
 import { isPortNamed, type Settings, urlOf } from './settings.ts'
 import { readVersion } from './version.ts'
 
@@ -24,6 +25,12 @@ export interface ClientEvent {
 export interface Wishes {
   readonly subscribe: readonly string[]
   readonly resumeFrom?: number
+}
+
+/** What the gateway says first: a nonce to sign, and its time. */
+interface Challenge {
+  readonly nonce: string
+  readonly signedAt: number // ms since epoch, the gateway's clock
 }
 
 interface Pending {
@@ -44,10 +51,14 @@ export async function connectGateway(settings: Settings, wishes: Wishes): Promis
   try {
     return await admitted(url, settings, device, wishes)
   } catch (fault) {
-    const isRefused = fault instanceof GatewayError && fault.code === 'UNAUTHORIZED'
-    if (!isRefused || device.deviceToken === null) throw fault
-    // The gateway may have forgotten this device, and would admit it as a new one.
-    return admitted(url, settings, { ...device, deviceToken: null }, wishes)
+    const code = fault instanceof GatewayError ? fault.code : null
+    // Whoever waits for approval comes back as the same device.
+    if (code === 'PAIRING_REQUIRED' && !device.isKept) await keepDevice(settings.stateDir, device)
+    if (code !== 'UNAUTHORIZED' || device.deviceToken === null) throw fault
+    // The gateway may have forgotten this device or its token: it would admit it as a new one, or
+    // by its key.
+    const fresh = { ...device, deviceToken: null, isKept: false }
+    return admitted(url, settings, fresh, wishes)
   }
 }
 
@@ -84,17 +95,22 @@ async function admitted(
   try {
     const { deviceId, deviceToken } = device
     const { token, password } = settings
+    const role = 'client'
+    const challenge = await client.challenge()
+    const shown = { role, token: token ?? deviceToken ?? '' }
+    const proof = challenge === null ? null : answerChallenge(device, challenge, shown)
     const hello = await client.request('connect', {
       deviceId,
-      role: 'client',
-      auth: withoutNulls({ token, password, deviceToken }),
+      role,
+      auth: { ...withoutNulls({ token, password, deviceToken }), ...proof },
       version: readVersion(),
       ...wishes,
     })
     const { deviceToken: issued, position } = hello
     if (typeof position === 'number') client.position = position
-    if (typeof issued === 'string') {
-      await keepDevice(settings.stateDir, { deviceId, deviceToken: issued })
+    const known = typeof issued === 'string' ? issued : deviceToken
+    if (known !== deviceToken || !device.isKept) {
+      await keepDevice(settings.stateDir, { ...device, deviceToken: known })
     }
     return client
   } catch (fault) {
@@ -141,6 +157,7 @@ export class Client {
   #count = 0
   #pending = new Map<string, Pending>()
   #events: ClientEvent[] = []
+  #challenge: Challenge | null = null
   #wake: (() => void) | null = null
   #ended: GatewayError | null = null
 
@@ -169,6 +186,14 @@ export class Client {
       this.#pending.set(id, { resolve, reject, timer })
       this.#socket.send(JSON.stringify({ type: 'req', id, params }))
     })
+  }
+
+  /** Waits for the challenge that opens a connection; null where none comes. */
+  async challenge(): Promise<Challenge | null> {
+    while (this.#challenge === null && this.#ended === null) {
+      if (await this.#sleep(limits.verbProbeMs)) break
+    }
+    return this.#challenge
   }
 
   /**
@@ -211,7 +236,12 @@ export class Client {
     const frame = parseFrame(data)
     if (frame === null) return
     if (frame['type'] === 'res') this.#answered(frame)
-    if (frame['type'] === 'event' && typeof frame['event'] === 'string') {
+    if (frame['event'] === 'connect.challenge') {
+      const { nonce, ts } = payloadOf(frame)
+      if (typeof nonce !== 'string' || typeof ts !== 'number') return
+      this.#challenge = { nonce, signedAt: ts }
+      this.#wake?.()
+    } else if (frame['type'] === 'event' && typeof frame['event'] === 'string') {
       this.#events.push({ event: frame['event'], payload: payloadOf(frame) })
       this.#wake?.()
     }
@@ -265,10 +295,6 @@ function wireFault(error: unknown): GatewayError {
   const more = isObject(details) ? details : {}
   if (isErrorCode(code)) return new GatewayError(code, text, more)
   return new GatewayError('INTERNAL', `${String(code)}: ${text}`, more)
-}
-
-function isObject(value: unknown): value is Payload {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function withoutNulls(members: Readonly<Record<string, string | null>>): object {

@@ -13,7 +13,8 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { codeId, type CodeParts } from '../protocol/code.ts'
+import { codeId, type CodeParts, importsOf } from '../protocol/code.ts'
+import { memberOf } from '../protocol/members.ts'
 import { show } from './output.ts'
 
 /** What `dist/code.json` holds. */
@@ -23,7 +24,6 @@ export interface CodeIdentity extends CodeParts {
 
 const ROOM = 'machines'
 const READERS = ['history', 'chart']
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g
 
 /**
  * Computes the identity of a compiled tree.
@@ -50,7 +50,7 @@ function closure(dist: string): Set<string> {
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue
     found.add(path)
-    for (const [, specifier = ''] of readFileSync(path, 'utf8').matchAll(IMPORT)) {
+    for (const specifier of importsOf(readFileSync(path, 'utf8'))) {
       const target = resolve(dirname(path), specifier)
       if (existsSync(target)) waiting.push(target)
     }
@@ -71,9 +71,7 @@ function installedVersion(name: string): string {
   for (const path of paths) {
     const file = join(path, name, 'package.json')
     if (!existsSync(file)) continue
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const version: unknown =
-      typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'version') : undefined
+    const version = memberOf(JSON.parse(readFileSync(file, 'utf8')), 'version')
     if (typeof version === 'string') return version
   }
   throw new Error(`${name} is not installed`)

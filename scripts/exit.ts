@@ -15,7 +15,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [11, 'replay diverged'],
   [12, 'integrity: the journal is damaged, or a proof does not hold'],
   [13, 'history pruned, or a body erased'],
-  [14, 'refused: it would have live effects'],
+  [14, 'refused: it would have live effects, or --yes is missing'],
   [78, 'configuration'],
 ]
 
@@ -66,6 +66,8 @@ function hintOf({ code, details }: GatewayError, program: string): string | null
       return `Look at it: ${program} status    Stop it: ${program} gateway stop`
     case 'UNAUTHORIZED':
       return 'Show the token: --token TOKEN, OPENCLAW_GATEWAY_TOKEN, or gateway.auth.token in the configuration'
+    case 'PAIRING_REQUIRED':
+      return `Where the gateway runs: ${program} pairing approve ${textOr(details['code'], 'CODE')}`
     case 'PORT_TAKEN':
       return `Take another: ${program} gateway --port N`
     case 'CONFIG_INVALID':
@@ -82,6 +84,10 @@ function hintOf({ code, details }: GatewayError, program: string): string | null
     default:
       return null
   }
+}
+
+function textOr(value: unknown, other: string): string {
+  return typeof value === 'string' ? value : other
 }
 
 /**

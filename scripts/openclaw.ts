@@ -8,7 +8,7 @@
  */
 import { toGatewayError } from '../protocol/errors.ts'
 import { reportError } from './exit.ts'
-import { show } from './output.ts'
+import { show, showText } from './output.ts'
 import { findVerb, type FoundVerb, rootHelp } from './verbs.ts'
 import { readVersion } from './version.ts'
 
@@ -22,7 +22,7 @@ async function main(raw: readonly string[]): Promise<number> {
       return 0
     }
     if (raw.length === 0 || isHelp(raw[0])) {
-      show(rootHelp())
+      showText(rootHelp())
       return 0
     }
     return await run(findVerb(raw))
@@ -34,7 +34,7 @@ async function main(raw: readonly string[]): Promise<number> {
 async function run({ entry, rest }: FoundVerb): Promise<number> {
   const verb = await entry.load()
   if (rest.some(isHelp)) {
-    show(await verb.help())
+    showText(await verb.help())
     return 0
   }
   watchOutput(entry.stays === true)

@@ -21,18 +21,27 @@ export function stream(text: string): void {
 }
 
 /** Makes one line of a text: what came out of a file may not pass for lines of our own. */
-export function oneLine(text: string): string {
+function oneLine(text: string): string {
   return text.replaceAll(/[\r\n\t\u2028\u2029]+/g, ' ')
 }
 
-/** Prints one line of an answer. */
+/** Prints one line of an answer, whatever names from a file would make of it. */
 export function show(line: string): void {
-  process.stdout.write(`${plain(line)}\n`)
+  process.stdout.write(`${plain(oneLine(line))}\n`)
 }
 
-/** Prints one JSON document on one line. */
+/** Prints a text of several lines, which are its writer's own. */
+export function showText(text: string): void {
+  process.stdout.write(`${plain(text)}\n`)
+}
+
+/** Prints one JSON document on one line, with no control that a terminal would obey. */
 export function showJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  const json = JSON.stringify(value).replaceAll(
+    CONTROLS,
+    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  process.stdout.write(`${json}\n`)
 }
 
 /** Prints a remark for people, beside the answer. */

@@ -61,8 +61,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
   const log = openGatewayLog(options, logDir)
   const life = new Life(options, lock, log)
   try {
-    const gateway = await startGateway(options, log, version)
-    lock.update({ ...info, port: gateway.port, ready: true })
+    const again: Again = {
+      start: (how) =>
+        startGateway(options, log, version, { ...how, restart: () => life.restart(again) }),
+      ready: ({ port }) => lock.update({ ...info, port, ready: true }),
+      stopped: () => lock.update({ ...info, ready: false }),
+    }
+    const gateway = await again.start({})
+    again.ready(gateway)
     const { url, model, recovered } = gateway
     log.info('process ready', { pid: process.pid, version, url })
     log.flush() // Whoever is told of the log finds it there.
@@ -102,11 +108,12 @@ function startGateway(
   { settings, env, start }: RunOptions,
   log: GatewayLog,
   version: string,
+  how: Pick<GatewayOptions, 'restart' | 'broken'>,
 ): Promise<RunningGateway> {
   const { stateDir, configPath, port } = settings
   const services = { clock: systemClock, chance: systemChance, log }
   const named = isPortNamed(settings) ? { port } : {}
-  return start({ stateDir, configPath, ...named, env, services, version })
+  return start({ stateDir, configPath, ...named, env, services, version, ...how })
 }
 
 /** Adds to a taken port who has it. */
@@ -117,6 +124,13 @@ async function explain(error: GatewayError): Promise<GatewayError> {
   if (holder === null) return error
   const message = `port ${port} is taken by process ${holder.pid} (${holder.name})`
   return new GatewayError('PORT_TAKEN', message, { ...error.details, pid: holder.pid }, error)
+}
+
+/** How a gateway starts anew in the same process, under another configuration. */
+interface Again {
+  readonly start: (how: Pick<GatewayOptions, 'broken'>) => Promise<RunningGateway>
+  readonly ready: (gateway: RunningGateway) => void
+  readonly stopped: () => void
 }
 
 /** Signals and faults of the process, from its lock to its end. */
@@ -143,15 +157,48 @@ class Life {
 
   /** Waits for the end of a running gateway: a signal, or a failed store. */
   lead(gateway: RunningGateway): Promise<number> {
+    this.#watch(gateway)
+    return new Promise((resolve) => {
+      this.#ended = resolve
+      if (this.#signal !== null) void this.#stop(gateway, this.#signal)
+    })
+  }
+
+  /**
+   * Stops the gateway and starts it anew, for a change of its configuration; where that does not
+   * start, with the last good one.
+   */
+  restart(again: Again): void {
+    // The record of the wish is on disk; what asked for it must not be waited for.
+    setImmediate(() => {
+      this.#startAnew(again).catch((error: unknown) => this.#crash('the restart failed', error))
+    })
+  }
+
+  async #startAnew(again: Again): Promise<void> {
+    const before = this.#gateway
+    if (before === null || this.#signal !== null) return
+    this.#log.info('gateway restarts', { reason: 'configuration' })
+    this.#gateway = null
+    again.stopped()
+    await before.stop('restart')
+    const gateway = await again.start({}).catch((thrown: unknown) => {
+      const { message } = toGatewayError(thrown)
+      this.#log.error('the new configuration did not start', { reason: message })
+      return again.start({ broken: message })
+    })
+    this.#watch(gateway)
+    again.ready(gateway)
+    this.#log.info('gateway restarted', { url: gateway.url, ...gateway.recovered })
+    if (this.#signal !== null) void this.#stop(gateway, this.#signal)
+  }
+
+  #watch(gateway: RunningGateway): void {
     this.#gateway = gateway
     gateway.failed.then(
       (error) => this.#crash('gateway failed', error),
       (error: unknown) => this.#crash('gateway failed', error),
     )
-    return new Promise((resolve) => {
-      this.#ended = resolve
-      if (this.#signal !== null) void this.#stop(gateway, this.#signal)
-    })
   }
 
   /** Lets go of the lock and the log. */

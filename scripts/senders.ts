@@ -2,59 +2,52 @@
  * Senders who wait at a channel, for the `pairing` verbs: `list CHANNEL`, `approve CHANNEL CODE`,
  * `reject CHANNEL CODE`.
  */
-import type { Client, Payload } from './client.ts'
-import { columns, note, oneLine, show, showJson } from './output.ts'
+import { memberOf } from '../protocol/members.ts'
+import { askGateway, formatTime, rowsOf } from './ask.ts'
+import type { Payload } from './client.ts'
+import { columns, note, show, showJson } from './output.ts'
+import type { SettingsFlags } from './settings.ts'
 
-/** What is asked of a channel's door, and how the answer is shown. */
+/** What is asked of a channel's door. */
 export interface SendersAsk {
   readonly word: 'list' | 'approve' | 'reject'
   readonly channel: string
   readonly code?: string
-  readonly json: boolean
+  readonly senderId?: string // of one that was let in
 }
 
 /**
  * Asks the gateway about the senders of one channel and shows its answer; returns the exit code.
  * @throws {GatewayError} CHANNEL_UNKNOWN, NOT_FOUND, RATE_LIMITED
  */
-export async function askSenders(client: Client, ask: SendersAsk): Promise<number> {
-  const { word, channel, code, json } = ask
-  const params = code === undefined ? { channel } : { channel, code }
-  const answer = await client.request(`channel.pairing.${word}`, params)
-  if (json) showJson(answer)
-  else if (word === 'list') showSenders(channel, answer)
-  else
-    show(
-      `${oneLine(String(answer['senderId']))} at ${channel}: ${word === 'approve' ? 'let in' : 'turned away'}`,
-    )
+export async function askSenders(
+  flags: SettingsFlags & { readonly json?: boolean | undefined },
+  { word, ...params }: SendersAsk,
+): Promise<number> {
+  const answer = await askGateway(flags, `channel.pairing.${word}`, params)
+  if (flags.json) showJson(answer)
+  else if (word === 'list') showSenders(answer)
+  else showJudged(answer, word)
   return 0
 }
 
-function showSenders(channel: string, { pending, approved }: Payload): void {
-  const waiting: unknown[] = Array.isArray(pending) ? pending : []
+/** Shows what became of a sender. */
+export function showJudged(answer: Payload, word: 'approve' | 'reject'): void {
+  const became = word === 'approve' ? 'let in' : 'turned away'
+  show(`${String(answer['senderId'])} at ${String(answer['channel'])}: ${became}`)
+}
+
+function showSenders(answer: Payload): void {
+  const { channel, approved } = answer
   const known: unknown[] = Array.isArray(approved) ? approved : []
   const rows = [
-    ...waiting.map((row) => [textOf(row, 'senderId'), stateOf(row), timeOf(row)]),
-    ...known.map((id) => [oneLine(String(id)), 'let in', '']),
+    ...rowsOf(answer, 'pending').map((row) => [
+      String(memberOf(row, 'senderId')),
+      memberOf(row, 'rejected') === true ? 'turned away' : 'waits',
+      formatTime(memberOf(row, 'expiresAt')),
+    ]),
+    ...known.map((id) => [String(id), 'let in', '']),
   ]
-  if (rows.length === 0) return note(`nobody waits at ${channel}`)
+  if (rows.length === 0) return note(`nobody waits at ${String(channel)}`)
   for (const line of columns([['SENDER', 'STATE', 'CODE HOLDS UNTIL'], ...rows])) show(line)
-}
-
-function stateOf(row: unknown): string {
-  return read(row, 'rejected') === true ? 'turned away' : 'waits'
-}
-
-function timeOf(row: unknown): string {
-  const at = read(row, 'expiresAt')
-  return typeof at === 'number' ? new Date(at).toISOString() : '-'
-}
-
-function textOf(row: unknown, name: string): string {
-  const value = read(row, name)
-  return typeof value === 'string' ? oneLine(value) : '-'
-}
-
-function read(row: unknown, name: string): unknown {
-  return typeof row === 'object' && row !== null ? Reflect.get(row, name) : null
 }

@@ -5,6 +5,7 @@
  *   config   OPENCLAW_CONFIG_PATH, else openclaw.json in the state directory
  *   port     --port, OPENCLAW_GATEWAY_PORT, gateway.port, 18789
  *   token    --token, OPENCLAW_GATEWAY_TOKEN, gateway.auth.token
+ *   password OPENCLAW_GATEWAY_PASSWORD, gateway.auth.password where it stands there in plain text
  *
  * Verbs that only knock at the gateway must work with a configuration that it would refuse, so
  * the file is read tolerantly here; the gateway itself reads it with `protocol/config/parse.ts`.
@@ -12,8 +13,10 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { isPasswordHash } from '../protocol/auth/password.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { quote } from '../protocol/ids.ts'
+import { memberOf } from '../protocol/members.ts'
 import { wholeNumber } from './arguments.ts'
 
 export const DEFAULT_PORT = 18_789
@@ -48,15 +51,15 @@ export async function readSettings(
   const configPath = resolve(
     expandHome(env['OPENCLAW_CONFIG_PATH'] || join(stateDir, 'openclaw.json')),
   )
-  const gateway = member(await readConfigFile(configPath), 'gateway')
-  const auth = member(gateway, 'auth')
+  const gateway = memberOf(await readConfigFile(configPath), 'gateway')
+  const auth = memberOf(gateway, 'auth')
   return {
     stateDir,
     configPath,
-    host: hostOf(member(gateway, 'bind')),
-    ...readPort(flags, env, member(gateway, 'port')),
-    token: flags.token ?? env['OPENCLAW_GATEWAY_TOKEN'] ?? secretOf(member(auth, 'token'), env),
-    password: secretOf(member(auth, 'password'), env),
+    host: hostOf(memberOf(gateway, 'bind')),
+    ...readPort(flags, env, memberOf(gateway, 'port')),
+    token: flags.token ?? env['OPENCLAW_GATEWAY_TOKEN'] ?? secretOf(memberOf(auth, 'token'), env),
+    password: env['OPENCLAW_GATEWAY_PASSWORD'] || plainPassword(memberOf(auth, 'password'), env),
   }
 }
 
@@ -123,6 +126,8 @@ function secretOf(value: unknown, env: NodeJS.ProcessEnv): string | null {
   )
 }
 
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+// A hash opens nothing: the device's own key and token do.
+function plainPassword(value: unknown, env: NodeJS.ProcessEnv): string | null {
+  const password = secretOf(value, env)
+  return password !== null && isPasswordHash(password) ? null : password
 }

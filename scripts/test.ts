@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { plain, show } from './output.ts'
+import { plain, show, showText } from './output.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const AT_A_TIME = 2
@@ -46,7 +46,7 @@ async function main(filters: readonly string[]): Promise<number> {
   const sum = (what: keyof Outcome): number =>
     outcomes.reduce((total, outcome) => total + outcome[what], 0)
   const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')]
-  show(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  showText(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
   return failed === 0 ? 0 : 1
 }
 
@@ -69,8 +69,8 @@ async function runFile(source: string): Promise<Outcome> {
   } else {
     const why = ended.timedOut ? `killed after ${FILE_TIMEOUT_MS / 1_000} s` : `in ${seconds}`
     show(`FAIL  ${source}  ${outcome.failed} failed, ${why}, exit code ${String(ended.code)}`)
-    show(ended.output)
-    if (ended.code === 0) show(LOST)
+    showText(ended.output)
+    if (ended.code === 0) showText(LOST)
   }
   return outcome
 }

@@ -33,17 +33,16 @@ interface VerbDefinition<A extends ArgsDef> {
  */
 export function defineVerb<const A extends ArgsDef>(definition: VerbDefinition<A>): Verb {
   const { name, description, args, run } = definition
-  let checked: readonly string[] = []
   const command = defineCommand({
     meta: { name: `openclaw ${name}`, description },
     args,
-    run: (context) => run(context.args, (flag) => valuesOf(checked, flag)),
+    run: (context) => run(context.args, (flag) => valuesOf(context.rawArgs, flag)),
   })
   return {
     help: () => renderUsage(command),
     run: async (raw) => {
-      checked = checkArguments(name, raw, args)
-      const { result } = await runCommand(command, { rawArgs: [...checked] })
+      const rawArgs = [...checkArguments(name, raw, args)]
+      const { result } = await runCommand(command, { rawArgs })
       return typeof result === 'number' ? result : 0
     },
   }

@@ -19,6 +19,44 @@ const sessions: VerbEntry = {
   load: async () => (await import('./verbs/sessions.ts')).sessions,
 }
 
+const devices: VerbEntry = {
+  summary: 'list the devices that may come in',
+  load: async () => (await import('./verbs/devices.ts')).devicesList,
+}
+
+const pairing = {
+  'pairing list': {
+    summary: 'list the devices that wait for approval; of a CHANNEL: its senders',
+    load: async () => (await import('./verbs/pairing.ts')).pairingList,
+  },
+  'pairing approve': {
+    summary: 'let a device or a sender in: [CHANNEL] CODE, or a request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingApprove,
+  },
+  'pairing reject': {
+    summary: 'turn a device or a sender away: [CHANNEL] CODE, or a request id',
+    load: async () => (await import('./verbs/pairing.ts')).pairingReject,
+  },
+  'pairing qr': {
+    summary: 'show a QR code that lets one phone in',
+    load: async () => (await import('./verbs/pairing-qr.ts')).pairingQr,
+  },
+  'pairing hash-password': {
+    summary: 'hash a password for gateway.auth.password',
+    load: async () => (await import('./verbs/hash-password.ts')).hashPasswordVerb,
+  },
+  'devices list': devices,
+  devices: { ...devices, summary: 'the same' },
+  'devices revoke': {
+    summary: 'throw a device out, for good: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRevoke,
+  },
+  'devices rotate': {
+    summary: 'give a device a new token: ID',
+    load: async () => (await import('./verbs/devices.ts')).devicesRotate,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -44,6 +82,30 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check installation, configuration and journal',
     load: async () => (await import('./verbs/doctor.ts')).doctor,
   },
+  'config get': {
+    summary: 'show the configuration, without its secrets',
+    load: async () => (await import('./verbs/config.ts')).configGet,
+  },
+  'config set': {
+    summary: 'change one part: PATH VALUE',
+    load: async () => (await import('./verbs/config.ts')).configSet,
+  },
+  'config unset': {
+    summary: 'remove one part, so that its default counts',
+    load: async () => (await import('./verbs/config.ts')).configUnset,
+  },
+  'config validate': {
+    summary: 'judge a configuration file as a start would',
+    load: async () => (await import('./verbs/config.ts')).configValidate,
+  },
+  'config schema': {
+    summary: 'list every key and what it holds',
+    load: async () => (await import('./verbs/config.ts')).configSchema,
+  },
+  'config edit': {
+    summary: 'open the configuration in $EDITOR',
+    load: async () => (await import('./verbs/config.ts')).configEdit,
+  },
   sessions,
   'sessions list': { ...sessions, summary: 'the same' },
   send: {
@@ -54,19 +116,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
-  'pairing list': {
-    summary: 'list who waits at a channel, and who was let in',
-    load: async () => (await import('./verbs/pairing-channel.ts')).pairingList,
-  },
-  'pairing approve': {
-    summary: 'let the sender in who was told a code',
-    load: async () => (await import('./verbs/pairing-channel.ts')).pairingApprove,
-  },
-  'pairing reject': {
-    summary: 'turn the sender away who was told a code',
-    load: async () => (await import('./verbs/pairing-channel.ts')).pairingReject,
-  },
   ...HISTORY_VERBS,
+  ...pairing,
 }
 
 /** A verb as found at the beginning of the arguments. */
@@ -120,6 +171,7 @@ export function rootHelp(): string {
       ['  OPENCLAW_CONFIG_PATH', 'configuration (default openclaw.json in the state directory)'],
       ['  OPENCLAW_GATEWAY_PORT', 'port (after --port, before gateway.port; default 18789)'],
       ['  OPENCLAW_GATEWAY_TOKEN', 'token (after --token, before gateway.auth.token)'],
+      ['  OPENCLAW_GATEWAY_PASSWORD', 'password (before gateway.auth.password)'],
     ]),
     '',
     'Exit codes:',

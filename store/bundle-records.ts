@@ -10,8 +10,10 @@
 import type { StoredRecord } from './contract.ts'
 import { corruptBundle, type Frame, formatFault } from './bundle.ts'
 import { unpackForeign } from './document.ts'
+import { isEqual } from '../protocol/history/merkle.ts'
 import { limits } from '../protocol/limits.ts'
-import { isCount, sealRecord } from './seal.ts'
+import { memberOf } from '../protocol/members.ts'
+import { isCount, sealRecord, ZERO_HASH } from './seal.ts'
 
 /** The hash of a position whose record is not in the file. */
 export interface BundleLink {
@@ -85,8 +87,7 @@ export function parseRecords(
 }
 
 function listOf(document: unknown, name: 'records' | 'links'): readonly unknown[] {
-  const list: unknown =
-    typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined
+  const list = memberOf(document, name)
   if (Array.isArray(list) && list.length <= limits.bundleRecordsMax) return list
   throw formatFault(name, `expected a list of at most ${limits.bundleRecordsMax}`)
 }
@@ -137,18 +138,14 @@ export function checkChain({ records, links }: BundleChain): ChainReport {
     const { position, previousHash } = record
     const isNext = last?.position === position - 1
     const before = isNext ? last?.hash : byPosition.get(position - 1)
-    const isFirst = position === 1 && previousHash.every((byte) => byte === 0)
+    const isFirst = position === 1 && isEqual(previousHash, ZERO_HASH)
     last = record
     if (before === undefined && !isFirst) {
       faults.push(`#${position}: nothing tells the hash before it`)
-    } else if (before !== undefined && !sameBytes(before, previousHash)) {
+    } else if (before !== undefined && !isEqual(before, previousHash)) {
       faults.push(`#${position}: does not follow #${position - 1}`)
     } else if (isNext) linked += 1
     else bridged += 1
   }
   return { records: records.length, linked, bridged, faults }
-}
-
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at])
 }

@@ -19,6 +19,7 @@ import { pack, sha256 } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import { memberOf } from '../protocol/members.ts'
 import { unpackForeign } from './document.ts'
 
 /** What a file of this kind says it is, in its header and its manifest. */
@@ -157,7 +158,7 @@ function checkHead(file: Buffer): number {
 
 function parseIndex(file: Buffer, headEnd: number): Entry[] {
   const header = unpackForeign('header', file.subarray(HEAD_BYTES, headEnd))
-  const schema: unknown = isObject(header) ? Reflect.get(header, 'schema') : undefined
+  const schema = memberOf(header, 'schema')
   if (schema !== BUNDLE_SCHEMA) {
     throw formatFault('header', `expected ${BUNDLE_SCHEMA}, got ${quote(schema)}`)
   }
@@ -200,10 +201,6 @@ function parseEntry(row: unknown, number: number): Entry {
 
 function isLength(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 // A bomb stops at the bound of its own entry: what inflates to more is not what was written.

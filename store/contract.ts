@@ -31,12 +31,6 @@ export interface AppendDraft {
   readonly bodies?: readonly BodyDraft[]
 }
 
-/** A body as it rests. */
-export interface SaltedBody {
-  readonly salt: Uint8Array
-  readonly bytes: Uint8Array
-}
-
 /** Where an appended record stands. */
 export interface Appended {
   readonly position: number

@@ -22,9 +22,9 @@
  * SHA-256(previous hash, position, format, body); a tombstone carries that of its record on, so
  * the chain can be followed for ever. Step 6 of 8.
  */
-import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { pack, unpack } from '../protocol/codec.ts'
+import { sha256 } from '../protocol/digest.ts'
 import { GatewayError } from '../protocol/errors.ts'
 
 /** What a value is filed under: a position, a name, or a pair such as [streamNumber, version]. */
@@ -78,11 +78,6 @@ function digestInput(
   return scratch.subarray(0, length)
 }
 
-// Three times as fast on Node 20 as asking for a buffer.
-function digest(input: Uint8Array): Buffer {
-  return Buffer.from(hash('sha256', input, 'binary'), 'latin1')
-}
-
 /** Encodes the body of a record: msgpack [streamNumber, version, ...fields]. */
 export function packRecordBody(
   streamNumber: number,
@@ -101,7 +96,7 @@ export function sealRecord(
   const input = digestInput(previousHash, position, RECORD, body)
   return {
     value: frameRecord(RECORD, crc32(input), previousHash, body),
-    hash: digest(input),
+    hash: sha256(input),
   }
 }
 
@@ -140,7 +135,7 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   const input = digestInput(previousHash, position, format, body)
   if (crc32(input) !== value.readUInt32BE(1)) throw corruptRecord(position, 'checksum differs')
   if (format === RECORD) {
-    return { pruned: false, previousHash, hash: digest(input), body, ...unpackBody(position, body) }
+    return { pruned: false, previousHash, hash: sha256(input), body, ...unpackBody(position, body) }
   }
   if (format === TOMBSTONE) {
     const place = unpackBody(position, body.subarray(HASH_BYTES))

@@ -26,7 +26,6 @@ const OUTPUT = ['node_modules', 'dist']
 
 /** Codes that clients know and that nothing throws yet, each with the part that will. */
 const CODES_TO_COME: Readonly<Record<string, string>> = {
-  RATE_LIMITED: 'rate limits of connections',
   STORE_LOCKED: 'a second writer that the lock of the state directory did not stop',
 }
 
@@ -195,7 +194,8 @@ function loadedWith(entry: string): Set<string> {
 }
 
 tidy('TI6 a verb that talks to the gateway loads nothing of it', () => {
-  const verbs = ['agent', 'health', 'logs', 'send', 'sessions', 'status', 'stop']
+  const verbs =
+    'agent config devices health logs pairing pairing-qr send sessions status stop'.split(' ')
   const allowed = /^(?:scripts|protocol)\/|^actors\/(?:lock|services)\.js$|^node:|^(?:citty|ws)$/
   for (const verb of verbs) {
     const loaded = [...loadedWith('scripts/openclaw.js'), ...loadedWith(`scripts/verbs/${verb}.js`)]

@@ -16,7 +16,8 @@ import type { Handler, MethodHouse } from './house.ts'
 
 /** Accepts a message; `{ runId, sessionKey, status, position }`. */
 export const agent: Handler<'agent'> = async (house, params, { caller, cause, correlationId }) => {
-  const { idempotency, registry, services, config } = house
+  const { idempotency, registry, services } = house
+  const { config } = house.configuration.live
   const sessionKey = canonicalSessionKey(params.sessionKey)
   const { idempotencyKey } = params
   const owner = caller.admission.deviceId

@@ -13,11 +13,12 @@ import {
   type PendingSender,
   type Senders,
 } from '../../machines/rules/senders.ts'
+import { digestPairingCode, readPairingCode } from '../../protocol/auth/pairing-code.ts'
+import { equalSecrets } from '../../protocol/auth/token.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote, type StreamId, streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { digestCode, isSameDigest, parseCode } from '../../protocol/sender-code.ts'
 import type { Origin } from '../caller.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
@@ -98,9 +99,9 @@ async function match(
     const details = { retryAfterMs: waitMs }
     throw new GatewayError('RATE_LIMITED', 'too many wrong codes; wait', details)
   }
-  const digest = digestCode(parseCode(text) ?? '')
+  const digest = digestPairingCode(readPairingCode(text) ?? '')
   const found = openOf(senders, now).filter(
-    (pending) => isSameDigest(pending.digest, digest) && !pending.rejected,
+    (pending) => equalSecrets(digest, pending.digest) && !pending.rejected,
   )
   const [pending] = found
   if (pending !== undefined) return pending

@@ -4,6 +4,7 @@
  * Each answer is bounded: a page of records, one actor, one chain. The skeleton needs
  * `operator.read`; texts need `operator.history`, and who read them becomes a record itself.
  */
+import { allows } from '../../protocol/auth/scopes.ts'
 import { diffStates } from '../../machines/history/diff.ts'
 import {
   formatDiff,
@@ -14,7 +15,7 @@ import {
 import { type ActorName, findStream } from '../../machines/history/find-stream.ts'
 import { readGoal } from '../../machines/history/goal.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
-import { type History, latencyMs } from '../../machines/history/source.ts'
+import { type History, factsOf } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { explainRecord, findWriter, outcomeAt } from '../../machines/history/why.ts'
@@ -24,15 +25,13 @@ import { type Address, parseAddress, parseRange } from '../../protocol/history/a
 import { parseFilter, passes } from '../../protocol/history/filter.ts'
 import { formatLine, LINE_SCHEMA, refsOf } from '../../protocol/history/line.ts'
 import { followPointer, NOTHING, parsePointer } from '../../protocol/history/pointer.ts'
-import { type StreamId, streamId } from '../../protocol/ids.ts'
+import { GATEWAY, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { readText } from '../bodies.ts'
+import { readTextOrNull } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
 import { openHistory } from '../history.ts'
 import type { Handler, MethodHouse } from './house.ts'
-
-const GATEWAY: StreamId = streamId('gateway', 'main')
 
 /** `{ schema, from, to, records, next, head }`; `next`: where to go on, null at the end. */
 export const historyRead: Handler<'history.read'> = async (house, params, origin) => {
@@ -115,8 +114,10 @@ export const whyExplain: Handler<'why.explain'> = (house, params) => {
   if (path !== undefined) {
     const moment = locate(house, history, { path: 'at', text: params.at ?? 'head' })
     const stream = streamOf(history, params, moment)
+    const { position } = moment
+    const recordsMax = limits.whyWriterRecordsMax // Everybody else waits for it.
     const { record, was, is } = checked('path', () =>
-      findWriter(history, kinds, stream, { position: moment.position, path }),
+      findWriter(history, kinds, stream, { position, path, recordsMax }),
     )
     const values = { was: was === NOTHING ? null : was, is: is === NOTHING ? null : is }
     const chain = formatWhy(explainRecord(history, kinds, record.position), null)
@@ -137,7 +138,7 @@ function chooserOf(
   params: ActorName & { filter?: readonly string[] | undefined },
 ): (record: JournalRecord) => boolean {
   const filter = checked('filter', () => parseFilter(params.filter ?? []))
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const isNamed = params.session !== undefined || params.actor !== undefined
   const stream = isNamed ? checked('actor', () => findStream(history, params)) : null
   return (record) => (stream === null || record.stream === stream) && passes(filter, record, facts)
@@ -172,8 +173,7 @@ function rangeOf(
   const frame = { now: services.clock.now(), utc: true, date: null }
   return checked('range', () => {
     const { from, to } = parseRange(text, frame)
-    const found = resolveRange(history, { from: bounded(from), to: bounded(to) })
-    return { from: Math.max(1, found.from), to: found.to }
+    return resolveRange(history, { from: bounded(from), to: bounded(to) })
   })
 }
 
@@ -200,7 +200,7 @@ async function withTexts(
   { caller, cause, correlationId }: Origin,
 ): Promise<object[]> {
   const { scopes, deviceId } = caller.admission
-  if (!scopes.includes('operator.history')) {
+  if (!allows(scopes, 'operator.history')) {
     const details = { requiredScopes: ['operator.history'], path: 'bodies' }
     throw new GatewayError('FORBIDDEN', 'params.bodies: needs the scope operator.history', details)
   }
@@ -208,11 +208,7 @@ async function withTexts(
   const event = { type: 'bodies.read', by: deviceId, from, to, count: records.length }
   await registry.deliver(GATEWAY, { event, cause, correlationId })
   return records.map((record) => {
-    const texts = refsOf(record).map((ref) => [ref, textOrNull(store, ref)])
+    const texts = refsOf(record).map((ref) => [ref, readTextOrNull(store, ref)])
     return { ...formatLine(record), bodies: Object.fromEntries(texts) as object }
   })
-}
-
-function textOrNull(store: MethodHouse['store'], ref: string): string | null {
-  return store.body(ref) === null ? null : readText(store, ref)
 }

@@ -2,7 +2,7 @@
 import { parseCheckpoint } from '../../protocol/history/checkpoint.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { eraseHistory, parseScope } from '../erase.ts'
-import { streamId } from '../../protocol/ids.ts'
+import { GATEWAY } from '../../protocol/ids.ts'
 import type { Handler } from './house.ts'
 
 /**
@@ -27,6 +27,6 @@ export const historyErase: Handler<'history.erase'> = async (house, params, orig
   const by = caller.admission.deviceId
   return eraseHistory(store, { scope: parseScope(params), reason, by, dryRun }, async (event) => {
     const message = { event, cause, correlationId }
-    return registry.deliver(streamId('gateway', 'main'), message)
+    return registry.deliver(GATEWAY, message)
   })
 }

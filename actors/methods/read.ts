@@ -1,6 +1,4 @@
-/** Methods that only read: health, sessions.list, config.get, and the change of a subscription. */
-import { redactConfig } from '../../protocol/config/redact.ts'
-import { configHash } from '../../protocol/config/parse.ts'
+/** Methods that only read: health, sessions.list, and the change of a subscription. */
 import type { SessionRow } from '../../machines/projections/open-work.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Handler, MethodHouse } from './house.ts'
@@ -11,14 +9,18 @@ export const health: Handler<'health'> = (house, { probe }) => {
   const quarantined = house.quarantined()
   const { freeBytes } = house.store.stats()
   const isLow = freeBytes < limits.spaceRefuseBytes
+  const { fault } = house.configuration
   return {
-    status: quarantined.length > 0 || isLow ? 'degraded' : 'healthy',
+    status: quarantined.length > 0 || isLow || fault !== null ? 'degraded' : 'healthy',
     uptime: Math.floor((clock.monotonic() - house.startedAt) / 1_000),
     sessions: house.work.sessions.size,
     agents: house.activeRuns(),
     channels: house.channels.states(),
     position: house.work.position,
     ...(quarantined.length > 0 ? { quarantined } : {}),
+    ...(fault === null
+      ? {}
+      : { configuration: `the written one is not used: ${fault.split('\n', 1)[0] ?? ''}` }),
     ...(probe === true ? { probes: probeAll(house) } : {}),
   }
 }
@@ -86,20 +88,6 @@ function formatRow(row: SessionRow): Record<string, unknown> {
     created: new Date(row.createdAt).toISOString(),
     lastMessageAt: new Date(row.lastMessageAt).toISOString(),
     messageCount: row.messages,
-  }
-}
-
-/** `{ path, raw, parsed, hash, valid, issues, secretPaths }`, without any secret. */
-export const configGet: Handler<'config.get'> = ({ configFile }) => {
-  const { config, secretPaths } = redactConfig(configFile.parsed)
-  return {
-    path: configFile.path,
-    raw: JSON.stringify(config, null, 2),
-    parsed: config,
-    hash: configHash(configFile.text),
-    valid: true,
-    issues: [],
-    secretPaths,
   }
 }
 

@@ -4,6 +4,7 @@
  * Errors are known by their fields, not by their classes, so that this file needs no SDK.
  */
 import { limits } from '../../protocol/limits.ts'
+import { memberOf } from '../../protocol/members.ts'
 import { ModelFault, type ModelFaultClass } from './provider.ts'
 
 /**
@@ -12,11 +13,11 @@ import { ModelFault, type ModelFaultClass } from './provider.ts'
  */
 export function modelFaultOf(thrown: unknown, now: number, apiKey: string | null): ModelFault {
   if (thrown instanceof ModelFault) return thrown
-  const status = field(thrown, 'statusCode')
+  const status = memberOf(thrown, 'statusCode')
   const message = messageOf(thrown, apiKey)
   // A 2xx failed behind its head: what broke is the stream, and the status says nothing of it.
   if (typeof status === 'number' && (status < 200 || status > 299)) {
-    const retryAfterMs = parseRetryAfter(field(thrown, 'responseHeaders'), now)
+    const retryAfterMs = parseRetryAfter(memberOf(thrown, 'responseHeaders'), now)
     return new ModelFault(`HTTP ${status}: ${message}`, classOfStatus(status), retryAfterMs)
   }
   return new ModelFault(message, classOfError(thrown))
@@ -48,7 +49,7 @@ function classOfError(thrown: unknown): ModelFaultClass {
 
 /** Classifies an error that the server wrote into its stream, as its type and code name it. */
 function classOfReport(report: unknown): ModelFaultClass {
-  const words = `${String(field(report, 'type'))} ${String(field(report, 'code'))}`
+  const words = `${String(memberOf(report, 'type'))} ${String(memberOf(report, 'code'))}`
   if (/rate|quota|429/i.test(words)) return 'rate'
   if (/auth|permission|api_key|40[13]/i.test(words)) return 'auth'
   return /invalid|not_found|context_length|40\d/i.test(words) ? 'request' : 'server'
@@ -56,9 +57,9 @@ function classOfReport(report: unknown): ModelFaultClass {
 
 /** Reads Retry-After in seconds or as a date (RFC 9110, 10.2.3), or OpenAI's retry-after-ms. */
 function parseRetryAfter(headers: unknown, now: number): number | null {
-  const ms = Number.parseFloat(String(field(headers, 'retry-after-ms')))
+  const ms = Number.parseFloat(String(memberOf(headers, 'retry-after-ms')))
   if (ms >= 0) return Math.ceil(ms)
-  const text = field(headers, 'retry-after')
+  const text = memberOf(headers, 'retry-after')
   if (typeof text !== 'string') return null
   if (/^\d{1,9}(?:\.\d+)?$/.test(text.trim())) return Math.ceil(Number(text) * 1_000)
   const at = Date.parse(text)
@@ -70,16 +71,12 @@ function messageOf(thrown: unknown, apiKey: string | null): string {
   const told: string[] = []
   let error = thrown
   for (let depth = 0; depth < 4; depth += 1) {
-    for (const part of [field(error, 'message'), field(error, 'code')]) {
+    for (const part of [memberOf(error, 'message'), memberOf(error, 'code')]) {
       if (typeof part === 'string' && part !== '' && !told.join().includes(part)) told.push(part)
     }
-    error = field(error, 'cause')
+    error = memberOf(error, 'cause')
   }
   const whole = told.length === 0 ? 'the call failed' : told.join(': ')
   const shown = apiKey === null || apiKey === '' ? whole : whole.replaceAll(apiKey, '***')
   return shown.slice(0, limits.modelFaultCharsMax)
-}
-
-function field(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }

@@ -6,6 +6,7 @@
 import { limits } from '../../protocol/limits.ts'
 import { type ChartLayout, layoutOf } from './layout.ts'
 import {
+  besideOf,
   type Chart,
   type ChartEdge,
   type ChartMark,
@@ -58,16 +59,13 @@ function headOf({ name, states }: Chart, { active }: ChartMark): string {
 }
 
 function stateRow(state: ChartState, { active }: ChartMark, width: number): TextRow {
-  const { key, depth, isInitial, isFinal, entry, exit, id } = state
+  const { key, depth, isInitial, isFinal, id } = state
   const isHere = active.has(id)
   const signs = [isHere ? '■' : '', isInitial ? '●' : '', isFinal ? '◎' : ''].join('')
   const name = signs === '' ? key : `${signs} ${key}`
   const [top, side, bottom, line] = isHere ? ['╔╗', '║', '╚╝', '═'] : ['┌┐', '│', '└┘', '─']
   const bar = (line ?? '').repeat(name.length + 2)
-  const beside = [
-    ...(entry.length === 0 ? [] : [`entry / ${entry.join(', ')}`]),
-    ...(exit.length === 0 ? [] : [`exit / ${exit.join(', ')}`]),
-  ].join('   ')
+  const beside = besideOf(state).join('   ')
   const pad = INDENT.repeat(Math.max(0, depth - 1))
   const middle = `${pad}${side} ${name} ${side}  `
   const [first = '', ...more] = wrap(beside, width - middle.length)

@@ -5,6 +5,7 @@
  * it.
  */
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import { memberOf } from '../../protocol/members.ts'
 
 export interface ChartState {
   readonly id: string // path below the machine: `running.waiting`; '' is any state
@@ -87,8 +88,7 @@ function edgesOf(node: AnyStateNode): ChartEdge[] {
 // Ours are all named; of a machine that is not, a chart says so.
 function nameOf(named: unknown): string {
   if (typeof named === 'string') return named
-  const type: unknown =
-    typeof named === 'object' && named !== null ? Reflect.get(named, 'type') : undefined
+  const type = memberOf(named, 'type')
   return typeof type === 'string' ? type : 'inline'
 }
 
@@ -117,4 +117,12 @@ export function isEnabled({ from }: ChartEdge, { active }: ChartMark): boolean {
 export function edgeLabel({ event, guard, actions }: ChartEdge): string {
   const when = guard === null ? '' : ` [${guard}]`
   return `${event}${when}${actions.length === 0 ? '' : ` / ${actions.join(', ')}`}`
+}
+
+/** Says what a state does when it is entered and left: up to two texts, to stand beside it. */
+export function besideOf({ entry, exit }: ChartState): string[] {
+  return [
+    ...(entry.length === 0 ? [] : [`entry / ${entry.join(', ')}`]),
+    ...(exit.length === 0 ? [] : [`exit / ${exit.join(', ')}`]),
+  ]
 }

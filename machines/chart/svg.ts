@@ -4,6 +4,7 @@
 import { escapeMarkup, shorten } from '../history/picture-text.ts'
 import { type ChartLayout, layoutOf, type Rail } from './layout.ts'
 import {
+  besideOf,
   type Chart,
   type ChartEdge,
   type ChartMark,
@@ -77,20 +78,13 @@ function widest({ rows }: ChartLayout): number {
     ...rows.map((row) =>
       row.kind === 'edge'
         ? textOf(row.edge).length + 4
-        : row.state.key.length + besideOf(row.state).length + 14,
+        : row.state.key.length + besideOf(row.state).join(' · ').length + 14,
     ),
   )
 }
 
 function textOf(edge: ChartEdge): string {
   return shorten(edgeLabel(edge), 140)
-}
-
-function besideOf({ entry, exit }: ChartState): string {
-  return [
-    ...(entry.length === 0 ? [] : [`entry / ${entry.join(', ')}`]),
-    ...(exit.length === 0 ? [] : [`exit / ${exit.join(', ')}`]),
-  ].join(' · ')
 }
 
 function drawState({ mark, left, tops }: Plan, state: ChartState, at: number): string {
@@ -108,7 +102,7 @@ function drawState({ mark, left, tops }: Plan, state: ChartState, at: number): s
   }
   if (isInitial) parts.push(initialMark(x, y))
   parts.push(`<text class="name" x="${x + 17}" y="${y + 22}">${escapeMarkup(key)}</text>`)
-  const beside = besideOf(state)
+  const beside = besideOf(state).join(' · ')
   if (beside !== '') {
     const text = escapeMarkup(shorten(beside, 120))
     parts.push(`<text class="dim" x="${x + width + 12}" y="${y + 22}">${text}</text>`)

@@ -8,8 +8,8 @@ import { GatewayError } from '../../protocol/errors.ts'
 import type { Predicate, PredicateSubject } from '../../protocol/history/predicate.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { anyBase, foldStream } from './fold.ts'
-import { type History, kindOf, type Kinds } from './source.ts'
+import { foldStream, stepOn } from './fold.ts'
+import { type History, type Kinds } from './source.ts'
 
 /** A probe: a record, and whether the predicate holds behind it. */
 export interface Probe {
@@ -103,14 +103,9 @@ export function* statesOf(
   stream: StreamId,
   { first, last }: { first: number; last: number },
 ): Generator<{ version: number; subject: PredicateSubject }> {
-  const { stepper } = kindOf(kinds, stream)
-  let { snapshot } = foldStream(history, kinds, stream, { upToVersion: first - 1, usable: anyBase })
-  for (const record of history.stream(stream, first)) {
+  const from = foldStream(history, kinds, stream, { upToVersion: first - 1 })
+  for (const { record, snapshot } of stepOn(history, kinds, stream, { from, last })) {
     const { version, position } = record
-    if (version > last) return
-    if (record.kind === 'event') {
-      snapshot = stepper.step(snapshot, record.event, record.at).snapshot
-    }
     const { value, status, context } = snapshot
     yield { version, subject: { value, status, context, stream, position, version } }
   }
@@ -122,7 +117,7 @@ function subjectAt(
   stream: StreamId,
   version: number,
 ): PredicateSubject {
-  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version })
   const { value, status, context } = snapshot
   const position = history.positionOf(stream, version) ?? 0
   return { value, status, context, stream, position, version }

@@ -3,7 +3,7 @@
  */
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import type { History } from './source.ts'
+import { byStream, type History } from './source.ts'
 
 /** A fork as it was written down. */
 export interface BranchRecords {
@@ -13,12 +13,7 @@ export interface BranchRecords {
 
 /** Opens a fork over its parent. */
 export function openBranch(parent: History, { at, records }: BranchRecords): History {
-  const own = new Map<StreamId, JournalRecord[]>()
-  for (const record of records) {
-    const list = own.get(record.stream) ?? []
-    own.set(record.stream, list)
-    list.push(record)
-  }
+  const own = byStream(records)
   const head = at + records.length
   const cutOf = (stream: StreamId): number => parent.versionAt(stream, at)
   const ownAt = (stream: StreamId, version: number): JournalRecord | undefined =>

@@ -2,7 +2,7 @@
  * Comparing what a record says with what a step of other code does: in which class they differ,
  * and where.
  */
-import { globOf } from '../../protocol/history/filter.ts'
+import { type Glob, globOf } from '../../protocol/history/filter.ts'
 import { formatPointer, parsePointer } from '../../protocol/history/pointer.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
@@ -57,11 +57,7 @@ export function outputPaths(record: JournalRecord, now: Outputs): string[] {
 }
 
 /** Lists the pointers at which two values differ; a missing part is named as a whole. */
-export function differingPaths(
-  left: unknown,
-  right: unknown,
-  at: readonly string[] = [],
-): string[] {
+function differingPaths(left: unknown, right: unknown, at: readonly string[] = []): string[] {
   if (isSame(left, right)) return []
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) {
     return [formatPointer(at)]
@@ -85,7 +81,7 @@ export function parseIgnores(texts: readonly string[]): Ignores {
 }
 
 /** Tells whether a pointer lies in a part that is not compared. */
-export function isIgnored(ignores: Ignores, pointer: string): boolean {
+function isIgnored(ignores: Ignores, pointer: string): boolean {
   return ignores.some((keys) => {
     const part = formatPointer(keys)
     return pointer === part || pointer.startsWith(`${part}/`)
@@ -103,7 +99,7 @@ export function contextPaths(recorded: SavedState, now: SavedState, ignores: Ign
 /** A difference that is expected. */
 export interface Allowed {
   readonly class: ReplayClass
-  readonly pattern: RegExp | null // of effect names where the class is EFFECTS, else of streams
+  readonly pattern: Glob | null // of effect names where the class is EFFECTS, else of streams
 }
 
 /** Reads `--allow CLASS[:glob]`. @throws {GatewayError} USAGE: no such class. */

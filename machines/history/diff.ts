@@ -4,12 +4,13 @@
  * Changes are RFC 6902 operations: applied in order to the first value they give the second. States
  * share structure, so what is the same object is the same value and is not looked into.
  */
-import { canonical } from '../../protocol/codec.ts'
+import { isSame } from './compare.ts'
 import { formatPointer } from '../../protocol/history/pointer.ts'
 import type { StreamId } from '../../protocol/ids.ts'
+import { isObject } from '../../protocol/members.ts'
 import { formatValue } from '../step.ts'
-import { anyBase, foldStream } from './fold.ts'
-import { type History, kindOf, type Kinds } from './source.ts'
+import { foldStream, stepOn } from './fold.ts'
+import type { History, Kinds } from './source.ts'
 
 /** One operation of RFC 6902; `was` is what stood there before. */
 export interface Change {
@@ -41,8 +42,8 @@ type Key = string | number
 export function diffValues(before: unknown, after: unknown, keys: readonly Key[] = []): Change[] {
   if (before === after) return []
   if (Array.isArray(before) && Array.isArray(after)) return diffLists(before, after, keys)
-  if (isPlain(before) && isPlain(after)) return diffMembers(before, after, keys)
-  if (canonical(before) === canonical(after)) return []
+  if (isObject(before) && isObject(after)) return diffMembers(before, after, keys)
+  if (isSame(before, after)) return []
   return [{ op: 'replace', path: formatPointer(keys), value: after, was: before }]
 }
 
@@ -110,14 +111,6 @@ function commonLength(a: readonly unknown[], b: readonly unknown[]): number {
   return length
 }
 
-function isSame(a: unknown, b: unknown): boolean {
-  return a === b || canonical(a) === canonical(b)
-}
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /**
  * Compares an actor at two positions, and names for each change the record that made it.
  * @throws {GatewayError} HISTORY_PRUNED, STORE_CORRUPT
@@ -129,20 +122,17 @@ export function diffStates(
   { from, to }: { from: number; to: number },
 ): StateDiff {
   const [fromVersion, toVersion] = [history.versionAt(stream, from), history.versionAt(stream, to)]
-  const { stepper } = kindOf(kinds, stream)
-  const start = foldStream(history, kinds, stream, { upToVersion: fromVersion, usable: anyBase })
+  const start = foldStream(history, kinds, stream, { upToVersion: fromVersion })
   const values = [formatValue(start.snapshot)]
   const writers: { path: string; by: WrittenChange['by'] }[] = []
   let { snapshot } = start
-  for (const record of fromVersion < toVersion ? history.stream(stream, fromVersion + 1) : []) {
-    if (record.version > toVersion) break
-    if (record.kind !== 'event') continue
-    const before: unknown = snapshot.context
-    snapshot = stepper.step(snapshot, record.event, record.at).snapshot
-    const value = formatValue(snapshot)
+  for (const next of stepOn(history, kinds, stream, { from: start, last: toVersion })) {
+    const value = formatValue(next.snapshot)
     if (value !== values.at(-1)) values.push(value)
-    const by = { position: record.position, type: record.event.type }
-    for (const { path } of diffValues(before, snapshot.context)) writers.push({ path, by })
+    const by = { position: next.record.position, type: next.record.event.type }
+    for (const { path } of diffValues(snapshot.context, next.snapshot.context))
+      writers.push({ path, by })
+    snapshot = next.snapshot
   }
   const none = { position: 0, type: '' }
   const changes = diffValues(start.snapshot.context, snapshot.context).map((change) => {
@@ -154,6 +144,6 @@ export function diffStates(
 }
 
 /** Tells whether a change at one path can have changed what lies at another. */
-export function touches(written: string, asked: string): boolean {
+function touches(written: string, asked: string): boolean {
   return written === asked || asked.startsWith(`${written}/`) || written.startsWith(`${asked}/`)
 }

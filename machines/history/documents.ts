@@ -5,10 +5,9 @@
 import { formatInstant } from '../../protocol/history/address.ts'
 import { sayRecord } from '../../protocol/history/words.ts'
 import { streamKind } from '../../protocol/ids.ts'
-import type { JournalRecord } from '../../protocol/record.ts'
 import type { StateDiff } from './diff.ts'
 import type { StateAt } from './state.ts'
-import type { Why } from './why.ts'
+import type { OutputEnd, Why } from './why.ts'
 import type { WhyNot } from './why-not.ts'
 
 /** Makes the document of a state, for programs. */
@@ -50,13 +49,6 @@ export function formatDiff({
 }: StateDiff): object {
   const absence = { from: absent !== null, to: absent === 'both' }
   return { stream, from, to, absent: absence, values, transitions, changes }
-}
-
-/** What became of an output. */
-export interface OutputEnd {
-  readonly outcome: string
-  readonly record: JournalRecord | null
-  readonly started: boolean
 }
 
 /** Makes the document of a chain. */

@@ -10,6 +10,7 @@
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote, type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
+import { isObject } from '../../protocol/members.ts'
 import type { Segment } from './segment.ts'
 
 export type Edit =
@@ -112,7 +113,7 @@ function json(flag: EditFlag, text: string): unknown {
 
 function objectOf(flag: EditFlag, text: string): Record<string, unknown> {
   const value = json(flag, text)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  if (isObject(value)) return { ...value }
   throw usage(flag, `expected a JSON object, got ${quote(text)}`)
 }
 
@@ -144,12 +145,12 @@ function checkPlace(
   const record = records.get(edit.position)
   if (record === undefined) throw usage(edit.t, outside(edit.position, segment))
   if (edit.t !== 'edit') return
-  const parent = edit.path.slice(0, -1).reduce<unknown>(memberOf, record.event)
+  const parent = edit.path.slice(0, -1).reduce<unknown>(ownMember, record.event)
   if (typeof parent === 'object' && parent !== null) return
   throw usage(edit.t, `#${edit.position} has no fact ${edit.path.slice(0, -1).join('.')}`)
 }
 
-function memberOf(value: unknown, key: string): unknown {
+function ownMember(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
   return Reflect.get(value, key)
 }
@@ -200,5 +201,5 @@ function replaced(whole: unknown, [key, ...rest]: readonly string[], value: unkn
     )
   }
   const members = typeof whole === 'object' && whole !== null ? whole : {}
-  return { ...members, [key]: replaced(memberOf(members, key), rest, value) }
+  return { ...members, [key]: replaced(ownMember(members, key), rest, value) }
 }

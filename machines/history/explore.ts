@@ -6,7 +6,7 @@
  * message goes on the wire twice, no actor waits for ever, no machine throws.
  */
 import { GatewayError } from '../../protocol/errors.ts'
-import { type StreamId, streamId, streamKind } from '../../protocol/ids.ts'
+import { GATEWAY, type StreamId, streamKind } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { isVisible } from '../effects.ts'
@@ -30,6 +30,12 @@ export interface Violation {
 
 export interface ExplorePlan {
   readonly budget: number // crash points at most
+}
+
+/** A violation with the stretch that shows it: the crash, and what led to it and came of it. */
+export interface ExploreSample {
+  readonly violation: Violation
+  readonly segment: Segment
 }
 
 export interface Exploration {
@@ -74,6 +80,19 @@ export function exploreSegment(
   return { points, violations }
 }
 
+/** Explores, and keeps the first limits.exploreSamplesMax violations whole. @throws as above */
+export function exploreSampled(
+  segment: Segment,
+  code: Code,
+  plan: ExplorePlan,
+): { exploration: Exploration; samples: ExploreSample[] } {
+  const samples: ExploreSample[] = []
+  const exploration = exploreSegment(segment, code, plan, (violation, crashed) => {
+    if (samples.length < limits.exploreSamplesMax) samples.push({ violation, segment: crashed })
+  })
+  return { exploration, samples }
+}
+
 /** Ends the process, boots the next one, and lets everything come to rest. */
 function crash(branch: Branch): Branch {
   const last = branch.records.at(-1)
@@ -90,7 +109,7 @@ function crash(branch: Branch): Branch {
   const tell = (stream: StreamId, event: JournalRecord['event']): void =>
     branch.add({ ...head, stream, event })
   branch.dropMemory()
-  tell(streamId('gateway', 'main'), { type: 'gateway.booted', epoch, version: 'explored' })
+  tell(GATEWAY, { type: 'gateway.booted', epoch, version: 'explored' })
   for (const stream of branch.scene.connections) {
     tell(stream, { type: 'connection.closed', code: 1006, reason: 'the process ended' })
   }
@@ -103,8 +122,7 @@ function crash(branch: Branch): Branch {
     while (branch.advance());
   } catch (thrown) {
     if (!(thrown instanceof GatewayError)) throw thrown
-    const stream = streamId('gateway', 'main')
-    branch.faults.push({ stream, position: 0, error: thrown.message })
+    branch.faults.push({ stream: GATEWAY, position: 0, error: thrown.message })
   }
   return branch
 }

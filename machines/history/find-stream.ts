@@ -13,8 +13,8 @@ export interface ActorName {
 }
 
 /**
- * Finds the one stream that is meant: a whole name, or an end or beginning of one that no other
- * has (`…4242` and `...4242` are both taken).
+ * Finds the one stream that is meant: a whole name, an end or beginning of one that no other has,
+ * or one with a part left out, as the timeline prints it (`delivery:…4242`; `...` is taken too).
  * @throws {GatewayError} USAGE: nobody is named, or several fit; NOT_FOUND: none fits.
  */
 export function findStream(history: History, { session, actor }: ActorName): StreamId {
@@ -40,12 +40,12 @@ function canonicalOrSame(key: string): string {
 }
 
 function pick(history: History, text: string, kind: string): StreamId {
-  const part = text.replace(/^(?:…|\.\.\.)/, '').replace(/(?:…|\.\.\.)$/, '')
+  const fits = fitting(text)
   const near: StreamId[] = []
   for (const stream of history.streams()) {
     if (!stream.startsWith(kind)) continue
     if (streamName(stream) === text) return stream
-    if (part !== '' && (stream.endsWith(part) || stream.startsWith(part))) near.push(stream)
+    if (fits(stream) || fits(streamName(stream))) near.push(stream)
   }
   const [only, second] = near
   if (only !== undefined && second === undefined) return only
@@ -59,4 +59,14 @@ function pick(history: History, text: string, kind: string): StreamId {
       candidates: shown,
     },
   )
+}
+
+function fitting(text: string): (stream: string) => boolean {
+  const [head = '', ...rest] = text.replaceAll('...', '…').split('…')
+  const tail = rest.at(-1)
+  if (tail === undefined) {
+    return (stream) => text !== '' && (stream.endsWith(text) || stream.startsWith(text))
+  }
+  if (`${head}${tail}` === '') return () => false
+  return (stream) => stream.startsWith(head) && stream.endsWith(tail)
 }

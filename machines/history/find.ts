@@ -9,7 +9,7 @@
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { OpenWork } from '../projections/open-work.ts'
-import { type History, latencyMs } from './source.ts'
+import { causeOf, type History, latencyMs } from './source.ts'
 
 export const FINDINGS = ['stuck', 'lost', 'ignored', 'slow', 'duplicates', 'gaps'] as const
 
@@ -66,10 +66,11 @@ const WORKING: Readonly<Record<string, ReadonlySet<string>>> = {
   delivery: new Set(['new', 'attempting', 'waiting', 'uncertain']),
   session: new Set(['running']),
   channel: new Set(['starting', 'backingOff']),
+  config: new Set(['checking', 'writing', 'restarting']),
 }
 
 /** Tells whether an actor in a state has something to come. */
-export function isWorking(stream: StreamId, value: string): boolean {
+function isWorking(stream: StreamId, value: string): boolean {
   return WORKING[streamKind(stream)]?.has(value) ?? false
 }
 
@@ -154,7 +155,7 @@ function* findLost(history: History, { from, to, alive, work }: FindOptions): Ge
   }
   if (alive) return
   for (const [address, { stream, name, started }] of work.effects) {
-    const record = history.read(Number(address.slice(0, address.indexOf('.'))))
+    const record = history.read(causeOf(address)?.position ?? 0)
     if (record === null || record.position < from || record.position > to) continue
     const says = `${name} #${address} has no outcome, and its process has ended`
     yield finding('lost', { ...record, stream }, says, { effect: address, name, started })

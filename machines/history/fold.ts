@@ -1,8 +1,8 @@
 /**
  * Folding one stream: newest usable base, then the records behind it, in silence.
  *
- * The only place that turns records into states: waking an actor, looking at a state of last
- * month, and replays all come here. Whether the fold agrees with what was recorded is for the
+ * Waking an actor, looking at a state of last month, and walking on from it all come here; only who
+ * compares each step with its record steps by itself (take.ts, states.ts). Whether the fold agrees with what was recorded is for the
  * caller to judge: `hash` is recomputed, `recordedHash` is what the newest record says.
  */
 import type { AnyMachineSnapshot } from 'xstate'
@@ -26,11 +26,11 @@ export interface Folded {
 export interface FoldOptions {
   readonly upToVersion?: number // default: the newest
   /** Which bases may be used; where records are pruned, any whose hash was recorded. */
-  readonly usable: (base: Base) => boolean
+  readonly usable?: (base: Base) => boolean
 }
 
 /** A base may be used whoever made it: its state has the hash that was recorded. */
-export const anyBase = (): boolean => true
+const anyBase = (): boolean => true
 
 interface Start {
   readonly snapshot: AnyMachineSnapshot
@@ -46,9 +46,9 @@ export function foldStream(
   history: History,
   kinds: Kinds,
   stream: StreamId,
-  { upToVersion = Number.MAX_SAFE_INTEGER, usable }: FoldOptions,
+  { upToVersion = Number.MAX_SAFE_INTEGER, usable = anyBase }: FoldOptions = {},
 ): Folded {
-  const find = (allowed: FoldOptions['usable']): Start | null =>
+  const find = (allowed: Required<FoldOptions>['usable']): Start | null =>
     findBase(history, kinds, stream, { upToVersion, usable: allowed })
   const start = find(usable)
   try {
@@ -107,6 +107,24 @@ function findBase(
     if (hashSnapshot(snapshot) === base.hash) return { snapshot, version: base.version }
   }
   return null
+}
+
+/** Steps an actor on from a state: what it is behind each further record, up to a version. */
+export function* stepOn(
+  history: History,
+  kinds: Kinds,
+  stream: StreamId,
+  { from, last }: { from: Pick<Folded, 'snapshot' | 'version'>; last: number },
+): Generator<{ record: JournalRecord; snapshot: AnyMachineSnapshot }> {
+  const { stepper } = kindOf(kinds, stream)
+  let { snapshot } = from
+  for (const record of from.version < last ? history.stream(stream, from.version + 1) : []) {
+    if (record.version > last) return
+    if (record.kind === 'event') {
+      snapshot = stepper.step(snapshot, record.event, record.at).snapshot
+    }
+    yield { record, snapshot }
+  }
 }
 
 function gap(stream: string, expected: number, { version, position }: JournalRecord): GatewayError {

@@ -15,10 +15,8 @@ import type { EffectCounts, Fault, RerunPlan } from './plan.ts'
 import { indexRecording } from './recording.ts'
 import { Branch } from './rerun.ts'
 import type { Segment } from './segment.ts'
-import type { History } from './source.ts'
+import { byStream, type History } from './source.ts'
 import type { Code } from './take.ts'
-
-export type ForkPlan = RerunPlan
 
 /** What a run of a stretch came to. Plain data. */
 export interface Rerun {
@@ -98,16 +96,6 @@ const COMPARED = [
 function isSameRecord(record: JournalRecord, other: JournalRecord | undefined): boolean {
   if (other === undefined || other.event.type !== record.event.type) return false
   return COMPARED.every((field) => isSame(record[field], other[field]))
-}
-
-function byStream(records: readonly JournalRecord[]): Map<StreamId, JournalRecord[]> {
-  const streams = new Map<StreamId, JournalRecord[]>()
-  for (const record of records) {
-    const list = streams.get(record.stream) ?? []
-    streams.set(record.stream, list)
-    list.push(record)
-  }
-  return streams
 }
 
 /** How an inbound message ended, as recorded and in the branch. */

@@ -9,7 +9,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { type Filter, parseFilter, passes } from '../../protocol/history/filter.ts'
 import { outputAddress, quote, type StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { type History, latencyMs, requireRecord } from './source.ts'
+import { type History, factsOf, requireRecord } from './source.ts'
 
 /** Where to begin, and what to look for. */
 export interface Goal {
@@ -77,6 +77,6 @@ function streamGoal(history: History, stream: StreamId): Goal {
 }
 
 function filterGoal(history: History, filter: Filter, from: JournalRecord, says: string): Goal {
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   return { from, says, isGoal: (record) => record !== from && passes(filter, record, facts) }
 }

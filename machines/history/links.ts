@@ -8,9 +8,9 @@
 import type { StreamId } from '../../protocol/ids.ts'
 import { outputAddress } from '../../protocol/ids.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
-import type { History } from './source.ts'
+import { firstKept, type History } from './source.ts'
 
-export type EffectOutcome = 'done' | 'failed' | 'timeout' | 'cancelled' | 'lost' | 'pending'
+export type EffectOutcome = 'done' | 'failed' | 'cancelled' | 'lost' | 'pending'
 
 /** An effect, and how it ended. */
 export interface EffectFate {
@@ -26,6 +26,7 @@ export interface SendFate {
   readonly address: string
   readonly send: Send
   readonly record: JournalRecord | null
+  readonly pruned: boolean // nobody is known, and who took it in may have been compacted away
 }
 
 /** A wait, and whether it fired. */
@@ -46,14 +47,14 @@ export interface Fates {
 export function fatesOf(history: History, record: JournalRecord, upTo: number): Fates {
   const own = followStream(history, record, upTo)
   return {
-    effects: record.effects.map((effect, index) => {
-      const address = outputAddress(record.position, 'e', index)
-      const { started, outcome } = own.effects.get(address) ?? { started: false, outcome: null }
-      return { address, effect, started, record: outcome, outcome: outcomeOf(outcome) }
-    }),
+    effects: effectFates(record, own),
     sends: record.sends.map((send, index) => {
       const address = outputAddress(record.position, 's', index)
-      return { address, send, record: consumerOf(history, address, send.to, upTo) }
+      return {
+        address,
+        send,
+        ...consumerOf(history, record.position, { address, to: send.to, upTo }),
+      }
     }),
     waits: record.armed.map((wait, index) => {
       const address = outputAddress(record.position, 't', index)
@@ -62,12 +63,28 @@ export function fatesOf(history: History, record: JournalRecord, upTo: number): 
   }
 }
 
+/** Finds what became of the effects of a record alone: no other stream is read. */
+export function effectFatesOf(
+  history: History,
+  record: JournalRecord,
+  upTo: number,
+): readonly EffectFate[] {
+  return effectFates(record, followStream(history, record, upTo))
+}
+
+function effectFates(record: JournalRecord, own: OwnEnds): readonly EffectFate[] {
+  return record.effects.map((effect, index) => {
+    const address = outputAddress(record.position, 'e', index)
+    const { started, outcome } = own.effects.get(address) ?? { started: false, outcome: null }
+    return { address, effect, started, record: outcome, outcome: outcomeOf(outcome) }
+  })
+}
+
 function outcomeOf(record: JournalRecord | null): EffectOutcome {
   const name = record?.event.type.slice('effect.'.length)
   switch (name) {
     case 'done':
     case 'failed':
-    case 'timeout':
     case 'cancelled':
     case 'lost':
       return name
@@ -114,17 +131,17 @@ function followStream(history: History, record: JournalRecord, upTo: number): Ow
   return ends
 }
 
-/** Finds the record that took a send in, or null. */
+/** Finds the record that took a send in. */
 function consumerOf(
   history: History,
-  address: string,
-  to: StreamId,
-  upTo: number,
-): JournalRecord | null {
-  const from = Number(address.slice(0, address.indexOf('.')))
-  for (const record of history.stream(to, history.versionAt(to, from) + 1)) {
-    if (record.position > upTo) return null
-    if (record.cause === address) return record
+  from: number,
+  { address, to, upTo }: { address: string; to: StreamId; upTo: number },
+): Pick<SendFate, 'record' | 'pruned'> {
+  const next = history.versionAt(to, from) + 1
+  const kept = firstKept(history, to, next)
+  for (const record of history.stream(to, kept)) {
+    if (record.position > upTo) break
+    if (record.cause === address) return { record, pruned: false }
   }
-  return null
+  return { record: null, pruned: kept > next }
 }

@@ -20,12 +20,7 @@ export interface InboundOutcome {
   readonly at: number | null
 }
 
-interface Tracked {
-  readonly id: string
-  readonly target: string
-  readonly position: number
-  readonly stream: StreamId
-  readonly about: StreamId
+interface Tracked extends InboundOutcome {
   readonly delivers: boolean // an answer goes out over a channel
   end: string
   at: number | null

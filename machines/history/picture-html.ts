@@ -5,7 +5,7 @@
  * from ever becoming code. Of a long range the oldest rows of the table are left out, and it says
  * so.
  */
-import { sha256 } from '../../protocol/codec.ts'
+import { sha256 } from '../../protocol/digest.ts'
 import { formatInstant, formatTime } from '../../protocol/history/address.ts'
 import { limits } from '../../protocol/limits.ts'
 import { isWrong, type PictureRow } from './picture.ts'

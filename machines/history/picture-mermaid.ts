@@ -12,12 +12,13 @@ const LABEL_MAX = 60
 
 /** Writes rows as a sequence diagram; actors beyond limits.pictureLanesMax are left out. */
 export function renderTimelineMermaid(rows: readonly PictureRow[]): string {
-  const lanes = lanesOf(rows).slice(0, limits.pictureLanesMax)
+  const all = lanesOf(rows)
+  const lanes = all.slice(0, limits.pictureLanesMax)
   const ids = new Map(lanes.map((stream, at) => [stream, `a${at}`]))
   for (const to of rows.flatMap(({ sends }) => sends.map((send) => send.to))) {
     if (!ids.has(to) && ids.size < limits.pictureLanesMax) ids.set(to, `a${ids.size}`)
   }
-  const left = lanesOf(rows).length - lanes.length
+  const left = all.length - lanes.length
   return [
     'sequenceDiagram',
     ...[...ids].map(([stream, id]) => `  participant ${id} as ${label(shorten(stream, 40))}`),

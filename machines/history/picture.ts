@@ -6,9 +6,10 @@
 import { outputAddress, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Ignored, JournalRecord } from '../../protocol/record.ts'
-import { causeOf, type History } from './source.ts'
+import { effectFatesOf, type EffectOutcome } from './links.ts'
+import type { History } from './source.ts'
 
-export type PictureOutcome = 'done' | 'failed' | 'timeout' | 'cancelled' | 'lost' | 'pending'
+export type PictureOutcome = EffectOutcome | 'timeout'
 
 /** An effect, from its wish to its outcome. */
 export interface PictureEffect {
@@ -45,11 +46,6 @@ export interface Picture {
   readonly leftOut: number
 }
 
-interface Conclusion {
-  readonly outcome: PictureOutcome
-  readonly at: number
-}
-
 /** Reads a range as rows; of more than limits.pictureRowsMax records the newest are kept. */
 export function pictureRows(history: History, from: number, to: number): Picture {
   const records: JournalRecord[] = []
@@ -60,30 +56,18 @@ export function pictureRows(history: History, from: number, to: number): Picture
     leftOut += limits.pictureRowsMax
     records.splice(0, limits.pictureRowsMax)
   }
-  const over = Math.max(0, records.length - limits.pictureRowsMax)
-  leftOut += over
-  const kept = records.slice(over)
-  const outcomes = outcomesBehind(history, kept[0]?.position ?? 1)
-  return { rows: kept.map((record) => toRow(record, outcomes)), leftOut }
+  const { rows, leftOut: over } = pictureOf(history, records)
+  return { rows, leftOut: leftOut + over }
 }
 
-function outcomesBehind(history: History, from: number): ReadonlyMap<string, Conclusion> {
-  const outcomes = new Map<string, Conclusion>()
-  for (const { event, cause, at } of history.range(from, history.head())) {
-    const outcome = outcomeOf(event.type, event['class'])
-    if (outcome !== null && causeOf(cause) !== null) outcomes.set(cause, { outcome, at })
-  }
-  return outcomes
+/** Makes rows of chosen records, in order; of too many the newest are kept. */
+export function pictureOf(history: History, records: readonly JournalRecord[]): Picture {
+  const leftOut = Math.max(0, records.length - limits.pictureRowsMax)
+  const head = history.head()
+  return { rows: records.slice(leftOut).map((record) => toRow(history, record, head)), leftOut }
 }
 
-function outcomeOf(type: string, fault: unknown): PictureOutcome | null {
-  if (type === 'effect.done') return 'done'
-  if (type === 'effect.failed') return fault === 'timeout' ? 'timeout' : 'failed'
-  if (type === 'effect.cancelled') return 'cancelled'
-  return type === 'effect.lost' ? 'lost' : null
-}
-
-function toRow(record: JournalRecord, outcomes: ReadonlyMap<string, Conclusion>): PictureRow {
+function toRow(history: History, record: JournalRecord, head: number): PictureRow {
   const { position, stream, event, cause, at, epoch, value, ignored } = record
   return {
     position,
@@ -94,10 +78,10 @@ function toRow(record: JournalRecord, outcomes: ReadonlyMap<string, Conclusion>)
     epoch,
     value,
     ignored,
-    effects: record.effects.map(({ name }, index) => {
-      const address = outputAddress(position, 'e', index)
-      const { outcome = 'pending', at: until = null } = outcomes.get(address) ?? {}
-      return { address, name, outcome, until }
+    effects: effectFatesOf(history, record, head).map(({ address, effect, outcome, record }) => {
+      const isTimeout = outcome === 'failed' && record?.event['class'] === 'timeout'
+      const shown = isTimeout ? 'timeout' : outcome
+      return { address, name: effect.name, outcome: shown, until: record?.at ?? null }
     }),
     sends: record.sends.map(({ to, event: { type } }, index) => ({
       address: outputAddress(position, 's', index),

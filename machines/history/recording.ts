@@ -9,6 +9,7 @@
 import { canonical, sha256Hex } from '../../protocol/codec.ts'
 import { type OutputLetter, outputAddress, type StreamId } from '../../protocol/ids.ts'
 import type { Effect, JournalEvent, JournalRecord, Send, Wait } from '../../protocol/record.ts'
+import { waitKey } from '../projections/open-work.ts'
 import type { Segment, SegmentOpen } from './segment.ts'
 
 /** What a record produced, one by one. */
@@ -29,6 +30,8 @@ export interface Recording {
   /** When a record happened, as a time that never steps back; 0 before the stretch. */
   readonly slotOf: (position: number) => number
   readonly waitAt: (address: string) => Wait | null
+  /** When the newest boot before a record happened; null where the stretch has none. */
+  readonly bootBefore: (position: number) => number | null
   /** Whether a recorded wait was neither fired nor cancelled before the stretch ended. */
   readonly isArmedAtEnd: (address: string) => boolean
 }
@@ -159,16 +162,18 @@ export function indexRecording(segment: Segment): Recording {
   const citing = new Map<string, JournalRecord[]>()
   const waits = new Map<string, Wait>(open.waits)
   const armed = new Map<string, string>(
-    open.waits.map(([at, { stream, id }]) => [key(stream, id), at]),
+    open.waits.map(([at, { stream, id }]) => [waitKey(stream, id), at]),
   )
   for (const [address] of [...open.effects, ...open.sends, ...open.waits]) citing.set(address, [])
   const outside: JournalRecord[] = []
   const slots = new Map<number, number>()
+  const boots: number[] = []
   const occurrences = new Occurrences()
   let slot = 0
   for (const record of records) {
     slot = Math.max(slot, record.at)
     slots.set(record.position, slot)
+    if (record.event.type === 'gateway.booted') boots.push(record.position)
     const cited = citing.get(record.cause)
     if (cited === undefined) outside.push(record)
     else cited.push(record)
@@ -178,7 +183,7 @@ export function indexRecording(segment: Segment): Recording {
       addresses.set(occurrences.next(outputName(record.stream, produced)), address)
       if (produced.letter !== 't') continue
       waits.set(address, produced.wait)
-      armed.set(key(record.stream, produced.wait.id), address)
+      armed.set(waitKey(record.stream, produced.wait.id), address)
     }
   }
   const armedAtEnd = new Set(armed.values())
@@ -189,6 +194,10 @@ export function indexRecording(segment: Segment): Recording {
     addressOf: (name) => addresses.get(name) ?? null,
     slotOf: (position) => slots.get(position) ?? 0,
     waitAt: (address) => waits.get(address) ?? null,
+    bootBefore: (position) => {
+      const boot = boots.findLast((each) => each < position)
+      return boot === undefined ? null : (slots.get(boot) ?? null)
+    },
     isArmedAtEnd: (address) => armedAtEnd.has(address),
   }
 }
@@ -198,12 +207,8 @@ function disarm(
   { stream, cause, cancelled }: JournalRecord,
   fired: Wait | undefined,
 ): void {
-  for (const id of cancelled) armed.delete(key(stream, id))
-  if (fired !== undefined && armed.get(key(stream, fired.id)) === cause) {
-    armed.delete(key(stream, fired.id))
+  for (const id of cancelled) armed.delete(waitKey(stream, id))
+  if (fired !== undefined && armed.get(waitKey(stream, fired.id)) === cause) {
+    armed.delete(waitKey(stream, fired.id))
   }
-}
-
-function key(stream: string, id: string): string {
-  return `${stream}\n${id}`
 }

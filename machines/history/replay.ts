@@ -21,7 +21,7 @@ import {
   REPLAY_CLASSES,
   type ReplayClass,
 } from './compare.ts'
-import { foldStream } from './fold.ts'
+import { foldStream, stepOn } from './fold.ts'
 import { type Base, type History, kindOf } from './source.ts'
 import { type Code, type Outputs, takeEvent } from './take.ts'
 
@@ -304,12 +304,8 @@ function advance(
       return foldStream(history, kinds, stream, { upToVersion: version, usable }).snapshot
     }
     let { snapshot } = known
-    if (known.version === version) return snapshot
-    for (const record of history.stream(stream, known.version + 1)) {
-      if (record.version > version) break
-      if (record.kind !== 'event') continue
-      snapshot = kindOf(kinds, stream).stepper.step(snapshot, record.event, record.at).snapshot
-    }
+    for (const next of stepOn(history, kinds, stream, { from: known, last: version }))
+      snapshot = next.snapshot
     return snapshot
   } catch {
     return null

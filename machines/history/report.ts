@@ -89,7 +89,7 @@ function noteLine({ position, text, author }: IncidentNote, at: number, program:
 }
 
 /** Says in one line what a record did. */
-export function whatOf(row: PictureRow): string {
+function whatOf(row: PictureRow): string {
   const { stream, type, value, ignored, effects, sends } = row
   const outputs = [
     ...effects.map(({ name, outcome }) => `${name} ${outcome}`),

@@ -39,6 +39,16 @@ interface OpenOutput extends OutputBefore {
   readonly origin: Origin | null // of its outcome to come; null: none is
 }
 
+type OpenEffect = OpenOutput & { readonly produced: { readonly effect: Effect } }
+
+const NEW = { started: false, origin: null } as const
+
+interface StubWish {
+  readonly isUnmarked: boolean // no marker was recorded that it was begun
+  readonly isFailure: boolean
+  readonly latest: number | null // slot
+}
+
 interface State {
   readonly snapshot: AnyMachineSnapshot
   readonly version: number
@@ -201,9 +211,10 @@ export class Branch {
 
   #consumed(cause: string, origin: Origin, position: number): void {
     this.open.delete(cause)
-    if (origin === 'stub' || origin === 'answer') this.made.push(position)
     if (origin === 'recorded' || origin === 'lost') this.counts[origin] += 1
-    if (origin === 'stub' || origin === 'answer') this.counts.stub += 1
+    if (origin !== 'stub' && origin !== 'answer') return
+    this.made.push(position)
+    this.counts.stub += 1
   }
 
   #settle(record: JournalRecord, { slot, rank, at }: Item): void {
@@ -212,16 +223,7 @@ export class Branch {
       if (produced.letter === 't') this.#disarm(record.stream, produced.wait.id)
       const name = this.#occurrences.next(outputName(record.stream, produced))
       const { stream, correlationId } = record
-      const output = {
-        produced,
-        stream,
-        correlationId,
-        slot,
-        at,
-        rank,
-        started: false,
-        origin: null,
-      }
+      const output = { ...NEW, produced, stream, correlationId, slot, at, rank }
       this.#expect(address, output, this.#recording.addressOf(name))
     }
     this.scene.add(record, this.stateOf(record.stream)?.context)
@@ -265,7 +267,7 @@ export class Branch {
 
   #expectEffect(
     address: string,
-    output: OpenOutput & { readonly produced: { readonly effect: Effect } },
+    output: OpenEffect,
     { recorded, citing }: { recorded: string | null; citing: readonly JournalRecord[] },
   ): void {
     const { effect } = output.produced
@@ -281,12 +283,8 @@ export class Branch {
       this.#mark(address, output, marker === undefined)
       const event = givenOutcome(effect, address, answer.outcome)
       const at = outcome === undefined ? placed.at : outcome.at + shift
-      this.#conclude(
-        address,
-        { ...placed, at, rank: outcome?.position ?? output.rank },
-        event,
-        'answer',
-      )
+      const rank = outcome?.position ?? output.rank
+      this.#conclude(address, { ...placed, at, rank }, event, 'answer')
       return
     }
     const isLost = recorded !== null && (outcome?.event.type ?? 'effect.lost') === 'effect.lost'
@@ -298,15 +296,16 @@ export class Branch {
       this.counts.lost += 1
       return
     }
-    this.#stub(address, output, marker === undefined, isLost && this.#plan.onLost === 'fail')
+    // Where it was lost it is to end otherwise, so before the boot that tells of the loss.
+    const boot = outcome === undefined ? null : this.#recording.bootBefore(outcome.position)
+    this.#stub(address, output, {
+      isUnmarked: marker === undefined,
+      isFailure: isLost && this.#plan.onLost === 'fail',
+      latest: isLost ? boot : null,
+    })
   }
 
-  #stub(
-    address: string,
-    output: OpenOutput & { readonly produced: { readonly effect: Effect } },
-    isUnmarked: boolean,
-    isFailure: boolean,
-  ): void {
+  #stub(address: string, output: OpenEffect, { isUnmarked, isFailure, latest }: StubWish): void {
     const { effect } = output.produced
     if (this.#plan.onMiss === 'error') {
       const text = `#${address}: the recording has no outcome for ${effect.name}`
@@ -314,8 +313,8 @@ export class Branch {
     }
     this.#mark(address, output, isUnmarked)
     const event = stubOutcome(effect, address, isFailure ? 'fail' : 'ok')
-    const latencyMs = stubLatencyMs(effect)
     const { slot, at } = output
+    const latencyMs = Math.min(stubLatencyMs(effect), Math.max(0, (latest ?? Infinity) - slot))
     this.#conclude(
       address,
       { ...output, slot: slot + latencyMs, at: at + latencyMs },
@@ -325,8 +324,8 @@ export class Branch {
   }
 
   // As the outbox does before an effect that can be seen outside.
-  #mark(address: string, output: OpenOutput, isUnmarked: boolean): void {
-    if (output.produced.letter !== 'e' || output.started || !isUnmarked) return
+  #mark(address: string, output: OpenEffect, isUnmarked: boolean): void {
+    if (output.started || !isUnmarked) return
     const { name } = output.produced.effect
     if (!isVisible(name)) return
     const event = { type: 'effect.started', name }

@@ -8,7 +8,7 @@ import type { Address, AddressRange } from '../../protocol/history/address.ts'
 import { type Filter, passes } from '../../protocol/history/filter.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { type History, latencyMs, requireRecord } from './source.ts'
+import { type History, factsOf, requireRecord } from './source.ts'
 
 /** Where an address points. */
 export interface Resolved {
@@ -83,7 +83,7 @@ export function resolveRange(
   const start = resolveAddress(history, range.from, findMark)
   const end = resolveAddress(history, range.to, findMark)
   const isBefore = start.at !== null && (history.read(start.position)?.at ?? -1) < start.at
-  const from = isBefore ? start.position + 1 : start.position
+  const from = Math.max(1, isBefore ? start.position + 1 : start.position)
   if (from > end.position + 1) {
     throw new GatewayError('USAGE', `range: it begins at #${from} and ends at #${end.position}`)
   }
@@ -163,7 +163,7 @@ function epochAt(history: History, position: number): number {
 }
 
 function matchOf(history: History, which: 'first' | 'last', filter: Filter): number {
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const matches = (position: number): boolean => {
     const record = history.read(position)
     return record !== null && passes(filter, record, facts)

@@ -19,8 +19,8 @@ import {
   waitKey,
 } from '../projections/open-work.ts'
 import { hashSnapshot, saveSnapshot } from '../step.ts'
-import { anyBase, foldStream } from './fold.ts'
-import type { Base, History, Kinds } from './source.ts'
+import { foldStream } from './fold.ts'
+import { type Base, byStream, type History, type Kinds } from './source.ts'
 
 /** The state of one actor before the segment begins. */
 export interface SegmentBase extends Base {
@@ -73,6 +73,23 @@ export function cutSegment(
   return { from, to, bases, open, records }
 }
 
+/**
+ * Requires that nothing inside a stretch was compacted away: what is run again must be all of it.
+ * @throws {GatewayError} HISTORY_PRUNED: with the position behind the last hole.
+ */
+export function assertWhole({ bases, records }: Segment): void {
+  const versions = new Map(bases.map(({ stream, version }) => [stream, version]))
+  let behind: JournalRecord | null = null
+  for (const record of records) {
+    if (record.version !== (versions.get(record.stream) ?? 0) + 1) behind = record
+    versions.set(record.stream, record.version)
+  }
+  if (behind === null) return
+  const { position, stream } = behind
+  const text = `records of ${stream} before #${position} were compacted away: begin behind #${position}`
+  throw new GatewayError('HISTORY_PRUNED', text, { stream, position })
+}
+
 function baseBefore(
   history: History,
   kinds: Kinds,
@@ -81,7 +98,7 @@ function baseBefore(
 ): SegmentBase[] {
   const version = history.versionAt(stream, from - 1)
   if (version === 0) return []
-  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version })
   const position = history.positionOf(stream, version) ?? 0
   const hash = hashSnapshot(snapshot)
   return [{ stream, version, position, code, hash, state: saveSnapshot(snapshot) }]
@@ -103,11 +120,9 @@ function openBefore(
   }
 }
 
-/** Folds what is open at the end of a segment; null: of nothing at all. */
-export function openWorkOf(segment: Segment | null): OpenWork {
+/** Folds what is open at the end of a segment. */
+export function openWorkOf({ open, records }: Segment): OpenWork {
   const work = emptyOpenWork()
-  if (segment === null) return work
-  const { open, records } = segment
   for (const [address, effect] of open.effects) work.effects.set(address, effect)
   for (const [address, send] of open.sends) work.sends.set(address, send)
   for (const [address, wait] of open.waits) {
@@ -120,47 +135,39 @@ export function openWorkOf(segment: Segment | null): OpenWork {
   return work
 }
 
-interface Place {
-  readonly first: number // version of records[0]
-  readonly records: JournalRecord[]
-}
-
 /** Opens a segment as history: positions before it are as if compacted away behind its bases. */
 export function openSegment(segment: Segment): History {
   const byPosition = new Map(segment.records.map((record) => [record.position, record]))
   const bases = new Map(segment.bases.map((base) => [base.stream, base]))
-  const places = new Map<StreamId, Place>()
-  for (const record of segment.records) {
-    const place = places.get(record.stream) ?? { first: record.version, records: [] }
-    place.records.push(record)
-    places.set(record.stream, place)
-  }
-  const streams = new Set([...bases.keys(), ...places.keys()])
+  const own = byStream(segment.records)
+  const streams = new Set([...bases.keys(), ...own.keys()])
   const baseVersion = (stream: StreamId): number => bases.get(stream)?.version ?? 0
+  const ownAt = (stream: StreamId, version: number): JournalRecord | undefined => {
+    const records = own.get(stream) ?? []
+    return records[version - (records[0]?.version ?? 0)]
+  }
   return {
     head: () => segment.to,
     read: (position) => byPosition.get(position) ?? null,
     range: (from, to) =>
       segment.records.filter(({ position }) => position >= from && position <= to),
-    stream: (stream, fromVersion) => streamFrom(stream, places.get(stream), fromVersion),
-    version: (stream) => places.get(stream)?.records.at(-1)?.version ?? baseVersion(stream),
+    stream: (stream, fromVersion) => streamFrom(stream, own.get(stream) ?? [], fromVersion),
+    version: (stream) => own.get(stream)?.at(-1)?.version ?? baseVersion(stream),
     versionAt: (stream, position) => {
-      const found = places.get(stream)?.records.findLast((record) => record.position <= position)
+      const found = own.get(stream)?.findLast((record) => record.position <= position)
       if (found !== undefined) return found.version
       const base = bases.get(stream)
       return base !== undefined && base.position <= position ? base.version : 0
     },
     positionOf: (stream, version) => {
-      const { first = 0, records = [] } = places.get(stream) ?? {}
       const base = bases.get(stream)
       if (base?.version === version) return base.position
-      return records[version - first]?.position ?? null
+      return ownAt(stream, version)?.position ?? null
     },
     stateHash: (stream, version) => {
       const base = bases.get(stream)
       if (base?.version === version) return base.hash
-      const { first = 0, records = [] } = places.get(stream) ?? {}
-      return records[version - first]?.stateHash ?? null
+      return ownAt(stream, version)?.stateHash ?? null
     },
     streams: () => streams,
     base: (stream, atVersion) => {
@@ -172,11 +179,11 @@ export function openSegment(segment: Segment): History {
 
 function streamFrom(
   stream: StreamId,
-  place: Place | undefined,
+  records: readonly JournalRecord[],
   fromVersion: number,
 ): readonly JournalRecord[] {
-  if (place === undefined) return []
-  if (fromVersion >= place.first) return place.records.slice(fromVersion - place.first)
-  const text = `${stream}: versions below ${place.first} are not in this segment`
-  throw new GatewayError('HISTORY_PRUNED', text, { pruned: true, from: 1, to: place.first - 1 })
+  const first = records[0]?.version ?? 0
+  if (fromVersion >= first) return records.slice(fromVersion - first)
+  const text = `${stream}: versions below ${first} are not in this segment`
+  throw new GatewayError('HISTORY_PRUNED', text, { pruned: true, from: 1, to: first - 1 })
 }

@@ -5,6 +5,7 @@
  * were compacted away are passed over by `range` and `HISTORY_PRUNED` to whoever needs them.
  */
 import { GatewayError } from '../../protocol/errors.ts'
+import type { FilterFacts } from '../../protocol/history/filter.ts'
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Kind } from '../kinds.ts'
@@ -62,7 +63,23 @@ export function requireRecord(history: History, position: number): JournalRecord
   if (position >= 1 && position <= head) {
     throw new GatewayError('HISTORY_PRUNED', `#${position} was compacted away`, { position })
   }
-  throw new GatewayError('NOT_FOUND', `#${position}: the journal has #1 to #${head}`, { position })
+  const has = head === 0 ? 'the journal is empty' : `the journal has #1 to #${head}`
+  throw new GatewayError('NOT_FOUND', `#${position}: ${has}`, { position })
+}
+
+/**
+ * The first version from one on that was not compacted away, one beyond the newest where none is.
+ * What is gone is always the beginning of a stream.
+ */
+export function firstKept(history: History, stream: StreamId, from: number): number {
+  let low = from
+  let high = Math.max(from, history.version(stream) + 1)
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (history.read(history.positionOf(stream, middle) ?? 0) === null) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Where an output came from: `1838.e0` -> 1838; null where the cause lies outside. */
@@ -77,4 +94,20 @@ export function latencyMs(history: History, { event, cause, at }: JournalRecord)
   const from = causeOf(cause)
   const request = from === null ? null : history.read(from.position)
   return request === null ? null : at - request.at
+}
+
+/** Tells filters what a record does not say of itself. */
+export function factsOf(history: History): FilterFacts {
+  return { latencyMs: (record) => latencyMs(history, record) }
+}
+
+/** Sorts records by their streams, in the order of the first of each. */
+export function byStream(records: readonly JournalRecord[]): Map<StreamId, JournalRecord[]> {
+  const streams = new Map<StreamId, JournalRecord[]>()
+  for (const record of records) {
+    const list = streams.get(record.stream) ?? []
+    streams.set(record.stream, list)
+    list.push(record)
+  }
+  return streams
 }

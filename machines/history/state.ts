@@ -6,10 +6,10 @@ import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord, Wait } from '../../protocol/record.ts'
-import { anyBase, type Folded, foldStream } from './fold.ts'
+import { type Folded, foldStream } from './fold.ts'
 import { type Candidate, candidatesOf, microstepsOf } from './guards.ts'
 import { fatesOf } from './links.ts'
-import { type History, kindOf, type Kinds } from './source.ts'
+import { firstKept, type History, kindOf, type Kinds } from './source.ts'
 
 /** Something that the actor had asked for and had no answer to. */
 export interface InFlight {
@@ -48,7 +48,7 @@ export function stateAt(
 ): StateAt | null {
   const version = history.versionAt(stream, position)
   if (version === 0) return null
-  const folded = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const folded = foldStream(history, kinds, stream, { upToVersion: version })
   const record = recordOf(history, stream, version)
   const snapshot =
     microstep === null ? folded.snapshot : microstepAt(history, kinds, record, microstep)
@@ -96,7 +96,7 @@ export function stateBefore(
   stream: StreamId,
   version: number,
 ): Folded {
-  return foldStream(history, kinds, stream, { upToVersion: version - 1, usable: anyBase })
+  return foldStream(history, kinds, stream, { upToVersion: version - 1 })
 }
 
 // Looks a bounded way back: what is open longer than so many records of one actor is not expected.
@@ -125,10 +125,7 @@ function* recordsFrom(
   first: number,
   last: number,
 ): Generator<JournalRecord> {
-  let version = first
-  while (version <= last && history.read(history.positionOf(stream, version) ?? 0) === null) {
-    version += 1
-  }
+  const version = firstKept(history, stream, first)
   if (version > last) return
   for (const record of history.stream(stream, version)) {
     if (record.version > last) return
@@ -146,7 +143,7 @@ function openOf(history: History, record: JournalRecord, position: number): InFl
         return { address, kind: 'effect', name, to: null, since, started, params }
       }),
     ...sends
-      .filter((fate) => fate.record === null)
+      .filter((fate) => fate.record === null && !fate.pruned)
       .map(({ address, send: { to, event } }): InFlight => {
         const { type: name, ...params } = event
         return { address, kind: 'send', name, to, since, started: false, params }

@@ -8,7 +8,7 @@ import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { hashSnapshot } from '../step.ts'
 import type { Segment, SegmentBase } from './segment.ts'
-import { type Kinds, kindOf } from './source.ts'
+import { byStream, type Kinds, kindOf } from './source.ts'
 
 /** One record whose state came out otherwise. */
 export interface StateDifference {
@@ -32,12 +32,7 @@ export interface StateReport {
 /** Folds every stream of a segment and compares each state with the recorded hash. */
 export function compareStates(segment: Segment, kinds: Kinds, code: string): StateReport {
   const bases = new Map(segment.bases.map((base) => [base.stream, base]))
-  const streams = new Map<StreamId, JournalRecord[]>()
-  for (const record of segment.records) {
-    const known = streams.get(record.stream)
-    if (known === undefined) streams.set(record.stream, [record])
-    else known.push(record)
-  }
+  const streams = byStream(segment.records)
   const sum = { ...NONE }
   const differences: StateDifference[] = []
   for (const [stream, records] of streams) {

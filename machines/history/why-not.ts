@@ -7,16 +7,17 @@
  * happen without help from outside.
  */
 import type { AnyMachineSnapshot } from 'xstate'
+import { GatewayError } from '../../protocol/errors.ts'
 import { type StreamId, streamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { RunContext } from '../run.ts'
 import type { SessionContext } from '../session.ts'
 import { formatValue, hashSnapshot } from '../step.ts'
-import { anyBase, foldStream } from './fold.ts'
+import { foldStream } from './fold.ts'
 import { acceptedBy } from './guards.ts'
 import { type EffectFate, fatesOf, type SendFate, type WaitFate } from './links.ts'
-import { type History, kindOf, type Kinds } from './source.ts'
+import { firstKept, type History, kindOf, type Kinds } from './source.ts'
 
 /**
  * happened         the goal was reached                lost     its process ended, no outcome known
@@ -160,7 +161,7 @@ class Search {
       ...sends.map((fate) => this.#followSend(node, fate)),
       ...waits.map((fate) => this.#followWait(node, fate)),
     ].filter((found) => found !== null)
-    if (next.length > 0 || effects.length + sends.length + waits.length > 0) return next
+    if (effects.length + sends.length + waits.length > 0) return next
     return this.#followState(node)
   }
 
@@ -176,7 +177,11 @@ class Search {
     return []
   }
 
-  #followSend(node: Node, { address, send, record }: SendFate): JournalRecord | null {
+  #followSend(node: Node, { address, send, record, pruned }: SendFate): JournalRecord | null {
+    if (pruned) {
+      const text = `what came of ${send.event.type} #${address} in ${send.to} was compacted away`
+      throw new GatewayError('HISTORY_PRUNED', text, { stream: send.to })
+    }
     // A run that was taken from the queue belongs to its own message.
     const isOthers =
       node.record.event.type === 'run.finished' && send.event.type === 'run.requested'
@@ -234,7 +239,7 @@ class Search {
 
   #stateAt(stream: StreamId, position: number): AnyMachineSnapshot {
     const upToVersion = this.#history.versionAt(stream, position)
-    return foldStream(this.#history, this.#kinds, stream, { upToVersion, usable: anyBase }).snapshot
+    return foldStream(this.#history, this.#kinds, stream, { upToVersion }).snapshot
   }
 
   #close(node: Node, verdict: Verdict, more: Partial<Frontier>): void {
@@ -276,12 +281,10 @@ function ignoredSince(history: History, { stream, record }: Frontier): JournalRe
 /** Finds the messages that wait in the session behind the run in which a chain stands. */
 function blockedBehind(history: History, kinds: Kinds, { stream }: Frontier): number[] {
   if (!stream.startsWith('run:') || history.version(stream) === 0) return []
-  const { context } = foldStream(history, kinds, stream, { usable: anyBase }).snapshot
+  const { context } = foldStream(history, kinds, stream).snapshot
   const session = streamId('session', (context as RunContext).sessionKey)
   if (history.version(session) === 0) return []
-  const { context: conversation } = foldStream(history, kinds, session, {
-    usable: anyBase,
-  }).snapshot
+  const { context: conversation } = foldStream(history, kinds, session).snapshot
   const { queue, current } = conversation as SessionContext
   if (current?.runId !== streamName(stream)) return []
   const queued = new Set(queue.map(({ runId }) => runId))
@@ -295,14 +298,15 @@ function blockedBehind(history: History, kinds: Kinds, { stream }: Frontier): nu
 
 // A queue holds what came last: no need to read a conversation from its beginning.
 function oldestKept(history: History, session: StreamId): number {
-  return Math.max(1, history.version(session) - limits.snapshotEveryRecords)
+  const from = Math.max(1, history.version(session) - limits.snapshotEveryRecords)
+  return firstKept(history, session, from)
 }
 
 /** Steps an actor through all that its own waits can bring about. */
-export function prove(history: History, kinds: Kinds, stream: StreamId): Proof | null {
+function prove(history: History, kinds: Kinds, stream: StreamId): Proof | null {
   if (history.version(stream) === 0) return null
   const { stepper, waits } = kindOf(kinds, stream)
-  const { snapshot } = foldStream(history, kinds, stream, { usable: anyBase })
+  const { snapshot } = foldStream(history, kinds, stream)
   const due = waits(snapshot).map(({ dueAt }) => dueAt)
   const value = formatValue(snapshot)
   const reachable = new Set<string>()

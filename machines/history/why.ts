@@ -5,17 +5,17 @@
  * again which guards let it through.
  */
 import type { StreamId } from '../../protocol/ids.ts'
-import { canonical } from '../../protocol/codec.ts'
+import { isSame } from './compare.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import { followPointer, NOTHING, parsePointer } from '../../protocol/history/pointer.ts'
+import { followPointer, parsePointer } from '../../protocol/history/pointer.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { formatValue } from '../step.ts'
 import { type GuardReading, readGuards } from './guards.ts'
 import { fatesOf } from './links.ts'
 import { stateBefore } from './state.ts'
-import { causeOf, type History, kindOf, type Kinds, requireRecord } from './source.ts'
-import { anyBase, foldStream } from './fold.ts'
+import { causeOf, type History, type Kinds, requireRecord } from './source.ts'
+import { stepOn } from './fold.ts'
 
 /** One record of a chain. */
 export interface WhyStep {
@@ -90,11 +90,18 @@ function stepOf(
   }
 }
 
-/** What became of an output: found beside its cause. */
+/** What became of an output. */
+export interface OutputEnd {
+  readonly outcome: string
+  readonly record: JournalRecord | null
+  readonly started: boolean
+}
+
+/** Finds what became of an output, beside its cause. */
 export function outcomeAt(
   history: History,
   { position, output }: { position: number; output: string },
-): { outcome: string; record: JournalRecord | null; started: boolean } {
+): OutputEnd {
   const record = requireRecord(history, position)
   assertOutput(record, output)
   const { effects, sends, waits } = fatesOf(history, record, history.head())
@@ -120,24 +127,38 @@ export interface Written {
   readonly is: unknown
 }
 
+interface WriterQuestion {
+  readonly position: number
+  readonly path: string
+  readonly recordsMax?: number // how far back to look
+}
+
 /**
  * Finds the record that last changed what a pointer leads to, at or before a position.
- * Reads the stream backwards, a window at a time.
- * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer; HISTORY_PRUNED.
+ * Reads the stream backwards in windows that grow, so that one without snapshots, folded from its
+ * beginning for each, costs a few folds and no more; at most `recordsMax` records of it.
+ * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer, or nothing within
+ * the bound changed it; HISTORY_PRUNED.
  */
 export function findWriter(
   history: History,
   kinds: Kinds,
   stream: StreamId,
-  { position, path }: { position: number; path: string },
+  { position, path, recordsMax = Infinity }: WriterQuestion,
 ): Written {
   const keys = parsePointer(path)
-  let last = history.versionAt(stream, position)
-  while (last > 0) {
-    const first = Math.max(1, last - limits.snapshotEveryRecords + 1)
+  const newest = history.versionAt(stream, position)
+  const oldest = Math.max(1, newest - recordsMax + 1)
+  let window: number = limits.snapshotEveryRecords
+  for (let last = newest; last >= oldest; window *= 2) {
+    const first = Math.max(oldest, last - window + 1)
     const found = writerWithin(history, kinds, stream, { first, last, keys })
     if (found !== null) return found
     last = first - 1
+  }
+  if (oldest > 1) {
+    const text = `${path}: none of the newest ${recordsMax} records of ${stream} changed it; the command line looks further`
+    throw new GatewayError('USAGE', text, { stream })
   }
   throw new GatewayError('NOT_FOUND', `${stream}${path}: no record changed it up to #${position}`, {
     stream,
@@ -151,24 +172,13 @@ function writerWithin(
   stream: StreamId,
   { first, last, keys }: { first: number; last: number; keys: readonly string[] },
 ): Written | null {
-  const { stepper } = kindOf(kinds, stream)
-  const start = foldStream(history, kinds, stream, { upToVersion: first - 1, usable: anyBase })
-  let { snapshot } = start
-  let was = followPointer(snapshot.context, keys)
+  const from = stateBefore(history, kinds, stream, first)
+  let was = followPointer(from.snapshot.context, keys)
   let found: Written | null = null
-  for (const record of history.stream(stream, first)) {
-    if (record.version > last) break
-    if (record.kind !== 'event') continue
-    snapshot = stepper.step(snapshot, record.event, record.at).snapshot
+  for (const { record, snapshot } of stepOn(history, kinds, stream, { from, last })) {
     const is = followPointer(snapshot.context, keys)
     if (!isSame(was, is)) found = { record, was, is }
     was = is
   }
   return found
-}
-
-function isSame(was: unknown, is: unknown): boolean {
-  if (was === is) return true
-  if (was === NOTHING || is === NOTHING) return false
-  return canonical(was) === canonical(is)
 }

@@ -4,6 +4,7 @@
  * No rule here ever weakens security for convenience: an open address without a secret, or a mode
  * of authentication without its secret, is refused.
  */
+import { isPasswordHash, passwordHashFault } from '../auth/password.ts'
 import { quote } from '../ids.ts'
 import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
 import type { ConfigIssue } from './parse.ts'
@@ -48,11 +49,39 @@ function checkGateway(config: GatewayConfig): ConfigIssue[] {
       issues.push(issue(path, `required by gateway.auth.mode "${kind}"`))
     }
   }
+  const hash = auth.password ?? ''
+  const hashFault = isPasswordHash(hash) ? passwordHashFault(hash) : null
+  if (hashFault !== null) issues.push(issue(['gateway', 'auth', 'password'], hashFault))
+  issues.push(...checkOrigins(config))
   if (!isLoopbackBind(bind) && auth.token === undefined && auth.password === undefined) {
     const reason = `${quote(bind)} is open to others and needs gateway.auth.token or gateway.auth.password`
     issues.push(issue(['gateway', 'bind'], reason))
   }
   return issues
+}
+
+// A wildcard would let every web page in; what is no origin would never match.
+function checkOrigins({ gateway = {} }: GatewayConfig): ConfigIssue[] {
+  const lists: [string[], readonly string[]][] = [
+    [['gateway', 'allowedOrigins'], gateway.allowedOrigins ?? []],
+    [['gateway', 'controlUi', 'allowedOrigins'], gateway.controlUi?.allowedOrigins ?? []],
+  ]
+  return lists.flatMap(([path, origins]) =>
+    [...origins.entries()]
+      .filter(([, origin]) => !isOrigin(origin))
+      .map(([index, origin]) =>
+        issue(
+          [...path, index],
+          `expected one origin such as "https://ui.example", got ${quote(origin)}`,
+        ),
+      ),
+  )
+}
+
+function isOrigin(text: string): boolean {
+  if (text.includes('*')) return false
+  if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text
+  return text === 'null' || /^[a-z][a-z\d+.-]*:\/\/[^\s/*]*$/.test(text)
 }
 
 function checkModels(config: GatewayConfig): ConfigIssue[] {

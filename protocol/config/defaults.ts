@@ -33,8 +33,11 @@ export interface ResolvedGateway {
   readonly auth: {
     readonly mode: 'none' | 'token' | 'password' // none: only where loopback is true
     readonly token: string | null
-    readonly password: string | null
+    readonly password: string | null // plain or scrypt:...
+    readonly autoApprove: boolean // new devices directly on loopback
   }
+  readonly allowedHosts: readonly string[]
+  readonly allowedOrigins: readonly string[]
 }
 
 export interface ResolvedAgent {
@@ -132,8 +135,19 @@ function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): Resolve
     bind,
     address: bind === 'loopback' || bind === 'localhost' ? '127.0.0.1' : bind,
     loopback: isLoopbackBind(bind),
-    auth: { mode: mode ?? implied, token, password },
+    auth: { mode: mode ?? implied, token, password, autoApprove: autoApproves(gateway) },
+    allowedHosts: gateway.allowedHosts ?? [],
+    allowedOrigins: [
+      ...(gateway.allowedOrigins ?? []),
+      ...(gateway.controlUi?.allowedOrigins ?? []),
+    ],
   }
+}
+
+// Upstream's switch for the same is gateway.nodes.pairing.autoApproveLocal; either turns it off.
+function autoApproves(gateway: NonNullable<GatewayConfig['gateway']>): boolean {
+  const upstream = valueAt(gateway, ['nodes', 'pairing', 'autoApproveLocal'])
+  return gateway.auth?.autoApproveLoopback !== false && upstream !== false
 }
 
 function resolveProviders(

@@ -7,7 +7,6 @@
  */
 import { Buffer } from 'node:buffer'
 import JSON5 from 'json5'
-import { sha256Hex } from '../codec.ts'
 import { type ErrorDetails, GatewayError } from '../errors.ts'
 import { quote } from '../ids.ts'
 import { limits } from '../limits.ts'
@@ -86,11 +85,6 @@ export function parseConfigText(text: string, file: string): object {
   }
   checkTree(value, [], file)
   return value
-}
-
-/** Names a configuration text: 64 hex digits, the same for the same bytes only. */
-export function configHash(text: string): string {
-  return sha256Hex(text)
 }
 
 function parseJson5(text: string, file: string): unknown {

@@ -5,6 +5,7 @@
  * back as if it were the secret (decisions.md 28).
  */
 import { formatPath, isSecretPath, type Path, valueAt } from './path.ts'
+import { isObject } from '../members.ts'
 
 export interface RedactedConfig {
   readonly config: unknown // the same shape, secrets left out
@@ -26,7 +27,7 @@ export function keepSecrets(written: object, current: object): object {
   let next: object = written
   for (const path of secretsOf(current)) {
     const parent = valueAt(written, path.slice(0, -1))
-    const kept = typeof parent === 'object' && parent !== null && !Array.isArray(parent)
+    const kept = isObject(parent)
     if (kept && valueAt(written, path) === undefined)
       next = withValue(next, path, valueAt(current, path))
     if (kept && valueAt(written, path) === null) next = withValue(next, path, undefined)

@@ -116,13 +116,28 @@ const gatewayConfig = object({
     object({
       mode: optional(oneOf('token', 'password')),
       token: optional(text(1, 1_024)),
-      password: optional(text(1, 1_024)),
+      password: optional(text(1, 1_024)), // plain, or scrypt:... (protocol/auth/password.ts)
+      autoApproveLoopback: optional(flag()),
     }),
   ),
+  allowedHosts: optional(array(text(1, 255))), // Host headers, exactly; beside addresses and our name
+  allowedOrigins: optional(array(text(1, 512))), // exactly, as browsers write them
   tailscale: optional(object({ mode: optional(oneOf('off', 'serve', 'funnel')) })),
   mode: unread(),
   remote: unread(),
-  controlUi: unread(),
+  controlUi: optional(
+    object({
+      allowedOrigins: optional(array(text(1, 512))), // upstream's name for the same
+      enabled: unread(),
+      basePath: unread(),
+      root: unread(),
+      embedSandbox: unread(),
+      allowExternalEmbedUrls: unread(),
+      allowInsecureAuth: unread(),
+      dangerouslyAllowHostHeaderOriginFallback: unread(),
+      dangerouslyDisableDeviceAuth: unread(),
+    }),
+  ),
   reload: unread(),
   trustedProxies: unread(),
   nodes: unread(),
@@ -195,7 +210,14 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'tailscale',
     'mode',
     'remote',
-    'controlUi',
+    'controlUi.enabled',
+    'controlUi.basePath',
+    'controlUi.root',
+    'controlUi.embedSandbox',
+    'controlUi.allowExternalEmbedUrls',
+    'controlUi.allowInsecureAuth',
+    'controlUi.dangerouslyAllowHostHeaderOriginFallback',
+    'controlUi.dangerouslyDisableDeviceAuth',
     'reload',
     'trustedProxies',
     'nodes',

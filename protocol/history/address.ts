@@ -121,7 +121,7 @@ function parseTime(text: string, { now, utc, date }: TimeFrame): Address | null 
   if (span !== null)
     return { kind: 'time', at: now - Number(span[1]) * (SPAN_MS[span[2] ?? ''] ?? 0) }
   const bare = /^(\d\d):(\d\d)(?::(\d\d)(\.\d{1,3})?)?$/.test(text)
-  const day = date ?? dayOf(now, utc)
+  const day = date ?? formatDay(now, utc)
   const written = bare ? `${day}T${text}` : text
   const iso =
     /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?))?(Z|[+-]\d\d:\d\d)?$/.exec(
@@ -132,13 +132,6 @@ function parseTime(text: string, { now, utc, date }: TimeFrame): Address | null 
   // Without a zone the text is read in the zone of this machine.
   const at = new Date(`${on}T${time}${zone}`).getTime()
   return Number.isNaN(at) ? null : { kind: 'time', at }
-}
-
-function dayOf(now: number, utc: boolean): string {
-  const day = new Date(now)
-  if (utc) return day.toISOString().slice(0, 10)
-  const two = (count: number): string => String(count).padStart(2, '0')
-  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`
 }
 
 /** Writes a time of day for people: `10:30:31.002`, local or UTC. */
@@ -154,5 +147,8 @@ export function formatInstant(at: number): string {
 
 /** Writes a day for people: `2026-11-22`, local or UTC. */
 export function formatDay(at: number, utc: boolean): string {
-  return dayOf(at, utc)
+  const day = new Date(at)
+  if (utc) return day.toISOString().slice(0, 10)
+  const two = (count: number): string => String(count).padStart(2, '0')
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`
 }

@@ -12,8 +12,9 @@
  * remembered a head elsewhere can tell whether a journal still extends it; a key or head that lies
  * inside the copy that is looked at proves less. Pure.
  */
-import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { sha256, sha256Hex } from '../codec.ts'
+import { type KeyObject, sign, verify } from 'node:crypto'
+import { publicKeyObject } from '../auth/signature.ts'
+import { sha256, sha256Hex } from '../digest.ts'
 import { GatewayError } from '../errors.ts'
 import { quote } from '../ids.ts'
 import { limits } from '../limits.ts'
@@ -37,15 +38,13 @@ const DASH = '\u2014 '
 const ORIGIN = /^[^\s+]{1,128}$/
 const SIZE = /^(?:0|[1-9]\d{0,15})$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-// RFC 8410: what stands before the 32 bytes of an Ed25519 key in DER.
-const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
 function invalid(reason: string, details: Readonly<Record<string, unknown>> = {}): GatewayError {
   return new GatewayError('PROOF_INVALID', reason, details)
 }
 
 /** Names the heads of the journal that a public key signs: `openclaw-gateway/` + 16 hex digits. */
-export function originOf(publicKey: Uint8Array): string {
+function originOf(publicKey: Uint8Array): string {
   return `openclaw-gateway/${sha256Hex(publicKey).slice(0, 16)}`
 }
 
@@ -158,19 +157,11 @@ export function verifyCheckpoint(note: string, verifier: Verifier): Checkpoint {
   const [first] = own
   if (first === undefined)
     throw invalid(`head of ${size}: not signed by ${verifier.name}`, { size })
-  const key = keyObject(verifier.publicKey)
+  const key = publicKeyObject(verifier.publicKey)
   const holds = own.every(({ bytes }) => {
     const signature = bytes.subarray(KEY_ID_BYTES)
     return signature.length === SIGNATURE_BYTES && verify(null, Buffer.from(text), key, signature)
   })
   if (holds) return checkpoint
   throw invalid(`head of ${size}: the signature of ${verifier.name} does not hold`, { size })
-}
-
-function keyObject(publicKey: Uint8Array): KeyObject {
-  return createPublicKey({
-    key: Buffer.concat([SPKI, publicKey]),
-    format: 'der',
-    type: 'spki',
-  })
 }

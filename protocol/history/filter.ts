@@ -33,7 +33,7 @@ interface FilterTerm {
   readonly key: FilterKey
   readonly operator: Operator
   readonly text: string
-  readonly pattern: RegExp // of `text`, where it is compared as text
+  readonly pattern: Glob // of `text`, where it is compared as text
 }
 
 /** Terms that must all hold; an empty filter takes every record. */
@@ -81,12 +81,32 @@ function unknownTerm(word: string): GatewayError {
   )
 }
 
-/** Makes a pattern of a text in which `*` stands for anything. */
-export function globOf(text: string): RegExp {
-  const parts = text
-    .split('*')
-    .map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`))
-  return new RegExp(`^${parts.join('[^]*')}$`)
+/** A pattern of a text. */
+export interface Glob {
+  readonly test: (text: string) => boolean
+}
+
+/**
+ * Makes a pattern of a text in which `*` stands for anything. Reads a text once, however many stars
+ * there are: filters come over the wire, and a regular expression would go back and forth for ever.
+ */
+export function globOf(pattern: string): Glob {
+  const [head = '', ...parts] = pattern.split('*')
+  const tail = parts.pop()
+  if (tail === undefined) return { test: (text) => text === head }
+  return {
+    test: (text) => {
+      const end = text.length - tail.length
+      if (end < head.length || !text.startsWith(head) || !text.endsWith(tail)) return false
+      let from = head.length
+      for (const part of parts) {
+        const at = text.indexOf(part, from)
+        if (at === -1 || at + part.length > end) return false
+        from = at + part.length
+      }
+      return true
+    },
+  }
 }
 
 /** Tells whether a record passes a filter. */

@@ -22,6 +22,7 @@ import type { StreamId } from '../ids.ts'
 import { limits } from '../limits.ts'
 import { type JournalEvent, type JournalRecord, parseRecord, type RecordPlace } from '../record.ts'
 import { check } from './incident.ts'
+import { isObject } from '../members.ts'
 
 const text = () => size(string(), 0, limits.recordBytesMax)
 const stream = () =>
@@ -30,11 +31,7 @@ const stream = () =>
     (value) => typeof value === 'string' && /^[^:]+:/.test(value) && value.length <= 1_024,
   )
 const time = () => define<number>('time', (value) => Number.isFinite(value))
-const facts = () =>
-  define<Readonly<Record<string, unknown>>>(
-    'facts',
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  )
+const facts = () => define<Readonly<Record<string, unknown>>>('facts', isObject)
 const event = () =>
   define<JournalEvent>(
     'event',

@@ -10,8 +10,7 @@
  * complete subtrees are asked of whoever keeps them, so that proofs need not read every record.
  * Indexes count from 0: the leaf of position p has index p - 1.
  */
-import { hash } from 'node:crypto'
-import { sha256 } from '../codec.ts'
+import { sha256 } from '../digest.ts'
 
 /** The root of an empty journal: 32 bytes. */
 export const EMPTY_ROOT: Uint8Array = sha256('')
@@ -24,21 +23,16 @@ const NODE_BYTES = 65
 const node = Buffer.allocUnsafeSlow(NODE_BYTES) // Used again for each node.
 node[0] = 1
 
-// To text and back: three times as fast on Node 20 as asking for a buffer.
-function digest(input: Uint8Array): Buffer {
-  return Buffer.from(hash('sha256', input, 'binary'), 'latin1')
-}
-
 /** Hashes one record, by its hash and its stream's name, as a leaf. */
 export function leafHash(recordHash: Uint8Array, stream: string): Uint8Array {
-  return digest(Buffer.concat([LEAF, recordHash, Buffer.from(stream)]))
+  return sha256(Buffer.concat([LEAF, recordHash, Buffer.from(stream)]))
 }
 
 /** Hashes two subtrees of neighbours as one. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   node.set(left, 1)
   node.set(right, 33)
-  return digest(node)
+  return sha256(node)
 }
 
 /** The largest power of two below a size of at least 2. */

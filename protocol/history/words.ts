@@ -50,6 +50,13 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'connection.closed': ({ code }, { stream }) => `${stream} was closed with ${text(code)}`,
   'device.approved': ({ rule }, { stream }) => `${stream} was approved by the rule ${text(rule)}`,
   'device.revoked': ({ by }, { stream }) => `${stream} was revoked by ${text(by)}`,
+  'config.proposed': ({ via, by, paths }) =>
+    `a configuration was proposed by ${text(by)} through ${text(via)} (${text(paths)} paths differ)`,
+  'config.booted': ({ hash, reason }) => {
+    const which = reason === '' ? 'the written configuration' : 'the last good configuration'
+    return `the gateway runs with ${which} (${text(hash).slice(0, 8)})`
+  },
+  'restart.due': () => 'the time of the restart had come',
   'gateway.booted': ({ epoch }) => `the gateway started (epoch ${text(epoch)})`,
   'gateway.stopped': ({ reason }) => `the gateway stopped (${text(reason)})`,
   'bodies.read': ({ by, count }) => `${text(by)} read the texts of ${text(count)} records`,

@@ -20,9 +20,8 @@ import { isVisible } from '../../machines/effects.ts'
 import { replayRange, type ReplayResult } from '../../machines/history/replay.ts'
 import { codeOf } from '../../machines/history/take.ts'
 import { kinds } from '../../machines/kinds.ts'
-import { STREAM_KINDS, streamId } from '../../protocol/ids.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
-import { anyEventOf } from '../../tests/support/events.ts'
+import { anyMessage } from '../../tests/support/events.ts'
 import { benchServices } from './journals.ts'
 import { inTempDirectory, report, seconds } from './support.ts'
 
@@ -34,12 +33,6 @@ const PLACES: readonly Readonly<Record<string, string>>[] = [
   { TZ: 'UTC', LANG: 'C', LC_ALL: 'C' },
   { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' },
 ]
-
-const anyMessage = fc
-  .tuple(fc.constantFrom(...STREAM_KINDS), fc.nat(STREAMS_OF_A_KIND - 1))
-  .chain(([kind, n]) =>
-    anyEventOf(kind).map((event) => ({ stream: streamId(kind, `random-${n}`), event })),
-  )
 
 const { values } = parseArgs({
   options: {
@@ -120,7 +113,8 @@ async function writeRandom(journal: string, records: number, seed: number): Prom
   )
   const kernel = openKernel(store, drivers, benchServices, readCodeIdentity())
   for (let wave = 0; store.head().position < records; wave += 1) {
-    const messages = fc.sample(anyMessage, { numRuns: WAVE, seed: seed * 1_000_003 + wave })
+    const seen = { numRuns: WAVE, seed: seed * 1_000_003 + wave }
+    const messages = fc.sample(anyMessage(STREAMS_OF_A_KIND), seen)
     await Promise.all(
       messages.map(({ stream, event }, index) =>
         kernel.registry.deliver(stream, {

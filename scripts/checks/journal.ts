@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toGatewayError } from '../../protocol/errors.ts'
+import { memberOf } from '../../protocol/members.ts'
 import type { VerifyFault } from '../../store/lmdb/verify.ts'
 import { fail, type Finding, ok } from './finding.ts'
 
@@ -38,8 +39,7 @@ function findings(faults: readonly VerifyFault[]): Finding[] {
 
 /** Reads the faults out of the report that came with an error. */
 function faultsOf(report: unknown): VerifyFault[] {
-  const faults: unknown =
-    typeof report === 'object' && report !== null ? Reflect.get(report, 'faults') : undefined
+  const faults = memberOf(report, 'faults')
   return Array.isArray(faults) ? faults.filter(isFault) : []
 }
 

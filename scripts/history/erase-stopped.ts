@@ -10,7 +10,7 @@ import { openJournalKey } from '../../actors/journal-key.ts'
 import { openKernel } from '../../actors/kernel.ts'
 import { takeLock } from '../../actors/lock.ts'
 import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
-import { streamId } from '../../protocol/ids.ts'
+import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import type { Store } from '../../store/contract.ts'
@@ -49,7 +49,7 @@ async function eraseIn(
     return await eraseHistory(store, request, (event) => {
       const correlationId = systemChance.hex(limits.correlationIdBytes)
       const message = { event, cause: 'sys:erase', correlationId }
-      return kernel.registry.deliver(streamId('gateway', 'main'), message)
+      return kernel.registry.deliver(GATEWAY, message)
     })
   } finally {
     await kernel.stop()

@@ -1,10 +1,9 @@
 /**
  * An exploration of a range, under the code that is asked for.
  */
-import type { ExploreSample } from '../../actors/code-wire.ts'
 import { type CodeChoice, type CodeHouse, openRunner } from '../../actors/other-code.ts'
-import type { Exploration, Invariant } from '../../machines/history/explore.ts'
-import { cutSegment } from '../../machines/history/segment.ts'
+import type { Exploration, ExploreSample, Invariant } from '../../machines/history/explore.ts'
+import { assertWhole, cutSegment } from '../../machines/history/segment.ts'
 import { assertStretch } from './stretch.ts'
 import type { Source } from './source.ts'
 
@@ -31,6 +30,7 @@ export async function exploreRange(
   assertStretch(from, to, 'explore')
   const { own } = house
   const segment = cutSegment(source.history, own.kinds, { from, to, code: own.id })
+  assertWhole(segment)
   const runner = await openRunner(house, choice, segment)
   try {
     const { exploration, samples } = await runner.explore(segment, { budget })

@@ -3,7 +3,10 @@
  */
 import type { ForkFile } from '../../actors/forks.ts'
 import { GatewayError } from '../../protocol/errors.ts'
+import { reportError } from '../exit.ts'
 import { columns, show, showJson } from '../output.ts'
+
+const LIVE = 14
 
 /** Writes what a fork came to. */
 export function showFork({ name, result, until }: ForkFile, json: boolean): void {
@@ -41,6 +44,13 @@ export function showFork({ name, result, until }: ForkFile, json: boolean): void
   for (const line of columns(rows)) show(line)
   for (const { stream, position, error } of faults)
     show(` ${stream} throws at #${position}: ${error}`)
+}
+
+/** Refuses what would have effects; returns the exit code. */
+export function refuseLive(what: string, json: boolean): number {
+  const message = `${what}: forks are dry and stay beside the journal; nothing makes one live yet`
+  reportError(new GatewayError('FORBIDDEN', message), json)
+  return LIVE
 }
 
 /** Refuses an address of a fork where the journal itself is meant. @throws {GatewayError} USAGE */

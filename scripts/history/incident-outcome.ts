@@ -4,8 +4,10 @@
 import type { VerifyReport } from '../../actors/bundle-verify.ts'
 import { formatDifference } from '../../actors/bundle-verify.ts'
 import type { KindStanding } from '../../machines/history/compatibility.ts'
+import type { TimelineLine } from '../../machines/history/report.ts'
+import { formatInstant } from '../../protocol/history/address.ts'
 import type { Manifest } from '../../protocol/history/incident.ts'
-import { columns } from '../output.ts'
+import { columns, show } from '../output.ts'
 
 /** Writes a size for people: `1.9 kB`. */
 export function formatSize(bytes: number): string {
@@ -57,6 +59,14 @@ function formatProofs(proofs: VerifyReport['proofs']): string {
   if (proofs === 'none') return 'no proofs'
   if (proofs === 'unchecked') return 'proofs carried, not checked'
   return `${proofs.proved} inclusion proofs by ${proofs.signer}`
+}
+
+/** Prints lines of a timeline: time, position, what. */
+export function showLines(lines: readonly TimelineLine[]): void {
+  for (const { at, position, what, isNote } of lines) {
+    const place = isNote ? '' : `#${position}`
+    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${what}`)
+  }
 }
 
 /** Writes how our machines stand to those that wrote a file. */

@@ -2,16 +2,34 @@
  * What the incident verbs talk about: an incident by its id, or a range typed in its place, with
  * the history that it is about.
  */
+import type { ArgsDef } from 'citty'
 import { type Picture, pictureRows } from '../../machines/history/picture.ts'
 import type { ReportSubject } from '../../machines/history/report.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { hullOf, type Incident } from '../../protocol/history/incident.ts'
-import { openIncidents } from '../../actors/incidents.ts'
+import { type Incidents, openIncidents } from '../../actors/incidents.ts'
 import { limits } from '../../protocol/limits.ts'
 import { programName } from '../exit.ts'
 import { readSettings } from '../settings.ts'
-import { locateRange } from './options.ts'
+import { historyArgs, locateRange } from './options.ts'
 import { type Source, withSource } from './source.ts'
+
+/** The flags of verbs about an incident or a range. */
+export const subjectArgs = {
+  ...historyArgs,
+  id: {
+    type: 'positional',
+    required: false,
+    valueHint: 'ID',
+    description: 'the incident (default: the newest)',
+  },
+  range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
+} as const satisfies ArgsDef
+
+/** That of verbs about an incident file. */
+export const fileArg = {
+  file: { type: 'positional', required: true, valueHint: 'FILE', description: 'incident file' },
+} as const satisfies ArgsDef
 
 /** How a verb names what it is about. */
 export interface SubjectFlags {
@@ -39,13 +57,26 @@ export async function withSubject<T>(
   look: (subject: Subject) => T | Promise<T>,
 ): Promise<T> {
   const incident = flags.range === undefined ? await readIncident(flags.id) : null
-  const journal = flags.journal ?? (incident?.imported?.hasFile === true ? incident.id : undefined)
+  const journal = incident === null ? flags.journal : sourceOf(incident, flags.journal)
   return withSource(journal, (source) => look(subjectOf(source, incident, flags)))
+}
+
+/** Names what an incident speaks of: an imported one of positions in its own file. */
+export function sourceOf(
+  { id, imported }: Incident,
+  journal: string | undefined,
+): string | undefined {
+  return journal ?? (imported?.hasFile === true ? id : undefined)
+}
+
+/** Opens the incidents of our state directory. */
+export async function openOurs(): Promise<Incidents> {
+  return openIncidents((await readSettings({})).stateDir)
 }
 
 /** Reads an incident of our state directory; the newest where none is named. */
 export async function readIncident(id: string | undefined): Promise<Incident> {
-  return openIncidents((await readSettings({})).stateDir).read(id)
+  return (await openOurs()).read(id)
 }
 
 function subjectOf(source: Source, incident: Incident | null, flags: SubjectFlags): Subject {

@@ -35,6 +35,7 @@ interface Shown {
   readonly utc: boolean
   readonly gapMs: number
   readonly bodies: boolean
+  readonly pruned?: ReadonlyMap<number, number> // position -> how many are gone before it
 }
 
 /** Prints records as lines; boots, silence and pruned places stand between them. */
@@ -46,6 +47,8 @@ export function showTimeline(
   const rows: (string[] | string)[] = []
   let before: JournalRecord | null = null
   for (const record of records) {
+    const gone = shown.pruned?.get(record.position) ?? 0
+    if (gone > 0) rows.push(`  ┄┄┄┄ ${gone} records here were compacted away ┄┄┄┄`)
     if (before !== null) rows.push(...between(before, record, shown))
     else rows.push(`  ${formatDay(record.at, shown.utc)}`)
     if (record.event.type === 'gateway.booted') rows.push(bootLine(source, record, shown))

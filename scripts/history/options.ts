@@ -38,7 +38,7 @@ interface TimeFlags {
 }
 
 /** Makes the frame in which times are read. @throws {GatewayError} USAGE: --date is no day. */
-export function timeFrame({ utc, date }: TimeFlags): TimeFrame {
+function timeFrame({ utc, date }: TimeFlags): TimeFrame {
   if (date !== undefined && !/^\d{4}-\d\d-\d\d$/.test(date)) {
     throw new GatewayError('USAGE', `--date: expected YYYY-MM-DD, got ${quote(date)}`)
   }

@@ -15,10 +15,11 @@ import { loadOpenWork } from '../../actors/projector.ts'
 import { openBranch } from '../../machines/history/branch.ts'
 import { openWorkOf } from '../../machines/history/segment.ts'
 import type { History } from '../../machines/history/source.ts'
-import { foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
+import { emptyOpenWork, foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
-import { openLmdbReader } from '../../store/lmdb/open.ts'
+import { programName } from '../exit.ts'
+import { note } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { findJournal } from './place.ts'
 
@@ -56,7 +57,8 @@ export async function openSource(journal: string | undefined): Promise<Source> {
 async function openJournal(path: string | undefined): Promise<Source> {
   const directory = await findJournal(path)
   const stateDir = basename(directory) === 'journal' ? dirname(directory) : directory
-  const reader = await openLmdbReader(directory)
+  const { openLmdbReader } = await import('../../store/lmdb/open.ts') // Not for incident files.
+  const reader = await openLmdbReader(directory, { damaged: warn })
   return {
     name: stateDir,
     stateDir,
@@ -68,6 +70,13 @@ async function openJournal(path: string | undefined): Promise<Source> {
     bundle: null,
     close: reader.close,
   }
+}
+
+// What is whole is shown all the same: it may be what explains the damage.
+function warn({ message }: GatewayError): void {
+  note(
+    `The journal is damaged: ${message}. What lies before it is shown; see: ${programName()} doctor`,
+  )
 }
 
 function openFile(path: string, stateDir: string): Source {
@@ -100,7 +109,7 @@ export function alongFork(source: Source, ...addresses: readonly (string | undef
 }
 
 function foldAll(history: History): OpenWork {
-  const work = openWorkOf(null)
+  const work = emptyOpenWork()
   for (const record of history.range(1, history.head())) foldOpenWork(work, record)
   return work
 }

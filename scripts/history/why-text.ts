@@ -1,7 +1,7 @@
 /**
  * How `why` answers: sentences for people, documents for programs.
  */
-import type { OutputEnd } from '../../machines/history/documents.ts'
+import type { OutputEnd } from '../../machines/history/why.ts'
 import type { GuardReading } from '../../machines/history/guards.ts'
 import type { History } from '../../machines/history/source.ts'
 import type { Why, WhyStep } from '../../machines/history/why.ts'
@@ -117,22 +117,26 @@ export function showWhyNot(found: WhyNot, { says, history, utc }: ShownAbsence):
   show(
     `${path} → ✗ ${frontier.output === null ? '' : `#${frontier.output} `}${plain(frontier.reason)}`,
   )
-  show(`  ${VERDICTS[verdict]}${detailOf(found, history, utc)}`)
+  const [detail = '', ...more] = detailOf(found, history, utc)
+  for (const line of [`${VERDICTS[verdict]}${detail}`, ...more]) show(`  ${line}`)
   showStanding(found, history, utc)
 }
 
-function detailOf({ verdict, frontier, chain }: WhyNot, history: History, utc: boolean): string {
-  if (frontier === null) return ''
+function detailOf({ verdict, frontier, chain }: WhyNot, history: History, utc: boolean): string[] {
+  if (frontier === null) return []
   const { record, reason } = frontier
-  if (verdict === 'refused') return `: by ${reason}, at #${record.position}`
-  if (verdict === 'failed') return ` (${reason}), at #${record.position}`
-  if (verdict !== 'lost') return ''
+  if (verdict === 'refused') return [`: by ${reason}, at #${record.position}`]
+  if (verdict === 'failed') return [` (${reason}), at #${record.position}`]
+  if (verdict !== 'lost') return []
   const request = chain.findLast(({ effects }) => effects.length > 0) ?? record
   const head = history.read(history.head())
   const later = head !== null && head.epoch > request.epoch ? `, epoch ${request.epoch} ended` : ''
   const known =
     record === request ? ', no outcome in any later epoch' : `, told as lost by #${record.position}`
-  return `\n  requested ${formatTime(request.at, utc)}${later}${known} (it may or may not have happened)`
+  return [
+    '',
+    `requested ${formatTime(request.at, utc)}${later}${known} (it may or may not have happened)`,
+  ]
 }
 
 function showStanding(

@@ -4,8 +4,9 @@
  * On another machine than the gateway's this is what makes tampering evident; beside the journal it
  * only notices what was done without touching this file.
  */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writePrivate } from '../../actors/private-file.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 
 /** What is remembered. */
@@ -41,15 +42,8 @@ function parse(text: string): Remembered | null {
 }
 
 /** Remembers a head, 0600, whole or not at all. */
-export async function keepRemembered(stateDir: string, remembered: Remembered): Promise<void> {
-  const written = `${pathOf(stateDir)}.${process.pid}`
-  try {
-    await writeFile(written, `${JSON.stringify(remembered)}\n`, { mode: 0o600 })
-    await rename(written, pathOf(stateDir))
-  } catch (fault) {
-    await rm(written, { force: true })
-    throw fault
-  }
+export function keepRemembered(stateDir: string, remembered: Remembered): void {
+  writePrivate(pathOf(stateDir), `${JSON.stringify(remembered)}\n`)
 }
 
 function pathOf(stateDir: string): string {

@@ -7,6 +7,7 @@
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
+import { formatReason } from '../ask.ts'
 import {
   type Client,
   type ClientEvent,
@@ -14,7 +15,7 @@ import {
   listenFrom,
   type Payload,
 } from '../client.ts'
-import { note, show, showJson, stream } from '../output.ts'
+import { note, showJson, showText, stream } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -112,17 +113,13 @@ function textPrinter(verbose: boolean): Printer {
 function finish({ status, text, error }: Payload, streamed: string): void {
   const whole = typeof text === 'string' ? text : ''
   if (status === 'done' && whole.startsWith(streamed)) {
-    show(whole.slice(streamed.length))
+    showText(whole.slice(streamed.length))
     return
   }
   if (streamed !== '') stream('\n')
-  if (status === 'done') show(whole)
+  if (status === 'done') showText(whole)
   else
-    note(`openclaw: the run ${status === 'aborted' ? 'was aborted' : 'failed'}${reasonOf(error)}`)
-}
-
-function reasonOf(error: unknown): string {
-  const message: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'message') : undefined
-  return typeof message === 'string' ? `: ${message}` : ''
+    note(
+      `openclaw: the run ${status === 'aborted' ? 'was aborted' : 'failed'}${formatReason(error)}`,
+    )
 }

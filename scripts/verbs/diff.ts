@@ -6,7 +6,7 @@ import { formatDiff } from '../../machines/history/documents.ts'
 import { diffStates, type StateDiff, type WrittenChange } from '../../machines/history/diff.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
-import { withSource } from '../history/source.ts'
+import { alongFork, withSource } from '../history/source.ts'
 import { columns, plain, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -21,7 +21,8 @@ export const diff = defineVerb({
     b: { type: 'positional', required: true, description: 'the later one' },
   },
   run: (args) =>
-    withSource(args.journal, (source) => {
+    withSource(args.journal, (opened) => {
+      const source = alongFork(opened, args.a, args.b)
       const [a, b] = [locate(source, args.a, args), locate(source, args.b, args)]
       const [from, to] = [a.position, b.position].sort((x, y) => x - y)
       const named = args.session !== undefined || args.actor !== undefined

@@ -10,20 +10,26 @@ import {
   type FindingName,
   FINDINGS,
 } from '../../machines/history/find.ts'
-import { latencyMs } from '../../machines/history/source.ts'
+import { factsOf } from '../../machines/history/source.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { formatInstant } from '../../protocol/history/address.ts'
-import { type Filter, passes } from '../../protocol/history/filter.ts'
+import { passes } from '../../protocol/history/filter.ts'
+import { formatLine } from '../../protocol/history/line.ts'
 import { parsePredicate } from '../../protocol/history/predicate.ts'
 import { sayRecord } from '../../protocol/history/words.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { wholeNumber } from '../arguments.ts'
 import { isAlive } from '../history/alive.ts'
-import { formatRecordLine } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
-import { actorArgs, formatWhen, historyArgs, readStretch } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
+import {
+  actorArgs,
+  formatWhen,
+  historyArgs,
+  readStretch,
+  type Stretch,
+} from '../history/options.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -65,13 +71,14 @@ export const find = defineVerb({
     ndjson: { type: 'boolean', description: 'one JSON object a line' },
   },
   run: (args) =>
-    withSource(args.journal, async (source) => {
+    withSource(args.journal, async (opened) => {
+      const source = alongFork(opened, ...args._)
       const [name, ...rest] = splitWords(args._)
       const { from, to, filter } = readStretch(source, rest, args)
       const { history } = source
       if (name === null) {
         const records = select(source, { from, to, filter }, args)
-        return showRecords(source, records, args)
+        return showRecords(records, args)
       }
       const options = {
         from,
@@ -82,7 +89,7 @@ export const find = defineVerb({
         gapMs: wholeNumber('--gap', args.gap ?? '3600', 1, 2 ** 31) * 1_000,
         work: source.openWork(),
       }
-      const facts = { latencyMs: latencyMs.bind(null, history) }
+      const facts = factsOf(history)
       const findings = [...findAll(name, history, options)].filter(({ position }) => {
         const record = history.read(position)
         return record !== null && passes(filter, record, facts)
@@ -113,19 +120,13 @@ interface Wish {
   readonly 'group-by'?: string | undefined
 }
 
-interface Stretch {
-  readonly from: number
-  readonly to: number
-  readonly filter: Filter
-}
-
 function* select(
   source: Source,
-  { from, to, filter }: Stretch,
+  { from, to, filter }: Omit<Stretch, 'isRange'>,
   args: Wish,
 ): Generator<JournalRecord> {
   const { history } = source
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const named = args.session !== undefined || args.actor !== undefined
   const stream = named ? findStream(history, args) : null
   if (args.where !== undefined) {
@@ -148,17 +149,17 @@ function* select(
   }
 }
 
-function showRecords(source: Source, records: Iterable<JournalRecord>, args: Wish): number {
+function showRecords(records: Iterable<JournalRecord>, args: Wish): number {
   const found = choose(records, args)
   if (args.count) return showCount(found.length, args)
   const key = args['group-by']
   if (key !== undefined) return showGroups(found, key, args)
-  if (args.ndjson) for (const record of found) showJson(formatRecordLine(source, record, false))
+  if (args.ndjson) for (const record of found) showJson(formatLine(record))
   else if (args.json)
     showJson({
       ok: true,
       count: found.length,
-      records: found.map((record) => formatRecordLine(source, record, false)),
+      records: found.map(formatLine),
     })
   else for (const line of columns(found.map((record) => rowOf(record, args)))) show(line)
   return ended(found.length, args)

@@ -5,24 +5,20 @@
 import { readFileSync, statSync } from 'node:fs'
 import { systemChance, systemClock } from '../../actors/services.ts'
 import { checkForkName, FORK_SCHEMA, type ForkFile, writeFork } from '../../actors/forks.ts'
-import { type CodeHouse, openRunner } from '../../actors/other-code.ts'
 import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
-import { assertControl, CONTROL, sumFork } from '../../machines/history/fork.ts'
+import { CONTROL } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
-import { cutSegment, type Segment } from '../../machines/history/segment.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import { quote, type StreamId } from '../../protocol/ids.ts'
+import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { chooseCode, codeArgs, codeHouse } from '../history/code.ts'
-import { refuseForks, showFork } from '../history/forks.ts'
+import { codeArgs, codeHouse } from '../history/code.ts'
+import { runFork } from '../history/fork-run.ts'
+import { refuseForks, refuseLive, showFork } from '../history/forks.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
-import { assertStretch } from '../history/stretch.ts'
-import { type Source, withSource } from '../history/source.ts'
-import { note, showJson } from '../output.ts'
+import { withSource } from '../history/source.ts'
 import { defineVerb } from '../verb.ts'
 
-const LIVE = 14
 const EDIT_FLAGS = ['edit', 'insert', 'skip', 'delay', 'answer'] as const satisfies EditFlag[]
 
 const edited = (valueHint: string, description: string) =>
@@ -61,10 +57,10 @@ export const fork = defineVerb({
     if (args.at === undefined) throw new GatewayError('USAGE', '--at is missing', { verb: 'fork' })
     const name = checkForkName(args.as ?? `fork-${systemChance.hex(3)}`)
     const plan: RerunPlan = {
+      ...CONTROL,
       edits: EDIT_FLAGS.flatMap((flag) => all(flag).map((text) => readEdit(flag, text))),
-      onLost: args['on-lost'] ?? 'lose',
+      onLost: args['on-lost'] ?? CONTROL.onLost,
       onMiss: args['on-miss'] ?? 'stub',
-      openEnds: 'keep',
     }
     return withSource(args.journal, async (source) => {
       const isNamed = (args.session ?? args.actor) !== undefined
@@ -80,13 +76,9 @@ export const fork = defineVerb({
           `fork: nothing lies behind #${at}, so there is nothing to run`,
         )
       }
-      assertStretch(at + 1, until, 'fork')
-      const house = codeHouse(source, args['run-code'] === true)
-      const { own } = house
-      const cut = { from: at + 1, to: until, code: own.id }
-      const segment = cutSegment(source.history, own.kinds, cut)
-      const run = await runFork(source, house, {
-        segment,
+      const run = await runFork(source, codeHouse(source, args['run-code'] === true), {
+        from: at + 1,
+        to: until,
         plan,
         code: args.with ?? 'current',
         about: stream?.startsWith('session:') === true ? stream : null,
@@ -109,52 +101,6 @@ export const fork = defineVerb({
   },
 })
 
-interface Asked {
-  readonly segment: Segment
-  readonly plan: RerunPlan
-  readonly code: string
-  readonly about: StreamId | null // the session whose outcomes are listed
-}
-
-type Ran = Pick<ForkFile, 'code' | 'records' | 'result'>
-
-// The control run comes first, with the code that wrote the stretch where it is at hand.
-async function runFork(
-  { history }: Source,
-  house: CodeHouse,
-  { segment, plan, code, about }: Asked,
-): Promise<Ran> {
-  const controller = await openController(house, segment)
-  try {
-    const control = await controller.rerun(segment, CONTROL)
-    assertControl(segment, control)
-    const choice = await chooseCode(house, code)
-    const runner = await openRunner(house, choice, segment)
-    try {
-      const branch = await runner.rerun(segment, plan)
-      const result = sumFork(history, segment, { control, branch, about })
-      return { code: runner.id, records: branch.records, result }
-    } finally {
-      await runner.close()
-    }
-  } finally {
-    await controller.close()
-  }
-}
-
-// Where the code that wrote the stretch is not stored, ours must tell the same.
-async function openController(
-  house: CodeHouse,
-  segment: Segment,
-): Promise<Awaited<ReturnType<typeof openRunner>>> {
-  try {
-    return await openRunner(house, 'recorded', segment)
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'NOT_FOUND') throw error
-    return openRunner(house, 'current', segment)
-  }
-}
-
 function readEdit(flag: EditFlag, text: string): Edit {
   const file = flag === 'answer' ? /^([^=]+)=\s*@(.+)$/s.exec(text) : null
   return parseEdit(flag, file === null ? text : `${file[1] ?? ''}=${readAnswer(file[2] ?? '')}`)
@@ -168,12 +114,4 @@ function readAnswer(path: string): string {
   }
   const text = `--answer: ${quote(path)} is larger than ${limits.recordBytesMax} bytes`
   throw new GatewayError('USAGE', text)
-}
-
-/** Refuses what would have effects. */
-export function refuseLive(what: string, json: boolean): number {
-  const message = `${what}: forks are dry and stay beside the journal; nothing makes one live yet`
-  if (json) showJson({ ok: false, error: { code: 'FORBIDDEN', message } })
-  else note(`openclaw: ${message}`)
-  return LIVE
 }

@@ -5,12 +5,11 @@ import { dropFork, type ForkFile, listForks, readFork } from '../../actors/forks
 import { isSame } from '../../machines/history/compare.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { showFork } from '../history/forks.ts'
+import { refuseLive, showFork } from '../history/forks.ts'
 import { formatWhen, historyArgs } from '../history/options.ts'
 import { type Source, withSource } from '../history/source.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
-import { refuseLive } from './fork.ts'
 
 const named = {
   name: { type: 'positional', required: true, valueHint: 'NAME', description: 'the fork' },

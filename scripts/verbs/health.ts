@@ -6,6 +6,7 @@ import { connectGateway, type Payload } from '../client.ts'
 import { columns, formatSpan, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
+import { memberOf } from '../../protocol/members.ts'
 
 /** Exit code 0: healthy, and every probe passed. */
 export const health = defineVerb({
@@ -30,7 +31,9 @@ export const health = defineVerb({
 
 /** Tells whether a health report has nothing to complain of. */
 export function isWell({ status, probes }: Payload): boolean {
-  return status === 'healthy' && membersOf(probes).every(([, probe]) => of(probe, 'ok') === true)
+  return (
+    status === 'healthy' && membersOf(probes).every(([, probe]) => memberOf(probe, 'ok') === true)
+  )
 }
 
 function healthLines({ status, uptime, sessions, agents, channels, probes }: Payload): string[] {
@@ -42,9 +45,9 @@ function healthLines({ status, uptime, sessions, agents, channels, probes }: Pay
   ]
   for (const [name, state] of membersOf(channels)) rows.push([`channel ${name}`, String(state)])
   for (const [name, probe] of membersOf(probes)) {
-    const detail = of(probe, 'detail')
-    const verdict = of(probe, 'ok') === true ? 'ok' : 'FAILED'
-    const words = [verdict, `${String(of(probe, 'ms'))} ms`, detail ?? '']
+    const detail = memberOf(probe, 'detail')
+    const verdict = memberOf(probe, 'ok') === true ? 'ok' : 'FAILED'
+    const words = [verdict, `${String(memberOf(probe, 'ms'))} ms`, detail ?? '']
     rows.push([`probe ${name}`, words.map(String).join('  ')])
   }
   return columns(rows)
@@ -52,8 +55,4 @@ function healthLines({ status, uptime, sessions, agents, channels, probes }: Pay
 
 function membersOf(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : []
-}
-
-function of(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

@@ -9,9 +9,9 @@ import { type EraseScope, parseScope, previewErasure } from '../../actors/erase.
 import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { openLmdbReader } from '../../store/lmdb/open.ts'
 import { reachArgs } from '../arguments.ts'
-import { connectGateway, type Payload } from '../client.ts'
+import { askGateway } from '../ask.ts'
+import type { Payload } from '../client.ts'
 import { findJournal } from '../history/place.ts'
 import { note, show, showJson } from '../output.ts'
 import { isPortNamed, readSettings, type Settings } from '../settings.ts'
@@ -45,7 +45,7 @@ export const historyErase = defineVerb({
     const isRunning = isPortNamed(settings) || (await askLock(settings.stateDir)) !== null
     const params = { ...(subject === undefined ? { session } : { subject }), reason, dryRun }
     const report = isRunning
-      ? await eraseRunning(settings, params)
+      ? await askGateway(args, 'history.erase', params)
       : await eraseHere(settings, scope, reason, dryRun)
     const isRefused = dryRun && args['dry-run'] !== true
     if (args.json) showJson({ ok: !isRefused, schema: 'openclaw-erase/1', ...report })
@@ -64,15 +64,6 @@ function readScope(subject: string | undefined, session: string | undefined): Er
   }
 }
 
-async function eraseRunning(settings: Settings, params: object): Promise<Payload> {
-  const client = await connectGateway(settings, { subscribe: [] })
-  try {
-    return await client.request('history.erase', params)
-  } finally {
-    client.close()
-  }
-}
-
 async function eraseHere(
   { stateDir }: Settings,
   scope: EraseScope,
@@ -84,6 +75,7 @@ async function eraseHere(
     const { eraseStopped } = await import('../history/erase-stopped.ts')
     return { ...(await eraseStopped(stateDir, { scope, reason, by: 'operator', dryRun })) }
   }
+  const { openLmdbReader } = await import('../../store/lmdb/open.ts')
   const reader = await openLmdbReader(directory)
   try {
     return { ...(await previewErasure(reader, scope)).report }

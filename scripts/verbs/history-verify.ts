@@ -18,6 +18,7 @@ import { quote } from '../../protocol/ids.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import type { VerifyFault, VerifyOptions, VerifyReport } from '../../store/lmdb/verify.ts'
 import { findJournal, journalArgs } from '../history/place.ts'
+import type { StateHashes } from '../history/state-hashes.ts'
 import { note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -27,7 +28,10 @@ export const historyVerify = defineVerb({
   description: 'Check every record, the tree over them, and every signed head',
   args: {
     ...journalArgs,
-    deep: { type: 'boolean', description: 'all that is kept beside the records, too' },
+    deep: {
+      type: 'boolean',
+      description: 'all that is kept beside the records, and every state recomputed',
+    },
     head: {
       type: 'string',
       valueHint: 'FILE',
@@ -50,13 +54,38 @@ export const historyVerify = defineVerb({
       ...(args.key === undefined ? {} : { key: args.key.trim() }),
     })
     const signature = witnessed === null ? null : checkSignature(witnessed.text, key, report)
-    const result = { ...report, faults: [...report.faults, ...(signature ?? [])] }
-    const ok = result.faults.length === 0
+    const states = args.deep === true && report.ok ? await statesOf(args.journal) : null
+    const faults = [...report.faults, ...(signature ?? []), ...stateFaults(states)]
+    const result = { ...report, faults, states }
+    const ok = faults.length === 0
     if (args.json) showJson(documentOf(result, ok))
     else tell(result, ok, key !== null)
     return ok ? 0 : 12
   },
 })
+
+interface Result extends VerifyReport {
+  readonly states: StateHashes | null
+}
+
+// States behind what was compacted away cannot be recomputed; everything else has been checked.
+async function statesOf(journal: string | undefined): Promise<StateHashes | null> {
+  const { checkStates } = await import('../history/state-hashes.ts')
+  try {
+    return await checkStates(journal)
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    if (error.code !== 'HISTORY_PRUNED') throw error
+    note(`States were not recomputed: ${error.message}`)
+    return null
+  }
+}
+
+function stateFaults(states: StateHashes | null): VerifyFault[] {
+  if (states?.by !== 'recorded' || states.first === null) return []
+  const reason = 'its code arrives at another state than it recorded'
+  return [{ code: 'REPLAY_DIVERGED', position: states.first, reason }]
+}
 
 function readKey(word: string): Verifier {
   try {
@@ -128,17 +157,25 @@ function checkSignature(
   }
 }
 
-function documentOf({ head, records, tree, faults }: VerifyReport, ok: boolean): object {
+function documentOf({ head, records, tree, states, faults }: Result, ok: boolean): object {
   const unsigned = tree === null ? null : head - tree.signed
-  return { ok, schema: 'openclaw-verify/1', head, records, unsigned, tree, faults }
+  return { ok, schema: 'openclaw-verify/1', head, records, unsigned, tree, states, faults }
 }
 
-function tell({ head, records, tree, faults }: VerifyReport, ok: boolean, isKeyed: boolean): void {
+function tell(
+  { head, records, tree, states, faults }: Result,
+  ok: boolean,
+  isKeyed: boolean,
+): void {
   for (const { position, database, reason } of faults) {
     const where = position === undefined ? (database ?? 'journal') : `#${position}`
     show(`FAULT  ${where}: ${reason}`)
   }
   show(`${records} of ${head} records are whole`)
+  if (states !== null) {
+    const whose = states.by === 'recorded' ? 'the code that wrote them' : 'this code, not theirs'
+    show(`${states.same} of ${states.records} states are as recorded, by ${whose}`)
+  }
   if (tree !== null) {
     show(`root of the first ${tree.size}: ${tree.root}`)
     show(

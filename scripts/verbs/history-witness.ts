@@ -10,9 +10,10 @@ import {
 } from '../../protocol/history/checkpoint.ts'
 import { isExtension } from '../../protocol/history/merkle.ts'
 import { reachArgs } from '../arguments.ts'
-import { connectGateway, type Payload } from '../client.ts'
+import { askGateway } from '../ask.ts'
+import type { Payload } from '../client.ts'
 import { show, showJson } from '../output.ts'
-import { readSettings, type Settings } from '../settings.ts'
+import { readSettings } from '../settings.ts'
 import { keepRemembered, readRemembered, type Remembered } from '../history/witness.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -22,10 +23,10 @@ export const historyWitness = defineVerb({
   description: 'Remember the signed head, and check that it extends the last one remembered',
   args: reachArgs,
   async run(args) {
-    const settings = await readSettings(args)
-    const known = await readRemembered(settings.stateDir)
+    const { stateDir } = await readSettings(args)
+    const known = await readRemembered(stateDir)
     const before = known === null ? null : headOf(known)
-    const answer = await askHead(settings, before?.size ?? 0)
+    const answer = await askGateway(args, 'history.head', { since: before?.size ?? 0 })
     const found = foundIn(answer)
     if (known !== null && known.key !== found.key) {
       const reason = `signed by ${found.key}, but ${known.key} was remembered`
@@ -33,7 +34,7 @@ export const historyWitness = defineVerb({
     }
     const now = headOf(found)
     if (before !== null) assertExtends(before, now, answer)
-    await keepRemembered(settings.stateDir, found)
+    keepRemembered(stateDir, found)
     const from = before?.size ?? null
     const size = Number(answer['size'])
     if (args.json) {
@@ -48,15 +49,6 @@ export const historyWitness = defineVerb({
     return 0
   },
 })
-
-async function askHead(settings: Settings, since: number): Promise<Payload> {
-  const client = await connectGateway(settings, { subscribe: [] })
-  try {
-    return await client.request('history.head', { since })
-  } finally {
-    client.close()
-  }
-}
 
 function foundIn({ key, checkpoint }: Payload): Remembered {
   if (typeof key === 'string' && typeof checkpoint === 'string') return { key, checkpoint }

@@ -2,12 +2,12 @@
  * `openclaw machines ls|chart`: the machines of this version, and where an actor stands in one.
  */
 import { readCodeIdentity } from '../../actors/code.ts'
-import { writePrivate } from '../../actors/incidents.ts'
+import { writePrivate } from '../../actors/private-file.ts'
 import { renderChartAscii } from '../../machines/chart/ascii.ts'
 import { renderChartMermaid } from '../../machines/chart/mermaid.ts'
 import { type Chart, type ChartMark, chartOf, markOf, NO_MARK } from '../../machines/chart/model.ts'
 import { renderChartSvg } from '../../machines/chart/svg.ts'
-import { anyBase, foldStream } from '../../machines/history/fold.ts'
+import { foldStream } from '../../machines/history/fold.ts'
 import { kindOf } from '../../machines/history/source.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { formatValue } from '../../machines/step.ts'
@@ -17,7 +17,7 @@ import { didYouMean, jsonArgs } from '../arguments.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
 import { type Source, withSource } from '../history/source.ts'
-import { columns, show, showJson } from '../output.ts'
+import { columns, show, showJson, showText } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 export const machinesList = defineVerb({
@@ -80,7 +80,7 @@ export const machinesChart = defineVerb({
     } else if (args.out !== undefined) show(`wrote ${args.out}`)
     else {
       if (stream !== null) show(`${stream} after ${version} records: ${value}`)
-      show(drawn)
+      showText(drawn)
     }
     return 0
   },
@@ -116,7 +116,7 @@ function stand(source: Source, flags: StandFlags): Standing {
   const stream = findStream(history, flags)
   const { position } = locate(source, flags.at ?? 'head', flags)
   const version = history.versionAt(stream, position)
-  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version, usable: anyBase })
+  const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version })
   const value = formatValue(snapshot)
   return { kind: streamKind(stream), mark: markOf(snapshot.value), stream, version, value }
 }

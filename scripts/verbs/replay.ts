@@ -2,34 +2,45 @@
  * `openclaw replay`: does this code do the same with what was recorded? And, with `--explore
  * crash`: would it survive a crash after any record?
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeBundle } from '../../actors/bundle.ts'
+import { bundleExplored } from '../../actors/bundle-explored.ts'
+import { writePrivate } from '../../actors/private-file.ts'
 import { replayHistory } from '../../actors/other-code.ts'
+import { systemClock } from '../../actors/services.ts'
 import { parseAllowed, parseIgnores } from '../../machines/history/compare.ts'
-import type { ReplayDiff, ReplayResult } from '../../machines/history/replay.ts'
+import type { ReplayDiff, TallyOptions } from '../../machines/history/replay.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { wholeNumber } from '../arguments.ts'
 import { chooseCode, codeArgs, codeHouse, nameOfCode } from '../history/code.ts'
-import { type Explored, exploreRange, INVARIANT_WORDS } from '../history/explore.ts'
+import { isCorpus, replayCorpus } from '../history/corpus.ts'
+import { type Explored, exploreRange } from '../history/explore.ts'
+import {
+  DIVERGED,
+  type Format,
+  showExplored,
+  showResult,
+  showText,
+} from '../history/replay-text.ts'
 import { refuseForks } from '../history/forks.ts'
 import { historyArgs, locateRange } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { withSource } from '../history/source.ts'
+import { note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
-
-const DIVERGED = 11
+import { readVersion } from '../version.ts'
 
 export const replay = defineVerb({
   name: 'replay',
   description: 'Recompute recorded history and compare',
   args: {
-    range: {
+    words: {
       type: 'positional',
       required: false,
-      valueHint: 'A..B',
-      description: 'which records (default start..head)',
+      valueHint: 'A..B|FILE|DIR',
+      description: 'which records (default start..head), or incident files, or a directory of them',
     },
     ...historyArgs,
     ...codeArgs,
@@ -49,7 +60,7 @@ export const replay = defineVerb({
     out: {
       type: 'string',
       valueHint: 'DIR',
-      description: 'where violations are written as segments',
+      description: 'where violations are written as incident files',
     },
   },
   async run(args, all) {
@@ -62,123 +73,93 @@ export const replay = defineVerb({
       throw new GatewayError('USAGE', '--budget and --out belong to --explore', { verb: 'replay' })
     }
     const budget = wholeNumber('--budget', args.budget ?? String(limits.exploreBudget), 1, 100_000)
+    const [range, ...others] = args._
+    const code = args.with ?? 'current'
+    const runForeign = args['run-code'] === true
+    if (range !== undefined && isCorpus(range) && args.explore === undefined) {
+      return replayFiles(args._, { format, code, runForeign, options })
+    }
+    if (others.length > 0) {
+      throw new GatewayError('USAGE', `unexpected ${quote(others[0])}`, { verb: 'replay' })
+    }
     return withSource(args.journal, async (source) => {
-      refuseForks('A..B', args.range)
-      const range = locateRange(source, args.range ?? 'start..head', args)
-      const house = codeHouse(source, args['run-code'] === true)
-      const choice = await chooseCode(house, args.with ?? 'current')
+      refuseForks('A..B', range)
+      const stretch = locateRange(source, range ?? 'start..head', args)
+      const house = codeHouse(source, runForeign)
+      const choice = await chooseCode(house, code)
       if (args.explore !== undefined) {
-        const explored = await exploreRange(source, house, { ...range, choice, budget })
+        const explored = await exploreRange(source, house, { ...stretch, choice, budget })
         if (args.out !== undefined) await writeSamples(args.out, explored)
         return showExplored(explored, format)
       }
-      const code = nameOfCode(choice, house.own.id)
-      if (format === 'ndjson') showJson({ t: 'head', schema: 'openclaw-replay/1', ...range, code })
+      const name = nameOfCode(choice, house.own.id)
+      const head = { schema: 'openclaw-replay/1', ...stretch, code: name }
+      if (format === 'ndjson') showJson({ t: 'head', ...head })
       const diffed = (diff: ReplayDiff): void => {
         if (format === 'ndjson') showJson({ t: 'diff', ...diff })
       }
       const result = await replayHistory(
         house,
         source.history,
-        { ...range, choice },
+        { ...stretch, choice },
         { ...options, diffed },
       )
-      return showResult(result, format, { source, code })
+      return showResult(result, format, { code: name, head: source.history.head() })
     })
   },
 })
 
-type Format = 'text' | 'json' | 'ndjson'
-
-function showResult(
-  result: ReplayResult,
-  format: Format,
-  { source, code }: { source: Source; code: string },
-): number {
-  const { records, same, allowed, first, worst, diffs, counts } = result
-  const exit = first === null ? 0 : DIVERGED
-  const end = { records, same, allowed, counts, first, worst, exit }
+async function replayFiles(words: readonly string[], asked: Asked): Promise<number> {
+  const { format, code, runForeign, options } = asked
+  if (format === 'ndjson') showJson({ t: 'head', schema: 'openclaw-replay/1', code })
+  const results = await replayCorpus(words, {
+    ...options,
+    code,
+    runForeign,
+    found: (file, diff) => {
+      if (format === 'ndjson') showJson({ t: 'diff', file, ...diff })
+    },
+  })
+  const rows = results.map(({ file, result: { records, same, first, worst } }) => {
+    return { file, records, same, first, worst, allowed: first === null && same < records }
+  })
+  const failed = rows.filter(({ first }) => first !== null).length
+  const end = { files: rows.length, failed, exit: failed === 0 ? 0 : DIVERGED }
   if (format === 'ndjson') {
-    showJson({ t: 'end', ...end, listed: diffs.length, head: source.history.head() })
+    for (const row of rows) showJson({ t: 'file', ...row })
+    showJson({ t: 'end', ...end })
   } else if (format === 'json') {
-    showJson({ ok: exit === 0, schema: 'openclaw-replay/1', code, ...end, diffs })
-  } else showText(result)
-  return exit
-}
-
-function showText({ records, same, allowed, first, diffs }: ReplayResult): void {
-  const differ = records - same
-  const parts = [`${records} records`, `${same} identical`, `${differ} differ`]
-  if (allowed > 0) parts.push(`${allowed} of them as allowed`)
-  if (first !== null) parts.push(`first at #${first}`)
-  show(parts.join(', '))
-  if (diffs.length === 0) return
-  const rows = diffs.map((diff) => [
-    ` ${diff.class}${diff.allowed ? ' (allowed)' : ''}`,
-    `#${diff.position}`,
-    diff.stream,
-    sideText(diff.recorded),
-    diff.now.error ?? sideText(diff.now),
-    diff.paths.slice(0, 4).join(' '),
-  ])
-  for (const line of columns([
-    [' class', 'position', 'actor', 'recorded', 'now', 'where'],
-    ...rows,
-  ])) {
-    show(line)
+    showJson({ ok: failed === 0, schema: 'openclaw-replay/1', code, ...end, results: rows })
+  } else {
+    for (const { file, result } of results) {
+      show(file)
+      showText(result)
+    }
   }
-  if (differ > diffs.length) note(`${differ - diffs.length} more differ and are not listed.`)
+  return end.exit
 }
 
-function sideText({ value, stateHash, effects }: ReplayDiff['now']): string {
-  const names = effects.map(({ name }) => ` + ${name}`).join('')
-  return `${value} ${stateHash.slice(0, 8)}${names}`
+interface Asked {
+  readonly format: Format
+  readonly code: string
+  readonly runForeign: boolean
+  readonly options: TallyOptions
 }
 
-function showExplored({ points, violations, code }: Explored, format: Format): number {
-  const exit = violations.length === 0 ? 0 : DIVERGED
-  const counts = Object.fromEntries(
-    Object.keys(INVARIANT_WORDS).map((invariant) => [
-      invariant,
-      new Set(violations.filter((each) => each.invariant === invariant).map((each) => each.crashAt))
-        .size,
-    ]),
-  )
-  if (format === 'text') {
-    const parts = Object.entries(INVARIANT_WORDS).map(
-      ([invariant, words]) => `${counts[invariant] ?? 0} ${words}`,
-    )
-    show([`${points} crash points`, ...parts].join(', '))
-    const rows = violations.map(({ crashAt, invariant, stream, detail }) => [
-      ` #${crashAt}`,
-      invariant,
-      stream,
-      detail,
-    ])
-    for (const line of columns(rows.slice(0, limits.replayDiffsMax))) show(line)
-    return exit
-  }
-  const head = { schema: 'openclaw-explore/1', code, points }
-  if (format === 'json') {
-    showJson({ ok: exit === 0, ...head, counts, violations, exit })
-    return exit
-  }
-  showJson({ t: 'head', ...head })
-  for (const violation of violations) showJson({ t: 'violation', ...violation })
-  showJson({ t: 'end', points, counts, exit })
-  return exit
-}
-
-async function writeSamples(directory: string, { samples }: Explored): Promise<void> {
+// Each violation as an incident file of its own.
+async function writeSamples(directory: string, { samples, code }: Explored): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new GatewayError('USAGE', `--out: cannot write to ${quote(directory)}`, {}, cause)
   })
   const taken = new Set<string>()
-  for (const { violation, segment } of samples) {
-    const name = `crash-${violation.crashAt}-${violation.invariant}`
-    if (taken.has(name)) continue
-    taken.add(name)
-    const text = `${JSON.stringify({ violation, segment })}\n`
-    await writeFile(join(directory, `${name}.json`), text, { mode: 0o600 })
+  const making = { code, tool: readVersion(), madeAt: systemClock.now() }
+  for (const sample of samples) {
+    const { crashAt, invariant } = sample.violation
+    const id = `crash-${crashAt}-${invariant}`
+    if (taken.has(id)) continue
+    taken.add(id)
+    const file = join(directory, `${id}.ocinc`)
+    writePrivate(file, writeBundle(bundleExplored(sample, { ...making, id })))
+    note(`wrote ${file}`)
   }
 }

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
+import { formatReason } from '../ask.ts'
 import { type Client, connectGateway, listenFrom, type Payload } from '../client.ts'
 import { note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
@@ -77,7 +78,7 @@ async function awaitOutcome(client: Client, deliveryId: unknown): Promise<Payloa
 
 function showOutcome({ status, channel, target, deliveryId, error }: Payload): void {
   const where = `${String(target)} on ${String(channel)}`
-  const why = reasonOf(error)
+  const why = formatReason(error)
   switch (status) {
     case 'sent':
       return show(`sent to ${where}`)
@@ -90,10 +91,4 @@ function showOutcome({ status, channel, target, deliveryId, error }: Payload): v
         `accepted for ${where}, delivery ${String(deliveryId)} goes on (${String(status)}${why})`,
       )
   }
-}
-
-function reasonOf(error: unknown): string {
-  const message: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'message') : undefined
-  return typeof message === 'string' ? `: ${message}` : ''
 }

@@ -6,6 +6,7 @@ import { connectGateway, type Payload } from '../client.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
+import { memberOf } from '../../protocol/members.ts'
 
 const COLUMNS = ['key', 'channel', 'peer', 'model', 'messageCount', 'lastMessageAt'] as const
 const HEADINGS = ['KEY', 'CHANNEL', 'PEER', 'MODEL', 'MESSAGES', 'LAST MESSAGE']
@@ -35,6 +36,6 @@ function showTable({ sessions: rows }: Payload): void {
 }
 
 function cellOf(row: unknown, name: string): string {
-  const value: unknown = typeof row === 'object' && row !== null ? Reflect.get(row, name) : null
+  const value = memberOf(row, name)
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '-'
 }

@@ -14,8 +14,8 @@ import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import { bodiesOf } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, formatWhen, historyArgs, locate } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
-import { columns, note, plain, show, showJson } from '../output.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
+import { columns, note, plain, show, showJson, showText } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 /** Exit code 0; 10: nothing of that name; 13: pruned. */
@@ -35,7 +35,8 @@ export const state = defineVerb({
     bodies: { type: 'boolean', description: 'show the texts that the newest record names' },
   },
   run: (args) =>
-    withSource(args.journal, (source) => {
+    withSource(args.journal, (opened) => {
+      const source = alongFork(opened, args.at)
       const started = systemClock.monotonic()
       const moment = locate(source, args.at ?? 'head', args)
       if (args.all) return showAll(source, moment, args)
@@ -82,7 +83,7 @@ function showPath({ snapshot, stream, position }: StateAt, path: string, json: b
     )
   }
   if (json) showJson({ ok: true, stream, at: { position }, path, value })
-  else show(JSON.stringify(value, null, 2))
+  else showText(JSON.stringify(value, null, 2))
   return 0
 }
 
@@ -95,7 +96,9 @@ interface Shown {
 function showState(found: StateAt, { moment, utc, bodies }: Shown): void {
   const { stream, record, snapshot, verified, inFlight } = found
   const when = formatWhen(record.at, { utc })
-  const check = verified ? '✓' : `✗ this code folds it to ${found.folded.hash}; try --code recorded`
+  const check = verified
+    ? '✓'
+    : `✗ this code folds it to ${found.folded.hash}; try replay --with recorded`
   const place =
     moment.microstep === null ? `#${record.position}` : `#${record.position}.${moment.microstep}`
   show(`${stream} @ ${place} (${when}, epoch ${record.epoch})`)

@@ -1,7 +1,7 @@
 /**
  * `openclaw timeline`: the records of a stretch, one line each, straight from the journal.
  */
-import { type History, latencyMs } from '../../machines/history/source.ts'
+import { firstKept, type History, factsOf } from '../../machines/history/source.ts'
 import { type Filter, globOf, passes } from '../../protocol/history/filter.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -11,7 +11,8 @@ import { formatRecordLine, showTimeline } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, readStretch } from '../history/options.ts'
 import { followRecords } from '../history/follow.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { drawTimeline } from '../history/drawing.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { note, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -43,15 +44,20 @@ export const timeline = defineVerb({
     bodies: { type: 'boolean', description: 'show the texts too' },
     format: {
       type: 'enum',
-      options: ['text', 'ndjson'],
-      description: 'text or ndjson',
+      options: ['text', 'ndjson', 'html', 'mermaid'],
+      description: 'text, ndjson, or a picture: html, mermaid',
     },
+    out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'where to write a picture' },
   },
   run: (args) =>
-    withSource(args.journal, async (source) => {
+    withSource(args.journal, async (opened) => {
+      const source = alongFork(opened, ...args._)
       const wish = readWish(source, args)
       const isLines = args.ndjson === true || args.format === 'ndjson'
-      const records = [...select(source.history, wish)].slice(-wish.count)
+      const { records, pruned } = select(source.history, wish)
+      if (args.format === 'html' || args.format === 'mermaid') {
+        return drawTimeline(source, records, { format: args.format, file: args.out })
+      }
       if (isLines) showLines(source, records, wish)
       else if (args.json) showJson({ ok: true, ...document(source, records, wish) })
       else
@@ -59,6 +65,7 @@ export const timeline = defineVerb({
           utc: args.utc === true,
           gapMs: wish.gapMs,
           bodies: wish.bodies,
+          pruned,
         })
       if (args.follow)
         await follow(source, wish, {
@@ -66,10 +73,16 @@ export const timeline = defineVerb({
           utc: args.utc === true,
         })
       if (records.length > 0 || args.follow) return 0
-      if (!args.json && !isLines) note(`nothing from #${wish.from} to #${wish.to}`)
+      if (!args.json && !isLines) note(saysNothing(source, wish))
       return 10
     }),
 })
+
+function saysNothing({ history }: Source, { from, to }: Wish): string {
+  if (history.head() === 0) return 'the journal is empty'
+  if (from <= to) return `nothing from #${from} to #${to}`
+  return `nothing was recorded then; what came next begins at #${from}: take #${from}..`
+}
 
 interface Wish {
   readonly from: number
@@ -107,7 +120,7 @@ function readWish(source: Source, args: Flags): Wish {
 }
 
 function chooser(history: History, args: Flags, filter: Filter): Wish['takes'] {
-  const facts = { latencyMs: latencyMs.bind(null, history) }
+  const facts = factsOf(history)
   const isMeant = streamChooser(history, args)
   return (record) => isMeant(record) && passes(filter, record, facts)
 }
@@ -132,18 +145,27 @@ function streamChooser(history: History, { session, actor, all }: Flags): Wish['
 
 function correlationsOf(history: History, stream: StreamId): ReadonlySet<string> {
   const found = new Set<string>()
-  for (const { correlationId } of history.stream(stream, 1)) found.add(correlationId)
+  const first = firstKept(history, stream, 1)
+  for (const { correlationId } of history.stream(stream, first)) found.add(correlationId)
   return found
 }
 
+interface Selected {
+  readonly records: readonly JournalRecord[]
+  readonly pruned: ReadonlyMap<number, number> // position -> how many were compacted away before it
+}
+
 // From the end backwards where only the newest are wanted: a first page costs a page.
-function* select(history: History, { from, to, count, takes }: Wish): Generator<JournalRecord> {
+function select(history: History, { from, to, count, takes }: Wish): Selected {
   const found: JournalRecord[] = []
+  const pruned = new Map<number, number>()
   for (let position = to; position >= from && found.length < count; position -= 1) {
     const record = history.read(position)
+    const next = found.at(-1)?.position
+    if (record === null && next !== undefined) pruned.set(next, (pruned.get(next) ?? 0) + 1)
     if (record !== null && takes(record)) found.push(record)
   }
-  yield* found.toReversed()
+  return { records: found.toReversed(), pruned }
 }
 
 function showLines(source: Source, records: readonly JournalRecord[], wish: Wish): void {

@@ -12,7 +12,7 @@ import { NOTHING } from '../../protocol/history/pointer.ts'
 import { isAlive } from '../history/alive.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
-import { type Source, withSource } from '../history/source.ts'
+import { alongFork, type Source, withSource } from '../history/source.ts'
 import { showWhy, showWhyNot } from '../history/why-text.ts'
 import { show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
@@ -47,7 +47,8 @@ export const why = defineVerb({
     from: { type: 'string', valueHint: 'ADDRESS', description: 'with a filter: where to begin' },
   },
   run: (args) =>
-    withSource(args.journal, (source) => {
+    withSource(args.journal, (opened) => {
+      const source = alongFork(opened, args.address, args.at, args.from, args.not)
       const shown = { json: args.json === true, utc: args.utc === true }
       if (args.not !== undefined) return explainNot(source, args.not, args)
       if (args.path !== undefined) return explainPath(source, args.path, args)

@@ -18,6 +18,7 @@ import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { unpack } from '../../protocol/codec.ts'
 import { GatewayError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
 import { corruptRecord, corruptValue, unseal, unsealRecord } from '../seal.ts'
 import type { TableKey, UnsealedRecord } from '../seal.ts'
 
@@ -238,6 +239,24 @@ export function listKeys(tables: Tables, name: TableName, range: TableRange): Ta
     return [...tables[name].getKeys(range)]
   } catch (cause) {
     throw corruptValue(name, 'keys', 'page unreadable', cause)
+  }
+}
+
+/**
+ * Walks all keys of a table in batches, each read in a transaction of its own, so that no snapshot
+ * is held for long (S10).
+ * @throws {GatewayError} STORE_CORRUPT with details.database.
+ */
+export function* walkKeys(tables: Tables, name: TableName): Generator<TableKey> {
+  const limit = limits.readTransactionRecordsMax
+  let keys = listKeys(tables, name, { limit })
+  while (keys.length > 0) {
+    yield* keys
+    const start = keys.at(-1)
+    if (start === undefined || keys.length < limit) return
+    tables[name].resetReadTxn()
+    // The last key of this batch comes first in the next one, where it is dropped.
+    keys = listKeys(tables, name, { start, limit: limit + 1 }).slice(1)
   }
 }
 

@@ -26,7 +26,7 @@ import {
 } from './environment.ts'
 import { Journal } from './journal.ts'
 import { commitFault, storeFailed } from './queue.ts'
-import { createReads, readEpoch, readHead } from './reader.ts'
+import { createReads, headAt, readEpoch, readHead } from './reader.ts'
 import { StreamIndex } from './streams.ts'
 import { watchFiles } from './watch.ts'
 import type { Tree } from '../../protocol/history/merkle.ts'
@@ -174,22 +174,37 @@ function writesOf(journal: Journal): Writes {
   }
 }
 
+export interface ReadOptions {
+  /**
+   * Hears of damage, once for each place, and lets reading go on before it: of a damaged end
+   * what is whole is served, as if the journal ended there. Without it damage is thrown.
+   */
+  readonly damaged?: (fault: GatewayError) => void
+}
+
 /**
  * Opens a journal to read it beside its writer, or when there is none.
  * @throws {GatewayError} NOT_FOUND: no journal; STORE_CORRUPT | STORE_ROLLBACK.
  */
-export async function openLmdbReader(directory: string): Promise<StoreReader> {
-  const anchor = readAnchor(directory)
+export async function openLmdbReader(
+  directory: string,
+  { damaged }: ReadOptions = {},
+): Promise<StoreReader> {
+  const attempt = damaged === undefined ? run : tolerating(damaged)
+  const anchor = attempt(() => readAnchor(directory)) ?? null
   if (!existsSync(dataFile(directory)) && anchor !== null && anchor.position > 0) {
     throw rollback('the journal file is gone', anchor.position, 0)
   }
   const { tables, close } = openEnvironment(directory, 'read')
   try {
-    if (anchor !== null) checkAnchor(tables, anchor)
+    if (anchor !== null) attempt(() => checkAnchor(tables, anchor))
     const index = new StreamIndex(tables)
-    const head = cachedHead(tables)
+    const refresh = (): void => {
+      attempt(() => index.refresh())
+    }
+    const head = damaged === undefined ? cachedHead(tables) : wholeHead(tables, index, refresh)
     return {
-      ...createReads({ tables, index, head, guard: () => {}, refresh: () => index.refresh() }),
+      ...createReads({ tables, index, head, guard: () => {}, refresh }),
       epoch: () => newestEpoch(tables),
       stats: () => ({
         ...countAll(directory, tables, head()),
@@ -202,6 +217,32 @@ export async function openLmdbReader(directory: string): Promise<StoreReader> {
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+type Attempt = <T>(work: () => T) => T | undefined
+
+const run: Attempt = (work) => work()
+
+function tolerating(damaged: (fault: GatewayError) => void): Attempt {
+  const told = new Set<string>()
+  return (work) => {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error
+      if (!told.has(error.message)) damaged(error)
+      told.add(error.message)
+      return undefined
+    }
+  }
+}
+
+// The newest record up to which all are whole.
+function wholeHead(tables: Tables, index: StreamIndex, refresh: () => void): () => Head {
+  return () => {
+    refresh()
+    return headAt(tables, index.scanned())
   }
 }
 

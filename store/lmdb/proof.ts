@@ -9,14 +9,13 @@ import { leafHash } from '../../protocol/history/merkle.ts'
 import { limits } from '../../protocol/limits.ts'
 import { corruptRecord, corruptValue } from '../seal.ts'
 import { createTree } from '../tree.ts'
-import { listKeys, readRecord, readValue } from './environment.ts'
+import { listKeys, readRecord, readValue, walkKeys } from './environment.ts'
 import type { SignedHead, StoreReader } from '../contract.ts'
 import type { TreeSource } from '../tree.ts'
 import type { Tables } from './environment.ts'
 import type { ReadSource } from './reader.ts'
 
 const decoder = new TextDecoder()
-const EMPTY: readonly never[] = []
 
 /** The part of the contract that reads proofs. */
 export type ProofReads = Pick<
@@ -108,18 +107,10 @@ function newestHead(tables: Tables, atMost: number): SignedHead | null {
 }
 
 function* readHeads({ tables, guard }: ReadSource): Generator<SignedHead> {
-  const limit = limits.readTransactionRecordsMax
-  let keys = listKeys(tables, 'heads', { limit })
-  while (keys.length > 0) {
-    for (const key of keys) {
-      guard()
-      const found = typeof key === 'number' ? readHeadAt(tables, key) : null
-      if (found !== null) yield found
-    }
-    const start = keys.at(-1)
-    const isLast = start === undefined || keys.length < limit
-    // The last key of this batch comes first in the next one, where it is dropped.
-    keys = isLast ? [...EMPTY] : listKeys(tables, 'heads', { start, limit: limit + 1 }).slice(1)
+  for (const key of walkKeys(tables, 'heads')) {
+    guard()
+    const found = typeof key === 'number' ? readHeadAt(tables, key) : null
+    if (found !== null) yield found
   }
 }
 

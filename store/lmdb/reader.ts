@@ -103,7 +103,11 @@ export function createReads(source: ReadSource): JournalReads {
 
 /** Reads the end of the journal from the table. */
 export function readHead(tables: Tables): Head {
-  const position = lastPosition(tables)
+  return headAt(tables, lastPosition(tables))
+}
+
+/** Reads the head as it was when a record was the newest. */
+export function headAt(tables: Tables, position: number): Head {
   if (position === 0) return { position, hash: ZERO_HASH }
   const record = readRecord(tables, position)
   if (record === null) throw corruptRecord(position, 'missing')

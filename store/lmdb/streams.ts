@@ -65,6 +65,11 @@ export class StreamIndex {
     this.#lastNumber = typeof last === 'number' ? last : 0
   }
 
+  /** Position of the newest record that is in runs or tails. */
+  scanned(): number {
+    return this.#scanned
+  }
+
   /** Counts the positions that are not in runs yet. */
   tailLength(): number {
     return this.#scanned - this.#base

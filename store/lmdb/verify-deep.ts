@@ -8,9 +8,8 @@
 import { bodyRef } from '../../protocol/codec.ts'
 import { parseBody } from '../shapes.ts'
 import { corruptRecord, corruptValue, isCount } from '../seal.ts'
-import { listKeys, readDecoded, readRecord, readValue } from './environment.ts'
+import { readDecoded, readRecord, readValue, walkKeys } from './environment.ts'
 import { parseRun } from './streams.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { TableKey } from '../seal.ts'
 import type { TableName, Tables } from './environment.ts'
 import type { FaultList, WalkResult } from './verify.ts'
@@ -33,26 +32,19 @@ export function verifyDeep(tables: Tables, head: number, walk: WalkResult, list:
   eachKey(tables, 'checkpoints', list, (key) => checkCheckpoint(tables, head, key))
 }
 
-/** Visits keys in batches, each read in a transaction of its own. */
+/** Checks key by key; a key that is damaged is one fault, a page that is ends the walk. */
 function eachKey(
   tables: Tables,
   name: TableName,
   list: FaultList,
   check: (key: TableKey) => void,
 ): void {
-  const limit = limits.readTransactionRecordsMax
-  let keys = list.attempt(() => listKeys(tables, name, { limit })) ?? []
-  while (keys.length > 0) {
-    for (const key of keys) {
+  list.attempt(() => {
+    for (const key of walkKeys(tables, name)) {
       if (list.full()) return
       list.attempt(() => check(key))
     }
-    const start = keys.at(-1)
-    if (start === undefined || keys.length < limit) return
-    tables[name].resetReadTxn()
-    // The last key of this batch comes first in the next one, where it is dropped.
-    keys = (list.attempt(() => listKeys(tables, name, { start, limit: limit + 1 })) ?? []).slice(1)
-  }
+  })
 }
 
 function checkMeta(tables: Tables, head: number, key: TableKey): void {

@@ -4,8 +4,8 @@
  * Checked: checksum and shape of each record, its link to the one before it, dense positions, dense
  * versions in each stream, the anchor; `tree` computes the Merkle tree and holds the signed heads
  * to it (verify-tree.ts); `deep` also compares every other table with the records (verify-deep.ts)
- * and looks for the bodies that they name. Damage may crash the process that meets it: call through check.ts unless that
- * process is yours to lose. Step 6 of 8.
+ * and looks for the bodies that they name. Damage may crash the process that meets it: call through
+ * check.ts unless that process is yours to lose. Step 6 of 8.
  */
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'

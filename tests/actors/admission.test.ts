@@ -5,7 +5,9 @@ import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Connections } from '../../actors/connections.ts'
+import { Limiter } from '../../actors/limiter.ts'
 import { openListener } from '../../actors/listener.ts'
+import { Pairings } from '../../actors/pairings.ts'
 import { sha256Hex } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -195,6 +197,7 @@ admission('W11 refusals are recorded once for an address, not once each', async 
 admission.run()
 
 const alone = suite('admission alone')
+const NO_LISTS = { allowedHosts: [], allowedOrigins: [] }
 
 alone('S26 with a token configured only the right one opens', async () => {
   const house = await startTestGateway({
@@ -255,7 +258,7 @@ alone(
 )
 
 alone('I19 a revocation that comes first wins over a connect on its way', async () => {
-  const { kernel, tell, services } = openTestKernel()
+  const { kernel, store, tell, services } = openTestKernel()
   await tell('pairing:device-1', approved('device-1'))
   const connections = new Connections({
     ...kernel,
@@ -263,7 +266,9 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
     heads: { current: () => null },
     version: '0',
     epoch: 1,
-    auth: { mode: 'none', secret: '' },
+    auth: { mode: 'none', secret: '', autoApprove: true },
+    pairings: new Pairings({ ...kernel, store, services }),
+    limiter: new Limiter(services.clock),
     handle: () => null,
   })
   const { registry } = kernel
@@ -273,7 +278,7 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
     return offer(stream, message)
   }
   const { log, clock } = services
-  const door = { connections, log, clock, isReady: () => true }
+  const door = { connections, log, clock, isReady: () => true, lists: NO_LISTS }
   const listener = await openListener({ address: '127.0.0.1', port: 0 }, door)
   const client = new TestClient(`ws://127.0.0.1:${listener.port}`)
 

@@ -43,7 +43,7 @@ function openHouse(store: Store, opened: Promise<void>, services = openTestServi
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, 'test')
   const { registry, work } = kernel
-  const defaults = { model: 'echo', thinking: 'off', messagesMax: 10 }
+  const defaults = () => ({ model: 'echo', thinking: 'off', messagesMax: 10 })
   const channels = openChannels([setup], defaults, { registry, store, work, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
   return { kernel, channels, services, delivered }

@@ -15,6 +15,7 @@ import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
 import { cases } from '../store/cases.ts'
 import { body, refusal } from '../store/contract.ts'
 import { settle } from '../support/clock.ts'
+import { directFrom, received } from '../support/facts.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { openTestKernel, type TestKernel } from '../support/kernel.ts'
 
@@ -26,24 +27,8 @@ async function converse(house: TestKernel, sender: string, n: number): Promise<v
   const { kernel, given } = house
   const asked = body(`${sender} asks ${n}`, n)
   const answer = body(`answer to ${sender} ${n}`, n)
-  const event: JournalEvent = {
-    type: 'message.received',
-    channel: 'irc',
-    messageId: `m${n}`,
-    peer: 'direct',
-    senderId: sender,
-    roomId: sender,
-    target: sender,
-    mentioned: true,
-    ref: asked.ref,
-    bytes: 9,
-    sessionKey: `agent:main:irc:direct:${sender}`,
-    pending: 0,
-    runId: `r${n}`,
-    model: 'echo',
-    thinking: 'off',
-    messagesMax: 400,
-  }
+  const wrote = { ...directFrom(sender), ref: asked.ref, bytes: 9 }
+  const event = received(`m${n}`, { ...wrote, runId: `r${n}` })
   const correlationId = String(n).padStart(32, '0')
   const message = { event, cause: `ext:irc:m${n}`, correlationId, bodies: [asked] }
   await kernel.registry.deliver('channel:irc', message)

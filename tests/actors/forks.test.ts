@@ -10,8 +10,8 @@ import {
   readFork,
   writeFork,
 } from '../../actors/forks.ts'
-import { type ErrorCode, GatewayError } from '../../protocol/errors.ts'
 import { cases } from '../store/cases.ts'
+import { refusal } from '../store/contract.ts'
 import { withDirectory } from '../support/directory.ts'
 
 const test = cases('forks')
@@ -40,16 +40,6 @@ function forkOf(name: string): ForkFile {
   }
 }
 
-async function refusal(run: () => unknown): Promise<ErrorCode | null> {
-  try {
-    await run()
-    return null
-  } catch (error) {
-    if (error instanceof GatewayError) return error.code
-    throw error
-  }
-}
-
 test('F-6 a fork is written whole and private, read back, listed and dropped', () =>
   withDirectory(async (stateDir) => {
     await writeFork(stateDir, forkOf('b'))
@@ -68,10 +58,10 @@ test('F-6 names that lead elsewhere, or are taken, are refused', () =>
     await writeFork(stateDir, forkOf('taken'))
 
     for (const name of ['', '.', '..', '../x', 'a/b', '.hidden', 'x'.repeat(65), 'taken']) {
-      assert.is(await refusal(() => writeFork(stateDir, forkOf(name))), 'USAGE', name)
+      await refusal(() => writeFork(stateDir, forkOf(name)), 'USAGE', name)
     }
-    assert.is(await refusal(() => readFork(stateDir, 'nobody')), 'NOT_FOUND')
-    assert.is(await refusal(() => dropFork(stateDir, 'nobody')), 'NOT_FOUND')
+    await refusal(() => readFork(stateDir, 'nobody'), 'NOT_FOUND')
+    await refusal(() => dropFork(stateDir, 'nobody'), 'NOT_FOUND')
   }))
 
 test('F-6 damaged files, and those of another version or name, are refused', () =>
@@ -87,7 +77,7 @@ test('F-6 damaged files, and those of another version or name, are refused', () 
     for (const text of texts) {
       writeFileSync(join(stateDir, 'forks', 'x.json'), text)
 
-      assert.is(await refusal(() => readFork(stateDir, 'x')), 'RECORD_FORMAT', text)
+      await refusal(() => readFork(stateDir, 'x'), 'RECORD_FORMAT', text)
     }
   }))
 

@@ -15,8 +15,8 @@ import {
 import { systemClock } from '../../actors/services.ts'
 import { checkControl, CONTROL } from '../../machines/history/fork.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { GatewayError } from '../../protocol/errors.ts'
 import { cases } from '../store/cases.ts'
+import { faultOf } from '../store/contract.ts'
 import { withDirectory } from '../support/directory.ts'
 import { ourCode, patchMachines, recordTraffic } from '../support/traffic.ts'
 
@@ -34,16 +34,6 @@ const FIRST = 'import { channelMachine' // How kinds.js begins.
 
 const replay = (choice: CodeChoice, from = 1) =>
   replayHistory(house, history, { ...all, from, choice })
-
-async function refused(run: () => Promise<unknown>): Promise<GatewayError> {
-  try {
-    await run()
-  } catch (error) {
-    if (error instanceof GatewayError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
 
 /** Starts code whose kinds.js begins with some lines. */
 function openWith(directory: string, lines: string, answerMs = 10_000): Promise<unknown> {
@@ -128,7 +118,7 @@ test('R-5 code that is not stored is refused by its id', async () => {
     },
   }
 
-  const error = await refused(() => replayHistory(house, mixed, { ...all, choice: 'recorded' }))
+  const error = await faultOf(() => replayHistory(house, mixed, { ...all, choice: 'recorded' }))
 
   assert.is(error.code, 'NOT_FOUND')
   assert.match(error.message, 'bbbbbbbbbbbbbbbb')
@@ -136,7 +126,7 @@ test('R-5 code that is not stored is refused by its id', async () => {
 
 test('R-5 a directory without machines is refused', () =>
   withDirectory(async (directory) => {
-    const error = await refused(async () => readCodeTree(directory))
+    const error = await faultOf(() => readCodeTree(directory))
 
     assert.is(error.code, 'NOT_FOUND')
   }))
@@ -154,7 +144,7 @@ test('R-6 imports that are not given are refused by name', () =>
       '../../../outside.js': "import '../../../outside.js'",
     }
     for (const [name, line] of Object.entries(guests)) {
-      const error = await refused(() =>
+      const error = await faultOf(() =>
         openWith(join(directory, name.replaceAll(/\W/g, '_')), line),
       )
 
@@ -175,7 +165,7 @@ test('R-6 what a guest reaches for while it loads is refused by name', () =>
       'node:fs': "await import('node:fs')",
     }
     for (const [name, line] of Object.entries(guests)) {
-      const error = await refused(() =>
+      const error = await faultOf(() =>
         openWith(join(directory, name.replaceAll(/\W/g, '_')), line),
       )
 
@@ -191,7 +181,7 @@ test('R-6 eval, and a way back through a constructor, lead nowhere', () =>
       'Object.getPrototypeOf(async () => {}).constructor(\'return import("node:fs")\')()',
     ]
     for (const [index, line] of guests.entries()) {
-      const error = await refused(() => openWith(join(directory, String(index)), line))
+      const error = await faultOf(() => openWith(join(directory, String(index)), line))
 
       assert.match(error.message, 'Code generation from strings disallowed')
     }
@@ -213,9 +203,41 @@ test('R-6 a guest that writes files through anything it is given leaves none', (
     assert.not(existsSync(path))
   }))
 
+test('R-6 the real process is reached neither by a getter nor through an emitter', () =>
+  withDirectory(async (directory) => {
+    const tell = "throw new Error('got ' + Object.prototype.toString.call(got))"
+    const emitter = `let at = createHash('sha256')
+      while (!Object.hasOwn(at, 'emit') || Object.getPrototypeOf(at) !== Object.prototype) {
+        at = Object.getPrototypeOf(at)
+      }`
+    const guests = [
+      // Node looks there whether it is to warn.
+      `import { Buffer } from 'node:buffer'
+      let got
+      Object.defineProperty(Object.prototype, 'noDeprecation', { get() { got = this } })
+      new Buffer(3)
+      ${tell}`,
+      `import { createHash } from 'node:crypto'
+      ${emitter}
+      let got
+      at.emit = function () { got = this }
+      ${tell}`,
+      `import { createHash } from 'node:crypto'
+      ${emitter}
+      let got
+      Object.defineProperty(at, 'emit', { get() { got = this } })
+      ${tell}`,
+    ]
+    for (const [index, lines] of guests.entries()) {
+      const error = await faultOf(() => openWith(join(directory, String(index)), lines))
+
+      assert.match(error.message, /not extensible|read only|Cannot redefine/)
+    }
+  }))
+
 test('R-6 a guest that loops is killed when its time is up', () =>
   withDirectory(async (directory) => {
-    const error = await refused(() => openWith(directory, 'for (;;);', 1_000))
+    const error = await faultOf(() => openWith(directory, 'for (;;);', 1_000))
 
     assert.is(error.code, 'TIMEOUT')
   }))
@@ -240,7 +262,7 @@ test('R-6 a link out of the tree is not followed', () =>
     patchMachines(tree, 'kinds.js', [FIRST, `import './link.js'\n${FIRST}`])
     symlinkSync(outside, join(tree, 'dist', 'machines', 'link.js'))
 
-    const error = await refused(() => openCodeHost(readCodeTree(tree), { clock: systemClock }))
+    const error = await faultOf(() => openCodeHost(readCodeTree(tree), { clock: systemClock }))
 
     assert.is(error.code, 'NOT_FOUND')
     assert.match(error.message, 'link.js')
@@ -249,7 +271,7 @@ test('R-6 a link out of the tree is not followed', () =>
 test('R-6 a guest that is no machine is refused', async () => {
   const files = { 'machines/kinds.js': 'export const kinds = 1', 'machines/step.js': '' }
 
-  const error = await refused(() => openCodeHost(storedCode('c', files), { clock: systemClock }))
+  const error = await faultOf(() => openCodeHost(storedCode('c', files), { clock: systemClock }))
 
   assert.is(error.code, 'NOT_FOUND')
 })

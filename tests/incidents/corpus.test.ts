@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert'
 import { readBundle } from '../../actors/bundle.ts'
 import { verifyBundle } from '../../actors/bundle-verify.ts'
 import { foldStream } from '../../machines/history/fold.ts'
+import { checkControl, CONTROL, rerunSegment } from '../../machines/history/fork.ts'
 import { compareStates } from '../../machines/history/states.ts'
+import { codeOf } from '../../machines/history/take.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { cases } from '../store/cases.ts'
 
@@ -35,6 +37,14 @@ for (const file of files) {
     assert.equal(differences, [])
     assert.is(unfolded, 0)
     assert.is(sameByOther, bundle.segment.records.length)
+  })
+
+  corpus(`R10 ${file}: a fork without an edit is its own control, and identical`, () => {
+    const own = codeOf('ours', kinds)
+
+    const control = checkControl(bundle.segment, rerunSegment(bundle.segment, own, CONTROL))
+
+    assert.equal([control.identical, control.first], [true, null])
   })
 
   corpus(`IF2 ${file} is read as history`, () => {

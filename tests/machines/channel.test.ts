@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { type ChannelPolicy, judge } from '../../machines/rules/policy.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
+import { received } from '../support/facts.ts'
 import { given } from '../support/given.ts'
 
 const channel = suite('channel')
@@ -26,25 +27,6 @@ const outcome = (type: string, attempt: number): JournalEvent => ({
   random: 0,
 })
 const dropped: JournalEvent = { type: 'link.dropped', reason: 'reset', random: 0 }
-const received = (changes: Record<string, unknown> = {}): JournalEvent => ({
-  type: 'message.received',
-  channel: 'irc',
-  messageId: 'm1',
-  peer: 'direct',
-  senderId: 'ann',
-  roomId: 'ann',
-  target: 'Ann',
-  mentioned: true,
-  ref: 'b:1',
-  bytes: 2,
-  sessionKey: 'agent:main:irc:direct:ann',
-  pending: 0,
-  runId: 'r1',
-  model: 'echo',
-  thinking: 'off',
-  messagesMax: 400,
-  ...changes,
-})
 
 channel('C1 enabling dials, a link makes it online, a drop waits and dials again', () => {
   const dial = given('channel', []).when(enabled())
@@ -88,11 +70,13 @@ channel('C3 a new boot dials from any state', () => {
 channel(
   'C4 an admitted message goes to its session with its route; a refused one names its rule',
   () => {
-    const admitted = given('channel', [enabled()]).when(received())
+    const admitted = given('channel', [enabled()]).when(received('m1', { target: 'Ann' }))
     assert.is(admitted.sends[0]?.to, 'session:agent:main:irc:direct:ann')
     assert.equal(admitted.sends[0]?.event['route'], { channel: 'irc', target: 'Ann' })
 
-    const refused = given('channel', [enabled({ ...open, dmPolicy: 'disabled' })]).when(received())
+    const refused = given('channel', [enabled({ ...open, dmPolicy: 'disabled' })]).when(
+      received('m1'),
+    )
     assert.equal(
       [refused.sends, refused.context['rule'], refused.ignored],
       [[], 'dm.disabled', null],
@@ -101,8 +85,12 @@ channel(
 )
 
 channel('D-25 a message for a full session is refused at the door, by a rule of its own', () => {
-  const last = given('channel', [enabled()]).when(received({ pending: limits.sessionQueueMax }))
-  const over = given('channel', [enabled()]).when(received({ pending: limits.sessionQueueMax + 1 }))
+  const last = given('channel', [enabled()]).when(
+    received('m1', { pending: limits.sessionQueueMax }),
+  )
+  const over = given('channel', [enabled()]).when(
+    received('m1', { pending: limits.sessionQueueMax + 1 }),
+  )
 
   assert.is(last.sends.length, 1)
   assert.equal([over.sends, over.context['rule'], over.ignored], [[], 'session.full', null])

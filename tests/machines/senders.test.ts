@@ -6,8 +6,8 @@ import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { lockedMs, missCode, NO_SENDERS } from '../../machines/rules/senders.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
-import { digestCode, formatCode, isSameDigest, parseCode } from '../../protocol/sender-code.ts'
 import { cases } from '../store/cases.ts'
+import { directFrom, received } from '../support/facts.ts'
 import { given, type Outcome } from '../support/given.ts'
 
 const senders = cases('senders')
@@ -19,26 +19,13 @@ const policy: ChannelPolicy = {
   rooms: {},
 }
 const enabled: JournalEvent = { type: 'channel.enabled', channel: 'irc', policy }
-const writes = (senderId: string, changes: Record<string, unknown> = {}): JournalEvent => ({
-  type: 'message.received',
-  channel: 'irc',
-  messageId: `m-${senderId}`,
-  peer: 'direct',
-  senderId,
-  roomId: senderId,
-  target: senderId.toUpperCase(),
-  mentioned: true,
-  ref: 'b:1',
-  bytes: 2,
-  sessionKey: `agent:main:irc:direct:${senderId}`,
-  pending: 0,
-  runId: 'r1',
-  model: 'echo',
-  thinking: 'off',
-  messagesMax: 400,
-  codeDigest: `digest-of-${senderId}`,
-  ...changes,
-})
+const writes = (senderId: string, changes: Record<string, unknown> = {}): JournalEvent =>
+  received(`m-${senderId}`, {
+    ...directFrom(senderId),
+    target: senderId.toUpperCase(),
+    codeDigest: `digest-of-${senderId}`,
+    ...changes,
+  })
 const word = (type: string, senderId: string, digest = `digest-of-${senderId}`): JournalEvent => ({
   type,
   senderId,
@@ -172,31 +159,5 @@ senders('S33 five wrong codes lock for ten minutes from the first of them', () =
   assert.is(lockedMs(state, 100), limits.codeLockMs - 100)
   assert.is(lockedMs(state, limits.codeLockMs), 0)
 })
-
-senders(
-  'S33 a code has 40 bits, no characters that look alike, and is read as people type it',
-  () => {
-    const all = new Set<string>()
-    for (let n = 0; n < 256; n += 1) all.add(formatCode(Buffer.of(n, 255 - n, n, n ^ 85, n)))
-    assert.is(all.size, 256)
-    for (const code of all) assert.match(code, /^[A-HJ-NP-Z2-9]{4}-[A-HJ-NP-Z2-9]{4}$/)
-    assert.is(formatCode(Buffer.alloc(5)), 'AAAA-AAAA')
-    assert.is(formatCode(Buffer.alloc(5, 255)), '9999-9999')
-
-    for (const typed of ['k7mq-2xtb', ' K7MQ 2XTB ', 'K7MQ2XTB']) {
-      assert.is(parseCode(typed), 'K7MQ2XTB')
-    }
-    for (const typed of ['', 'K7MQ-2XT', 'K7MQ-2XTBB', 'K7MQ-2XT0', 'K7MQ_2XTB', 'toString']) {
-      assert.is(parseCode(typed), null, typed)
-    }
-    const digest = digestCode('K7MQ2XTB')
-    assert.match(digest, /^[0-9a-f]{64}$/)
-    assert.equal(
-      [isSameDigest(digest, digest), isSameDigest(digest, digestCode('K7MQ2XTC'))],
-      [true, false],
-    )
-    assert.not.ok(isSameDigest(digest, digest.slice(1)))
-  },
-)
 
 senders.run()

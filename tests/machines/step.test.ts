@@ -12,6 +12,9 @@ import { anyEventOf } from '../support/events.ts'
 
 const step = suite('step')
 
+// `OPENCLAW_FUZZ=1200` takes a million steps of each machine.
+const SCALE = Number(process.env['OPENCLAW_FUZZ'] ?? '1')
+
 for (const kind of STREAM_KINDS) {
   step(`K5 ${kind}: a step equals XState's transition() on fuzzed events`, () => {
     const { stepper } = kinds[kind]
@@ -33,7 +36,7 @@ for (const kind of STREAM_KINDS) {
           snapshot = stepped.snapshot
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 150 * SCALE },
     )
   })
 

@@ -7,20 +7,11 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { parseManifest } from '../../protocol/history/incident.ts'
 import { methods } from '../../protocol/methods.ts'
 import { cases } from '../store/cases.ts'
+import { faultOf } from '../store/contract.ts'
 
 const command = cases('command')
 
-function refusal(run: () => unknown): GatewayError {
-  try {
-    run()
-  } catch (thrown) {
-    if (thrown instanceof GatewayError) return thrown
-    throw thrown
-  }
-  throw new Error('accepted')
-}
-
-command('S25 a value with a toString of its own is refused by path, not thrown over', () => {
+command('S25 a value with a toString of its own is refused by path, not thrown over', async () => {
   const odd = JSON.parse('{"toString": 1, "valueOf": null}') as unknown
   const wrong: [string, unknown, string][] = [
     ['agent', { message: odd }, 'message'],
@@ -31,13 +22,14 @@ command('S25 a value with a toString of its own is refused by path, not thrown o
   ]
 
   for (const [method, params, path] of wrong) {
-    const { code, details } = refusal(() => parseCommand(method, params))
+    const { code, details } = await faultOf(() => parseCommand(method, params))
     assert.equal([code, details['path']], ['INVALID_REQUEST', path], method)
   }
-  assert.is(refusal(() => parseManifest({ format: odd })).code, 'RECORD_FORMAT')
+  const { code } = await faultOf(() => parseManifest({ format: odd }))
+  assert.is(code, 'RECORD_FORMAT')
 })
 
-command('S38 a configuration with such a key is refused and not thrown over', () => {
+command('S38 a configuration with such a key is refused and not thrown over', async () => {
   for (const text of [
     '{gateway: {bind: {toString: 1}}}',
     '{agents: {valueOf: 1}}',
@@ -45,7 +37,7 @@ command('S38 a configuration with such a key is refused and not thrown over', ()
     `{"a":${'['.repeat(200)}${']'.repeat(200)}}`,
     `{"gateway": "${'x'.repeat(1024 * 1024)}"}`,
   ]) {
-    const { code } = refusal(() => parseConfig(text, { file: 'openclaw.json', env: {} }))
+    const { code } = await faultOf(() => parseConfig(text, { file: 'openclaw.json', env: {} }))
     assert.is(code, 'CONFIG_INVALID')
   }
 })

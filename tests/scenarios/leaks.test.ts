@@ -58,11 +58,12 @@ class Ear {
     this.said.set(where, `${this.said.get(where) ?? ''}${text}`)
   }
 
-  /** Hears all files of a state directory but the two that are there to hold secrets. */
+  /** Hears all files of a state directory but those that are there to hold secrets. */
   hearFiles(directory: string): void {
-    const holders = ['openclaw.json', 'device.json']
+    // The configuration, its past versions (decisions.md 28), and who the command line is.
+    const holders = /(?:^|\.)openclaw\.json$|^client\.json$/
     for (const file of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-      if (!file.isFile() || holders.includes(file.name)) continue
+      if (!file.isFile() || holders.test(file.name)) continue
       const path = join(file.parentPath, file.name)
       this.hear(path, readFileSync(path, 'latin1'))
       if (file.name.endsWith('.ocinc')) this.hear(`${path}, inflated`, unpack(path))

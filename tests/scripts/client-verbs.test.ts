@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
 import type { Ended } from '../support/process.ts'
-import { type Follow, type Script, StandIn } from '../support/stand-in.ts'
+import { type Follow, type Json, type Script, StandIn } from '../support/stand-in.ts'
 
 const verbs = suite('client verbs')
 
@@ -29,6 +29,12 @@ async function withStandIn(
   } finally {
     await standIn.stop()
   }
+}
+
+/** The secrets that a `connect` showed. */
+function shownIn(params: Json | undefined): unknown[] {
+  const auth = (params?.['auth'] ?? {}) as Json
+  return [auth['token'], auth['password'], auth['deviceToken']].filter((each) => each !== undefined)
 }
 
 function linesOf({ stdout }: Ended): Record<string, unknown>[] {
@@ -258,9 +264,15 @@ verbs('C13 the command line is one device, its token kept for the owner only', a
     const [first, second] = standIn.params('connect')
     assert.is(statSync(path).mode & 0o777, 0o600)
     assert.is(first?.['deviceId'], second?.['deviceId'])
-    assert.equal(first?.['auth'], {})
-    assert.equal(second?.['auth'], { deviceToken: 'issued-1' })
+    assert.equal(shownIn(first), [])
+    assert.equal(shownIn(second), ['issued-1'])
+    assert.match(String(first?.['deviceId']), /^[\da-f]{64}$/)
     assert.match(readFileSync(path, 'utf8'), '"deviceToken":"issued-3"')
+    for (const { auth } of [first, second] as { auth: Record<string, string> }[]) {
+      assert.is(auth['challenge'], 'n')
+      assert.match(auth['challengeResponse'] ?? '', /^[\w-]{86}$/)
+      assert.match(auth['publicKey'] ?? '', /^[\w-]{43}$/)
+    }
   })
 })
 

@@ -5,7 +5,9 @@ import * as assert from 'uvu/assert'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { cases } from '../store/cases.ts'
 import { cli } from '../support/cli.ts'
+import { damageRecord } from '../support/damage.ts'
 import { withDirectory } from '../support/directory.ts'
+import { withReader } from '../support/journal.ts'
 import { Scene } from '../support/scene.ts'
 
 const test = cases('history-verbs')
@@ -70,6 +72,7 @@ test(
       [lines[0]?.['t'], lines[0]?.['schema'], lines[0]?.['bodies']],
       ['head', 'openclaw-journal/1', false],
     )
+    assert.ok(records.length > 20)
     assert.equal(
       records.map(({ position }) => position),
       records.map((_, index) => index + 1),
@@ -97,9 +100,9 @@ test(
       ['message.received', 'message.accepted'],
     )
     const session = await json('timeline', '--session', '…ann', 'type=effect.*')
-    assert.ok(
-      (session['records'] as Json[]).every(({ stream }) => String(stream) !== 'channel:irc'),
-    )
+    const told = session['records'] as Json[]
+    assert.ok(told.length > 0)
+    assert.ok(told.every(({ stream }) => String(stream) !== 'channel:irc'))
     assert.is((await run('timeline', 'type=nobody.knows')).code, 10)
     const wrong = await run('timeline', 'start..', 'colour=red')
     assert.equal([wrong.code, /key=value/.test(wrong.stderr)], [2, true])
@@ -187,6 +190,26 @@ test(
     assert.is((await run('bisect', '--session', '…ann')).code, 2)
     assert.is((await run('bisect', '--session', '…ann', '--when', 'value ==')).code, 2)
     assert.is((await run('bisect', '--session', '…ann', '--when', 'context.turn > 9')).code, 10)
+  }),
+)
+
+test(
+  'D-R5 of a journal with a damaged end what is whole is shown, and the damage is told',
+  stage(async ({ stateDir, run, message }) => {
+    const journal = join(stateDir, 'journal')
+    const head = await withReader(journal, (reader) => reader.head().position)
+    await damageRecord(journal, head)
+
+    const timeline = await run('timeline', `#${message}..`)
+    const not = await run('why', '--not', `reply-to:#${message}`)
+    const behind = await run('why', `#${head}`)
+
+    assert.match(timeline.stderr, new RegExp(`damaged: record #${head}`))
+    assert.equal([timeline.code, timeline.stdout.includes(`#${head} `)], [0, false])
+    assert.match(timeline.stdout, new RegExp(`#${head - 1} `))
+    assert.match(not.stdout, /LOST/)
+    assert.is(behind.code, 10)
+    assert.is((await run('history', 'verify')).code, 12)
   }),
 )
 

@@ -11,13 +11,17 @@ import {
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readCodeIdentity } from '../../actors/code.ts'
+import { readCodeTree } from '../../actors/code-files.ts'
 import { type ForkFile, readFork } from '../../actors/forks.ts'
 import { openBranch } from '../../machines/history/branch.ts'
 import { findMarkIn } from '../../scripts/history/marks.ts'
 import { type Source, withSource } from '../../scripts/history/source.ts'
+import { archiveId, type CodeArchive, formatArchive } from '../../store/code-archive.ts'
+import { openLmdb } from '../../store/lmdb/open.ts'
 import { cases } from '../store/cases.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
+import { compiled } from '../support/process.ts'
 import { patchMachines, type Traffic, writeTraffic } from '../support/traffic.ts'
 
 const test = cases('replay verbs')
@@ -108,8 +112,91 @@ test('V-2 exploration finds nothing in ours, and writes out what it finds in oth
     assert.equal([ours['ok'], ours['violations']], [true, []])
     assert.is(theirs.code, 11)
     assert.match(theirs.out, /^12 crash points, \d+ lose a reply, 0 send twice/)
-    assert.ok(readdirSync(out).some((name) => /^crash-\d+-reply\.lost\.json$/.test(name)))
+    const file = readdirSync(out).find((name) => /^crash-\d+-reply\.lost\.ocinc$/.test(name)) ?? ''
+    // The file is an incident like any other; ours tells another story from it.
+    const opened = await run('incident', 'open', join(out, file))
+    assert.match(opened.out, /explored, not recorded: reply\.lost/)
+    const replayed = await json('replay', out)
+    assert.ok(Number(replayed['files']) > 0)
+    assert.is(replayed['failed'], replayed['files'])
+    const timeline = await json('timeline', 'start..', '--journal', join(out, file))
+    assert.ok(
+      (timeline['records'] as { type: string }[]).some(({ type }) => type === 'effect.lost'),
+    )
   }))
+
+test('V-1 incident files are a regression corpus: one that differs fails, and is named', () =>
+  withScene(async ({ run, json, directory }) => {
+    const corpus = join(directory, 'corpus')
+    mkdirSync(corpus)
+    for (const range of ['#1..#20', '#5..']) {
+      const file = join(corpus, `${range.replaceAll(/\W/g, '')}.ocinc`)
+      assert.is((await run('incident', 'export', '--range', range, '-o', file)).code, 0)
+    }
+
+    const same = await json('replay', corpus)
+    const lines = (await run('replay', corpus, '--with', deaf(directory), '--ndjson')).out.trim()
+    const [head, ...rest] = lines
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+    assert.equal([same['ok'], same['files'], same['failed']], [true, 2, 0])
+    assert.is(head?.['schema'], 'openclaw-replay/1')
+    const files = rest.filter(({ t }) => t === 'file')
+    assert.is(files.length, 2)
+    assert.ok(files.some(({ worst, first }) => worst === 'STATE' && typeof first === 'number'))
+    assert.is(rest.at(-1)?.['exit'], 11)
+    const empty = join(directory, 'empty')
+    mkdirSync(empty)
+    assert.is((await run('replay', empty)).code, 10)
+  }))
+
+test('S55 code that came in an incident file runs only where that is asked for', () =>
+  withDirectory(async (directory) => {
+    const stateDir = join(directory, 'state')
+    const id = await writeForeign(stateDir, join(directory, 'code'))
+    const run = (...args: string[]) => cli(stateDir, args)
+    const file = join(directory, 'one.ocinc')
+    const cut = ['incident', 'export', '--range', '#1..#9', '-o', file]
+    assert.is((await run(...cut, '--with-code')).code, 0)
+    assert.is.not(id, readCodeIdentity())
+
+    for (const named of [[file], ['--journal', file]]) {
+      const replay = ['replay', ...named, '--with', 'recorded']
+      const refused = await run(...replay)
+      const allowed = await run(...replay, '--run-code')
+
+      assert.equal([refused.code, refused.stderr.includes(id)], [10, true], refused.stderr)
+      assert.is(allowed.code, 0, allowed.stderr)
+      assert.match(allowed.stdout, '9 records, 9 identical')
+    }
+  }))
+
+test('S55 records of our own code need none of an incident file', () =>
+  withScene(async ({ run, directory }) => {
+    const file = join(directory, 'one.ocinc')
+    await run('incident', 'export', '--range', '#1..#9', '-o', file)
+
+    assert.is((await run('replay', file, '--with', 'recorded')).code, 0)
+    assert.is((await run('replay', file, '--with', 'recorded', '--run-code')).code, 0)
+  }))
+
+/** Makes a journal and keeps in it the code that wrote it: like ours, with an id of its own. */
+async function writeForeign(stateDir: string, directory: string): Promise<string> {
+  const begin = 'import { channelMachine'
+  const { files } = readCodeTree(
+    patchMachines(directory, 'kinds.js', [begin, `// foreign\n${begin}`]),
+  )
+  const { xstate, immer } = JSON.parse(readFileSync(compiled('code.json'), 'utf8')) as CodeArchive
+  const archive = { files, xstate, immer }
+  const id = archiveId(archive)
+  mkdirSync(stateDir)
+  await writeTraffic(stateDir, id)
+  const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
+  await store.putCode(id, formatArchive(archive))
+  await store.close()
+  return id
+}
 
 test('V-3 a fork without an edit is its own control, and is kept 0600', () =>
   withScene(async ({ json, stateDir }) => {

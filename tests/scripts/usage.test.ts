@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { THINKING_LEVELS } from '../../protocol/methods.ts'
 import { programName } from '../../scripts/exit.ts'
-import { columns, formatSpan, plain } from '../../scripts/output.ts'
+import { columns, formatSpan, plain, show, showJson, showText } from '../../scripts/output.ts'
 import { readSettings } from '../../scripts/settings.ts'
 import { findVerb, rootHelp, VERBS } from '../../scripts/verbs.ts'
 import { cli } from '../support/cli.ts'
@@ -197,6 +197,26 @@ usage('V10 what terminals obey is taken out, what people read stays', () => {
     plain('keeps\ttabs\nand lines, ünïcödé, 日本, 🙂'),
     'keeps\ttabs\nand lines, ünïcödé, 日本, 🙂',
   )
+})
+
+usage('V10 a line stays one line, and a JSON document holds no control', () => {
+  const written: string[] = []
+  const write = process.stdout.write.bind(process.stdout)
+  process.stdout.write = (text) => written.push(String(text)) > 0
+  try {
+    show('a name\n #9 that passes for a line\u2028and another')
+    showText('two\nlines')
+    showJson({ name: 'x\u009b2J\u202ey' })
+  } finally {
+    process.stdout.write = write
+  }
+
+  assert.equal(written.slice(0, 2), [
+    'a name  #9 that passes for a line and another\n',
+    'two\nlines\n',
+  ])
+  assert.is(written[2], '{"name":"x\\u009b2J\\u202ey"}\n')
+  assert.equal(JSON.parse(written[2] ?? ''), { name: 'x\u009b2J\u202ey' })
 })
 
 usage('V11 what we tell people to type fits how they called us', () => {

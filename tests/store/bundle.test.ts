@@ -4,13 +4,13 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { pack } from '../../protocol/codec.ts'
-import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { formatBundle, type Frame, parseBundle } from '../../store/bundle.ts'
 import { checkChain, formatRecords, parseRecords } from '../../store/bundle-records.ts'
 import { unpackForeign } from '../../store/document.ts'
 import { openMemory } from '../../store/memory.ts'
 import { cases } from './cases.ts'
+import { faultOf, refusal } from './contract.ts'
 
 const bundle = cases('bundle')
 const BOMB_BYTES = 64 * 1024 * 1024
@@ -19,16 +19,6 @@ const FRAMES: readonly Frame[] = [
   { kind: 'bodies', document: [['b:1', null, Uint8Array.of(1, 2, 3), false]] },
   { kind: 'bodies', document: [] },
 ]
-
-function faultOf(run: () => unknown): GatewayError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof GatewayError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}
 
 /** Writes a file by hand: any index, any frames, a digest that fits. */
 function handmade(
@@ -64,25 +54,30 @@ bundle('IB1 the same frames give the same bytes', () => {
   assert.equal(formatBundle(FRAMES), formatBundle(FRAMES))
 })
 
-bundle('IB2 one changed bit anywhere is found, and every cut', () => {
+bundle('IB2 one changed bit anywhere is found, and every cut', async () => {
   const bytes = formatBundle(FRAMES)
   for (let at = 0; at < bytes.length; at += 1) {
     const changed = Uint8Array.from(bytes)
     changed[at]! ^= 1 << (at % 8)
-    const { code } = faultOf(() => parseBundle(changed))
+    const { code } = await faultOf(() => parseBundle(changed))
     assert.ok(code === 'STORE_CORRUPT' || code === 'RECORD_FORMAT', code)
-    faultOf(() => parseBundle(bytes.subarray(0, at)))
+    await faultOf(() => parseBundle(bytes.subarray(0, at)))
   }
 })
 
-bundle('IB3 a newer format is refused with both numbers, another schema with its name', () => {
-  const format = faultOf(() => parseBundle(handmade([], () => [], 9)))
-  const schema = faultOf(() => parseBundle(handmade([], () => [], 1, 'openclaw-incident/2')))
+bundle(
+  'IB3 a newer format is refused with both numbers, another schema with its name',
+  async () => {
+    const format = await faultOf(() => parseBundle(handmade([], () => [], 9)))
+    const schema = await faultOf(() =>
+      parseBundle(handmade([], () => [], 1, 'openclaw-incident/2')),
+    )
 
-  assert.is(format.code, 'RECORD_FORMAT')
-  assert.match(format.message, /reads format 1, the file has 9/)
-  assert.match(schema.message, /openclaw-incident\/2/)
-})
+    assert.is(format.code, 'RECORD_FORMAT')
+    assert.match(format.message, /reads format 1, the file has 9/)
+    assert.match(schema.message, /openclaw-incident\/2/)
+  },
+)
 
 bundle('IB3 a frame of an unknown kind is passed over, whatever is in it', () => {
   const junk = Buffer.from('no brotli at all')
@@ -91,7 +86,7 @@ bundle('IB3 a frame of an unknown kind is passed over, whatever is in it', () =>
   assert.equal(parseBundle(file).skipped, ['holograms'])
 })
 
-bundle('IB4 a frame that inflates to more than it says stops at what it says', () => {
+bundle('IB4 a frame that inflates to more than it says stops at what it says', async () => {
   const bomb = brotliCompressSync(Buffer.alloc(BOMB_BYTES), {
     params: { [constants.BROTLI_PARAM_QUALITY]: 5 },
   })
@@ -99,12 +94,12 @@ bundle('IB4 a frame that inflates to more than it says stops at what it says', (
     handmade([bomb], (offset) => [['bodies', offset, bomb.length, inflated]])
 
   assert.ok(bomb.length < 10_000)
-  assert.is(faultOf(() => parseBundle(file(1_000))).code, 'STORE_CORRUPT')
-  const honest = faultOf(() => parseBundle(file(BOMB_BYTES)))
+  await refusal(() => parseBundle(file(1_000)), 'STORE_CORRUPT')
+  const honest = await faultOf(() => parseBundle(file(BOMB_BYTES)))
   assert.match(honest.message, /at most \d+ bytes inflated/)
 })
 
-bundle('IB4 many frames that are large together are refused before one is inflated', () => {
+bundle('IB4 many frames that are large together are refused before one is inflated', async () => {
   const frame = brotliCompressSync(Buffer.alloc(1))
   const count = Math.ceil(limits.bundleInflatedBytesMax / limits.bundleFrameBytesMax) + 1
   const file = handmade(
@@ -118,30 +113,30 @@ bundle('IB4 many frames that are large together are refused before one is inflat
       ]),
   )
 
-  assert.match(faultOf(() => parseBundle(file)).message, /bytes in all/)
+  assert.match((await faultOf(() => parseBundle(file))).message, /bytes in all/)
 })
 
-bundle('IB4 an index that overlaps, leaves gaps or reaches out is refused', () => {
+bundle('IB4 an index that overlaps, leaves gaps or reaches out is refused', async () => {
   const frame = brotliCompressSync(pack(1))
   for (const shift of [-1, 1, 1_000_000, 2 ** 53]) {
     const file = handmade([frame], (at) => [['bodies', at + shift, frame.length, 1]])
-    faultOf(() => parseBundle(file))
+    await faultOf(() => parseBundle(file))
   }
   for (const row of [null, [], ['bodies'], ['bodies', 0, 0, -1], ['bodies', 0.5, 1, 1]]) {
-    assert.is(faultOf(() => parseBundle(handmade([frame], () => [row]))).code, 'RECORD_FORMAT')
+    await refusal(() => parseBundle(handmade([frame], () => [row])), 'RECORD_FORMAT')
   }
 })
 
 bundle(
   'IB5 a document of a stranger may not be deep, wide beyond its bytes, or of foreign types',
-  () => {
+  async () => {
     const deep = new Uint8Array(1_000).fill(0x91)
     const wide = Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff)
     const map = Uint8Array.of(0xdf, 0x7f, 0xff, 0xff, 0xff, 0xc0)
     const extension = Uint8Array.of(0xd4, 0x72, 0x40)
     const behind = Uint8Array.of(0xc0, 0xc0)
     for (const bytes of [deep, wide, map, extension, behind, new Uint8Array(0)]) {
-      assert.is(faultOf(() => unpackForeign('here', bytes)).code, 'RECORD_FORMAT')
+      await refusal(() => unpackForeign('here', bytes), 'RECORD_FORMAT')
     }
     assert.equal(unpackForeign('here', pack({ a: [1, 'x'] })), { a: [1, 'x'] })
   },
@@ -227,9 +222,11 @@ bundle(
         names,
       )
 
-    assert.match(faultOf(() => parse(records.toReversed())).message, /out of order/)
-    assert.match(faultOf(() => parse(records, new Map([[1, 'run:a']]))).message, /has no name/)
-    assert.match(faultOf(() => parse([records[0]!, records[3]!])).message, /version 3 after 1/)
+    const messageOf = async (run: () => unknown) => (await faultOf(run)).message
+    assert.match(await messageOf(() => parse(records.toReversed())), /out of order/)
+    const nameless = new Map([[1, 'run:a']])
+    assert.match(await messageOf(() => parse(records, nameless)), /has no name/)
+    assert.match(await messageOf(() => parse([records[0]!, records[3]!])), /version 3 after 1/)
   },
 )
 

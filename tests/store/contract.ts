@@ -24,19 +24,26 @@ export function body(text: string, salt = 7): BodyDraft {
   return { ref: bodyRef(salted, bytes), salt: salted, bytes }
 }
 
-/** Runs something that must be refused; returns the refusal. */
+/** Runs something that must be refused with a code; returns the details of the refusal. */
 export async function refusal(
   run: () => unknown,
   code: ErrorCode,
+  what: string = code,
 ): Promise<Readonly<Record<string, unknown>>> {
+  const fault = await faultOf(run, what)
+  assert.is(fault.code, code, `${what}: ${fault.message}`)
+  return fault.details
+}
+
+/** Runs something that must be refused; returns the refusal whole. */
+export async function faultOf(run: () => unknown, what = 'a refusal'): Promise<GatewayError> {
   try {
     await run()
   } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    assert.is(error.code, code, error.message)
-    return error.details
+    if (error instanceof GatewayError) return error
+    throw error
   }
-  throw new Error(`expected ${code}, but nothing was thrown`)
+  throw new Error(`${what}: nothing was thrown`)
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Arbitrary events for each kind of actor: those its machine knows, and some that it does not. */
 import fc from 'fast-check'
-import type { StreamKind } from '../../protocol/ids.ts'
+import { STREAM_KINDS, type StreamId, type StreamKind, streamId } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 
 const runId = fc.constantFrom('run-1', 'run-2', 'run-3')
@@ -108,6 +108,7 @@ const judged = fc.record({
   by: fc.constant('d'),
 })
 
+const requestId = fc.constantFrom('q1', 'q2')
 const subscribe = fc.option(fc.constantFrom([], ['agent'], ['tick', 'chat']))
 
 const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
@@ -142,6 +143,44 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   ],
   pairing: [
     fc.record({
+      type: fc.constant('challenge.issued'),
+      nonceHash: fc.constantFrom('n1', 'n2'),
+      address: fc.constant('10.0.0.7'),
+      issuedAt: fc.constant(1),
+    }),
+    fc.record({
+      type: fc.constant('challenge.answered'),
+      deviceId: fc.constant('d'),
+      publicKey: fc.constant('key'),
+      nonceHash: fc.constantFrom('n1', 'n2'),
+      role: fc.constantFrom('client', 'node'),
+      scopes: fc.option(fc.constant(['operator.read'])),
+    }),
+    fc.record({
+      type: fc.constant('approval.requested'),
+      requestId,
+      codeHash: fc.constant('cc'),
+      address: fc.constant('10.0.0.7'),
+      origin: fc.option(fc.constant('http://a')),
+      forwarded: fc.boolean(),
+      expiresAt: fc.integer({ min: 1, max: 900_000 }),
+    }),
+    fc.record({ type: fc.constant('approval.rejected'), requestId, by: fc.constant('owner') }),
+    fc.record({ type: fc.constant('approval.expired'), requestId, reason: fc.constant('time') }),
+    fc.constant({ type: 'code.missed' }),
+    fc.record({ type: fc.constant('token.issued'), tokenHash: fc.constantFrom('cc', 'dd') }),
+    fc.record({
+      type: fc.constant('device.rotated'),
+      tokenHash: fc.constant('ee'),
+      scopes: fc.constant(['operator.read']),
+      by: fc.constant('owner'),
+    }),
+    fc.record({
+      type: fc.constant('scopes.refused'),
+      missing: fc.constant(['operator.admin']),
+      hour: fc.nat(600_000),
+    }),
+    fc.record({
       type: fc.constant('device.approved'),
       deviceId: fc.constant('d'),
       role: fc.constantFrom('client', 'node'),
@@ -152,6 +191,47 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     }),
     fc.record({ type: fc.constant('device.seen'), hour: fc.nat(600_000) }),
     fc.constant({ type: 'device.revoked', by: 'owner' }),
+  ],
+  config: [
+    fc.record({
+      type: fc.constant('config.proposed'),
+      change: fc.constantFrom('c1', 'c2'),
+      via: fc.constantFrom('apply', 'file'),
+      by: fc.constant('d'),
+      base: fc.constant('aa'),
+      hash: fc.constantFrom('bb', 'cc'),
+      before: ref,
+      after: ref,
+      paths: fc.nat(9),
+      hot: fc.boolean(),
+      delayMs: fc.nat(5_000),
+      wake: fc.option(
+        fc.record({
+          sessionKey: fc.constant('agent:main:main'),
+          runId,
+          ref,
+          model: fc.constant('echo'),
+          messagesMax: fc.constant(400),
+        }),
+      ),
+    }),
+    fc.record({
+      type: fc.constant('config.booted'),
+      hash: fc.constantFrom('bb', 'cc'),
+      reason: fc.constantFrom('', 'b:01'),
+      runId,
+    }),
+    fc.record({
+      type: fc.constantFrom('effect.done', 'effect.failed', 'effect.lost'),
+      effect: fc.constant('1.e0'),
+      name: fc.constantFrom('config.check', 'config.write', 'gateway.restart'),
+      attempt: fc.constant(1),
+      valid: fc.boolean(),
+      reason: fc.constantFrom('', 'b:02'),
+      class: fc.constant('internal'),
+      started: fc.boolean(),
+    }),
+    fc.constant({ type: 'restart.due' }),
   ],
   session: [
     accepted,
@@ -227,4 +307,15 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
 /** Any event that an actor of a kind may be sent. */
 export function anyEventOf(kind: StreamKind): fc.Arbitrary<JournalEvent> {
   return fc.oneof(...byKind[kind], unknown) as fc.Arbitrary<JournalEvent>
+}
+
+/** Any event, to any of so many actors of a kind. */
+export function anyMessage(
+  streamsOfAKind: number,
+): fc.Arbitrary<{ stream: StreamId; event: JournalEvent }> {
+  return fc
+    .tuple(fc.constantFrom(...STREAM_KINDS), fc.nat(streamsOfAKind - 1))
+    .chain(([kind, n]) =>
+      anyEventOf(kind).map((event) => ({ stream: streamId(kind, `random-${n}`), event })),
+    )
 }

@@ -20,6 +20,40 @@ export function accepted(runId: string, changes: Record<string, unknown> = {}): 
   }
 }
 
+/** A message that somebody sent on IRC: ann, directly, unless the changes say otherwise. */
+export function received(messageId: string, changes: Record<string, unknown> = {}): JournalEvent {
+  // In the order of the first incident files: made again, they are the same bytes.
+  return {
+    type: 'message.received',
+    channel: 'irc',
+    messageId,
+    peer: 'direct',
+    senderId: 'ann',
+    roomId: 'ann',
+    target: 'ann',
+    mentioned: true,
+    ref: `b:${messageId}`,
+    bytes: 5,
+    sessionKey: 'agent:main:irc:direct:ann',
+    pending: 0,
+    runId: `run-${messageId}`,
+    model: 'echo',
+    thinking: 'off',
+    messagesMax: 400,
+    ...changes,
+  }
+}
+
+/** What of a message that was received names its sender, who wrote directly. */
+export function directFrom(senderId: string): Record<string, unknown> {
+  return {
+    senderId,
+    roomId: senderId,
+    target: senderId,
+    sessionKey: `agent:main:irc:direct:${senderId}`,
+  }
+}
+
 /** A wish to deliver. */
 export function requested(deliveryId: string, changes: Record<string, unknown> = {}): JournalEvent {
   return {

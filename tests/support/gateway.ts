@@ -13,6 +13,9 @@ import { openTestServices, type TestServices } from './services.ts'
 export interface TestGateway {
   readonly gateway: RunningGateway
   readonly store: Store
+  readonly configPath: string
+  /** How often a restart was asked for; nobody obeys here. */
+  readonly restarts: () => number
   readonly services: TestServices
   readonly client: (options?: ClientOptions) => TestClient
   readonly stop: () => Promise<void>
@@ -41,6 +44,7 @@ export async function startTestGateway({
     chance: systemChance,
     ...services,
   } as TestServices
+  let restarts = 0
   const gateway = await startGateway({
     stateDir,
     configPath,
@@ -49,11 +53,16 @@ export async function startTestGateway({
     services: own,
     version: '0.0.0-test',
     store,
+    restart: () => {
+      restarts += 1
+    },
   })
   const clients: TestClient[] = []
   return {
     gateway,
     store,
+    configPath,
+    restarts: () => restarts,
     services: own,
     client: (options) => {
       const client = new TestClient(gateway.url, options)

@@ -1,14 +1,15 @@
 /** Two stories that went wrong, told to a kernel in memory: what incident files are cut from. */
 import { cutBundle, type ExportOptions } from '../../actors/bundle-export.ts'
 import { type BundleParts } from '../../actors/bundle.ts'
-import { bodyRef } from '../../protocol/codec.ts'
 import type { StreamId } from '../../protocol/ids.ts'
-import type { JournalEvent } from '../../protocol/record.ts'
 import type { BodyDraft, Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
-import { openFakeClock, settle } from './clock.ts'
+import { body } from '../store/contract.ts'
+import { openFakeClock } from './clock.ts'
+import { directFrom, received } from './facts.ts'
 import { openTestKernel, type TestKernel } from './kernel.ts'
 import { openTestServices } from './services.ts'
+import { until } from './wait.ts'
 
 /** The identity that the stories' records carry: no code of today has it. */
 export const STORY_CODE = '0123456789abcdef'
@@ -24,16 +25,6 @@ export interface Story {
   readonly to: number
 }
 
-function body(text: string, seed: number): BodyDraft {
-  const salt = new Uint8Array(16).fill(seed)
-  const bytes = new TextEncoder().encode(text)
-  return { ref: bodyRef(salt, bytes), salt, bytes }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await settle(1)
-}
-
 function openStory(
   store: Store,
   policy: Record<string, unknown>,
@@ -46,36 +37,15 @@ function openStory(
   const boot = async (): Promise<void> => {
     await house.tell('gateway:main', { type: 'gateway.booted', epoch: 1, version: '0.1.0' })
     await house.tell(IRC, { type: 'channel.enabled', channel: 'irc', policy })
-    await until(() => house.given.length === 1)
+    await until(() => house.given.length === 1, 'the opening of the channel')
     house.given[0]?.answer({ type: 'effect.done', facts: {} })
-    await until(() => house.kernel.registry.snapshot(IRC).value === 'online')
+    await until(() => house.kernel.registry.snapshot(IRC).value === 'online', 'the channel online')
   }
   return { house, boot }
 }
 
-function received(messageId: string, senderId: string, text: BodyDraft): JournalEvent {
-  return {
-    type: 'message.received',
-    channel: 'irc',
-    messageId,
-    peer: 'direct',
-    senderId,
-    roomId: senderId,
-    target: senderId,
-    mentioned: false,
-    ref: text.ref,
-    bytes: text.bytes.length,
-    sessionKey: `agent:main:irc:direct:${senderId}`,
-    pending: 0,
-    runId: `run-${messageId}`,
-    model: 'echo',
-    thinking: 'off',
-    messagesMax: 400,
-  }
-}
-
-function deliveryOf(messageId: string): StreamId {
-  return `delivery:reply-run-${messageId}`
+function isDelivery({ kernel }: TestKernel, messageId: string, value: string): boolean {
+  return kernel.registry.snapshot(`delivery:reply-run-${messageId}`).value === value
 }
 
 async function hear(
@@ -84,7 +54,8 @@ async function hear(
   senderId: string,
   text: BodyDraft,
 ): Promise<void> {
-  const event = received(messageId, senderId, text)
+  const wrote = { ...directFrom(senderId), ref: text.ref, bytes: text.bytes.length }
+  const event = received(messageId, { ...wrote, mentioned: false })
   const cause = `ext:irc:${messageId}`
   await kernel.registry.deliver(IRC, { event, cause, correlationId: CORRELATION, bodies: [text] })
 }
@@ -102,12 +73,13 @@ export async function replyLost(store: Store = openMemory()): Promise<Story> {
   await services.clock.advance(30_000)
   const from = store.head().position + 1
   await hear(house, '502', 'ann', body('when do you call? +49 171 2345678', 2))
-  await until(() => given.length === 2)
+  await until(() => given.length === 2, 'the call for 502')
   await services.clock.advance(2_360)
   const answer = body('I mailed it to ann@example.org, password: hunter2xyz', 3)
   const facts = { ref: answer.ref, inputTokens: 180, outputTokens: 9 }
   given[1]?.answer({ type: 'effect.done', facts, bodies: [answer] })
-  await until(() => given.length === 3) // The delivery is marked as started, and never ends.
+  // The delivery is marked as started, and never ends.
+  await until(() => given.length === 3, 'the delivery to 502')
   await services.clock.advance(138)
 
   const after = openTestKernel({
@@ -117,17 +89,17 @@ export async function replyLost(store: Store = openMemory()): Promise<Story> {
   })
   await after.tell('gateway:main', { type: 'gateway.booted', epoch: 2, version: '0.1.0' })
   await after.kernel.recover('boot:2')
-  await until(() => after.kernel.registry.snapshot(deliveryOf('502')).value === 'uncertain')
+  await until(() => isDelivery(after, '502', 'uncertain'), 'the loss of the delivery to 502')
   await after.services.clock.advance(62_500)
   await hear(after, '503', 'ann', body('are you there?', 4))
-  await until(() => after.given.length === 1)
+  await until(() => after.given.length === 1, 'the call for 503')
   await after.services.clock.advance(900)
   const late = body('Here I am.', 5)
   const lateFacts = { ref: late.ref, inputTokens: 190, outputTokens: 4 }
   after.given[0]?.answer({ type: 'effect.done', facts: lateFacts, bodies: [late] })
-  await until(() => after.given.length === 2)
+  await until(() => after.given.length === 2, 'the delivery to 503')
   after.given[1]?.answer({ type: 'effect.done', facts: { messageId: 'm-1' } })
-  await until(() => after.kernel.registry.snapshot(deliveryOf('503')).value === 'sent')
+  await until(() => isDelivery(after, '503', 'sent'), 'the end of the delivery to 503')
   return { store, from, to: store.head().position }
 }
 
@@ -146,9 +118,9 @@ export async function messageRefused(store: Store = openMemory()): Promise<Story
   await hear(house, '600', 'bob', body('please pay to DE89 3704 0044 0532 0130 00', 6))
   await services.clock.advance(5_000)
   await hear(house, '601', 'ann', body('hello', 7))
-  await until(() => given.length === 2)
+  await until(() => given.length === 2, 'the call for 601')
   given[1]?.answer({ type: 'effect.failed', class: 'auth', retryable: false })
-  await until(() => house.records().at(-1)?.event.type === 'run.finished')
+  await until(() => house.records().at(-1)?.event.type === 'run.finished', 'the end of the run')
   return { store, from, to: store.head().position }
 }
 

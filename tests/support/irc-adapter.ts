@@ -65,7 +65,7 @@ export function adapterOf(
 }
 
 /** A signal that never aborts. */
-export const never = new AbortController().signal
+export const never: AbortSignal = new AbortController().signal
 
 /** Waits for the DeliveryFault of an attempt; fails where there is none. */
 export async function faultOf(attempt: Promise<unknown>): Promise<DeliveryFault> {

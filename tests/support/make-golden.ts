@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { bodyRef } from '../../protocol/codec.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
-import { settle } from './clock.ts'
 import { accepted, approved, requested } from './facts.ts'
 import { openTestKernel, readRecords, type TestKernel } from './kernel.ts'
+import { until } from './wait.ts'
 
 const SESSION: StreamId = 'session:agent:main:main'
 const [directory = ''] = process.argv.slice(2)
@@ -46,24 +46,20 @@ async function tellStory({ tell, given, kernel, services }: TestKernel): Promise
     correlationId: '0123456789abcdef0123456789abcdef',
     bodies: [{ ref, salt, bytes }],
   })
-  await until(() => given.length === 1)
+  await until(() => given.length === 1, 'the first call')
   given[0]?.answer({ type: 'effect.failed', class: 'rate', retryable: true, retryAfterMs: 2_000 })
-  await until(() => kernel.work.waits.size === 1)
+  await until(() => kernel.work.waits.size === 1, 'the wait for the next call')
   await services.clock.advance(2_000)
-  await until(() => given.length === 2)
+  await until(() => given.length === 2, 'the second call')
   given[1]?.answer({
     type: 'effect.done',
     facts: { ref: 'b:answer', inputTokens: 3, outputTokens: 5 },
   })
-  await until(() => given.length === 3)
+  await until(() => given.length === 3, 'the delivery of the answer')
   given[2]?.answer({ type: 'effect.done', facts: { messageId: null } })
   await tell('delivery:d1', requested('d1'))
-  await until(() => given.length === 4)
+  await until(() => given.length === 4, 'the delivery of d1')
   given[3]?.answer({ type: 'effect.failed', class: 'reset', retryable: true, sent: 'maybe' })
   await tell(SESSION, accepted('r2'))
-  await until(() => given.length === 5) // Left open.
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await settle(1)
+  await until(() => given.length === 5, 'the call that is left open')
 }

@@ -9,7 +9,7 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import { openFakeClock, settle } from './clock.ts'
-import { accepted } from './facts.ts'
+import { accepted, received } from './facts.ts'
 import { openTestKernel, type TestKernel } from './kernel.ts'
 import { openTestServices } from './services.ts'
 import { until } from './wait.ts'
@@ -62,25 +62,8 @@ export class Scene {
   /** Somebody writes to the bot; returns the record of the message. */
   async write(changes: Readonly<Record<string, unknown>> = {}): Promise<JournalRecord> {
     const n = (this.#messages += 1)
-    const event = {
-      type: 'message.received',
-      channel: 'irc',
-      messageId: `m${n}`,
-      peer: 'direct',
-      senderId: 'ann',
-      roomId: 'ann',
-      mentioned: true,
-      target: 'ann',
-      ref: `b:${String(n).padStart(20, '0')}`,
-      bytes: 5,
-      sessionKey: 'agent:main:irc:direct:ann',
-      pending: 0,
-      runId: `run-${n}`,
-      model: 'echo',
-      thinking: 'off',
-      messagesMax: 400,
-      ...changes,
-    }
+    const names = { ref: `b:${String(n).padStart(20, '0')}`, runId: `run-${n}` }
+    const event = received(`m${n}`, { ...names, ...changes })
     const { registry } = this.kernel.kernel
     const cause = `ext:irc:m${n}`
     const record = await registry.deliver(CHANNEL, { event, cause, correlationId: this.#id() })

@@ -12,10 +12,10 @@ import { listKeys, openEnvironment, type Tables } from '../../store/lmdb/environ
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { verifyJournal, type VerifyReport } from '../../store/lmdb/verify.ts'
 import { seal, sealRecord, unsealRecord, ZERO_HASH } from '../../store/seal.ts'
-import { settle } from './clock.ts'
 import { accepted } from './facts.ts'
-import { openTestKernel } from './kernel.ts'
+import { openTestKernel, type TestKernel } from './kernel.ts'
 import { openSigner } from './signer.ts'
+import { until } from './wait.ts'
 
 /** What came of many edits. */
 export interface TamperReport {
@@ -95,10 +95,10 @@ async function writeJournal(directory: string): Promise<Journal> {
       const sessionKey = `agent:main:s${session}`
       await house.tell(`session:${sessionKey}`, accepted(runId, { sessionKey }))
       const asked = message * SESSIONS + session
-      await until(() => house.given.length > asked)
+      await until(() => house.given.length > asked, `the call for ${runId}`)
       const facts = { ref: `b:${runId}`, inputTokens: 1, outputTokens: 1 }
       house.given[asked]!.answer({ type: 'effect.done', facts })
-      await until(() => house.kernel.work.sends.size + house.kernel.work.effects.size === 0)
+      await until(() => isIdle(house), `the end of ${runId}`)
     }
     if (message % 4 === 3 || message === MESSAGES - TAIL - 1) text = await signer.sign(store)
     if (message === MESSAGES - TAIL - 1) break
@@ -113,9 +113,8 @@ async function writeJournal(directory: string): Promise<Journal> {
   return { directory, head, witnessed: { size, root: Buffer.from(root).toString('base64') } }
 }
 
-// Commits take as long as the disk does: turns are let by until they are there.
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await settle(1)
+function isIdle({ kernel: { work } }: TestKernel): boolean {
+  return work.sends.size + work.effects.size === 0
 }
 
 async function readRows({ directory, head }: Journal): Promise<Row[]> {

@@ -15,7 +15,7 @@ import type { Store } from '../../store/contract.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { openMemory } from '../../store/memory.ts'
 import { settle } from './clock.ts'
-import { accepted, requested } from './facts.ts'
+import { accepted, received, requested } from './facts.ts'
 import { type Given, openTestKernel, type TestKernel } from './kernel.ts'
 import { compiled } from './process.ts'
 import { openTestServices } from './services.ts'
@@ -26,29 +26,6 @@ export const TEST_CODE = 'test'
 /** Our machines as the code that wrote the traffic. */
 export function ourCode(id = TEST_CODE): Code {
   return codeOf(id, kinds)
-}
-
-/** A message that somebody sent to the channel. */
-export function received(messageId: string, changes: Record<string, unknown> = {}): JournalEvent {
-  return {
-    type: 'message.received',
-    channel: 'irc',
-    messageId,
-    peer: 'direct',
-    senderId: 'ann',
-    roomId: 'ann',
-    target: 'ann',
-    mentioned: true,
-    ref: `b:${messageId}`,
-    bytes: 5,
-    sessionKey: 'agent:main:irc:direct:ann',
-    pending: 0,
-    runId: `run-${messageId}`,
-    model: 'echo',
-    thinking: 'off',
-    messagesMax: 400,
-    ...changes,
-  }
 }
 
 const policy = { dmPolicy: 'open', allowFrom: [], groupPolicy: 'disabled', rooms: {} }

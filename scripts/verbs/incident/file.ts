@@ -6,19 +6,25 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { type BundleParts, openBundle, readBundle, writeBundle } from '../../../actors/bundle.ts'
 import { cutBundle, redactBundle } from '../../../actors/bundle-export.ts'
+import { checkProofs, proveRecords } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
-import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
+import { writePrivate } from '../../../actors/private-file.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { type Tier, TIERS } from '../../../protocol/history/incident.ts'
 import { quote } from '../../../protocol/ids.ts'
 import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
-import { type Subject, withSubject } from '../../history/incident-subject.ts'
+import {
+  fileArg,
+  openOurs,
+  type Subject,
+  subjectArgs,
+  withSubject,
+} from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { note, oneLine, show, showJson } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
+import { note, show, showJson } from '../../output.ts'
 import { defineVerb } from '../../verb.ts'
 import { readVersion } from '../../version.ts'
 
@@ -33,33 +39,24 @@ const bodiesArg = {
 const outArg = {
   out: { type: 'string', alias: 'o', valueHint: 'FILE', description: 'where to write it' },
 } as const
-const fileArg = {
-  file: { type: 'positional', required: true, valueHint: 'FILE', description: 'incident file' },
-} as const
 
 /** Default tier: what may be sent to somebody who helps. */
 export const incidentExport = defineVerb({
   name: 'incident export',
   description: 'Write an incident or a range into one file that needs nothing else',
   args: {
-    ...historyArgs,
+    ...subjectArgs,
     ...bodiesArg,
     ...outArg,
-    id: {
-      type: 'positional',
-      required: false,
-      valueHint: 'ID',
-      description: 'the incident (default: the newest)',
-    },
-    range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
     actors: { type: 'string', valueHint: 'GLOB,...', description: 'only these actors' },
+    'with-code': { type: 'boolean', description: 'the code that wrote the records, too' },
     yes: { type: 'boolean', alias: 'y', description: 'export full texts without asking' },
   },
   async run(args) {
     const tier = TIERS.find((known) => known === args.bodies) ?? 'skeleton'
     return withSubject(args, async (subject) => {
       if (tier === 'full') await confirmFull(subject, args.yes === true)
-      const parts = cutSubject(subject, tier, args.actors)
+      const parts = cutSubject(subject, tier, args)
       const file = args.out ?? (await placeFor(subject, tier))
       const written = writeOut(file, parts, args.json === true)
       await rememberExport(subject, { file, tier, ...written })
@@ -71,17 +68,21 @@ export const incidentExport = defineVerb({
 /** Beside the incident, where only its owner may look; of a bare range, here. */
 async function placeFor({ id }: Subject, tier: Tier): Promise<string> {
   if (id === 'range') return 'range.ocinc'
-  const { stateDir } = await readSettings({})
-  return join(openIncidents(stateDir).directory(id), `${id}-${tier}.ocinc`)
+  return join((await openOurs()).directory(id), `${id}-${tier}.ocinc`)
 }
 
-function cutSubject(subject: Subject, tier: Tier, actors: string | undefined): BundleParts {
+function cutSubject(
+  subject: Subject,
+  tier: Tier,
+  args: { actors?: string | undefined; 'with-code'?: boolean | undefined },
+): BundleParts {
   const { source, id, title, severity, notes, from, to } = subject
   if (source.reader === null) {
     const text = `${source.name} is an incident file: ${programName()} incident redact FILE -o OUT`
     throw new GatewayError('USAGE', text)
   }
-  return cutBundle(source.reader, {
+  const { reader } = source
+  return cutBundle(reader, {
     id,
     title,
     severity,
@@ -89,10 +90,12 @@ function cutSubject(subject: Subject, tier: Tier, actors: string | undefined): B
     from,
     tier,
     to: Math.min(to, source.history.head()),
-    actors: actors?.split(',').filter(Boolean) ?? null,
+    actors: args.actors?.split(',').filter(Boolean) ?? null,
     code: readCodeIdentity(),
     tool: readVersion(),
     madeAt: systemClock.now(),
+    proofsOf: (positions) => proveRecords(reader, positions),
+    ...(args['with-code'] === true ? { codeOf: (id) => reader.code(id) } : {}),
   })
 }
 
@@ -134,7 +137,7 @@ async function rememberExport(
   row: Written & { file: string; tier: Tier },
 ): Promise<void> {
   if (id === 'range') return
-  const incidents = openIncidents((await readSettings({})).stateDir)
+  const incidents = await openOurs()
   incidents.update(id, (incident) => ({
     ...incident,
     exports: [...incident.exports, { ...row, at: systemClock.now() }],
@@ -163,9 +166,9 @@ export const incidentVerify = defineVerb({
   description: 'Check an incident file: digest, hashes, chain, names, states, bodies, proofs',
   args: { ...historyArgs, ...fileArg },
   run(args) {
-    const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity() })
+    const report = verifyBundle(openBundle(args.file), { code: readCodeIdentity(), checkProofs })
     if (args.json) showJson(report)
-    else for (const line of formatVerdict(report)) show(oneLine(line))
+    else for (const line of formatVerdict(report)) show(line)
     return Promise.resolve(report.ok ? 0 : 12)
   },
 })

@@ -1,13 +1,13 @@
 /**
  * `openclaw incident open|import`: what somebody sent us, read without running any of it.
  */
-import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { type Bundle, openBundle } from '../../../actors/bundle.ts'
+import { type Bundle, openBundle, readBundle } from '../../../actors/bundle.ts'
+import { checkProofs } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
-import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
+import { writePrivate } from '../../../actors/private-file.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { compareKinds } from '../../../machines/history/compatibility.ts'
 import { pictureRows } from '../../../machines/history/picture.ts'
@@ -16,17 +16,17 @@ import { kinds } from '../../../machines/kinds.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { formatInstant } from '../../../protocol/history/address.ts'
 import { programName } from '../../exit.ts'
-import { formatSize, formatStandings, formatVerdict } from '../../history/incident-outcome.ts'
-import { commandLine } from '../../history/incident-subject.ts'
+import {
+  formatSize,
+  formatStandings,
+  formatVerdict,
+  showLines,
+} from '../../history/incident-outcome.ts'
+import { commandLine, fileArg, openOurs } from '../../history/incident-subject.ts'
 import { historyArgs } from '../../history/options.ts'
-import { columns, oneLine, show, showJson } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
+import { columns, show, showJson } from '../../output.ts'
 import { defineVerb } from '../../verb.ts'
-import { showLines } from './read.ts'
 
-const fileArg = {
-  file: { type: 'positional', required: true, valueHint: 'FILE', description: 'incident file' },
-} as const
 const FIRST_LINES = 12
 
 /** Exit code 0: it holds; 12: it opens, but something in it does not hold. */
@@ -37,7 +37,7 @@ export const incidentOpen = defineVerb({
   run(args) {
     const bundle = openBundle(args.file)
     const code = readCodeIdentity()
-    const report = verifyBundle(bundle, { code })
+    const report = verifyBundle(bundle, { code, checkProofs })
     const standings = compareKinds(bundle.segment.records, kinds, code)
     if (args.json) {
       const { manifest, notes, skipped, digest, bytes } = bundle
@@ -55,9 +55,9 @@ export const incidentOpen = defineVerb({
       return Promise.resolve(report.ok ? 0 : 12)
     }
     showOverview(bundle)
-    for (const line of formatVerdict(report)) show(oneLine(line))
+    for (const line of formatVerdict(report)) show(line)
     show('machines, as this version has them:')
-    for (const line of formatStandings(standings)) show(oneLine(line))
+    for (const line of formatStandings(standings)) show(line)
     showBeginning(bundle)
     showNext(args.file, bundle)
     return Promise.resolve(report.ok ? 0 : 12)
@@ -76,7 +76,7 @@ function showOverview({ manifest, bytes, notes, code, skipped }: Bundle): void {
     ['code', carried],
   ]
   if (skipped.length > 0) rows.push(['unknown', `frames passed over: ${skipped.join(', ')}`])
-  for (const line of columns(rows)) show(oneLine(line))
+  for (const line of columns(rows)) show(line)
 }
 
 function showBeginning({ manifest, history, notes }: Bundle): void {
@@ -114,14 +114,14 @@ export const incidentImport = defineVerb({
     const bytes = await readFile(args.file).catch((cause: unknown) => {
       throw new GatewayError('NOT_FOUND', `${args.file}: no such file`, {}, cause)
     })
-    const bundle = openBundle(args.file)
-    const report = verifyBundle(bundle, { code: readCodeIdentity() })
+    const bundle = readBundle(bytes)
+    const report = verifyBundle(bundle, { code: readCodeIdentity(), checkProofs })
     if (!report.ok) {
       const [fault = ''] = report.faults
       throw new GatewayError('STORE_CORRUPT', `${args.file}: not imported: ${fault}`)
     }
     const { id: from, title, severity, range } = bundle.manifest
-    const incidents = openIncidents((await readSettings({})).stateDir)
+    const incidents = await openOurs()
     const incident = incidents.create({
       schema: 'openclaw-incident-notes/1',
       title,
@@ -134,7 +134,6 @@ export const incidentImport = defineVerb({
       exports: [],
       imported: { from: basename(args.file), id: from, sha256: bundle.digest, hasFile: true },
     })
-    mkdirSync(incidents.directory(incident.id), { recursive: true, mode: 0o700 })
     writePrivate(incidents.bundle(incident.id), bytes)
     if (args.json) showJson({ ok: true, ...incident })
     else {

@@ -2,7 +2,6 @@
  * `openclaw incident ls|show|timeline|report`: what is known of what went wrong.
  */
 import { basename } from 'node:path'
-import { openIncidents, writePrivate } from '../../../actors/incidents.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { renderTimelineHtml } from '../../../machines/history/picture-html.ts'
 import { renderTimelineMermaid } from '../../../machines/history/picture-mermaid.ts'
@@ -11,27 +10,22 @@ import {
   formatTimeline,
   impactOf,
   type ReportSubject,
-  type TimelineLine,
   timelineLines,
 } from '../../../machines/history/report.ts'
 import { formatInstant } from '../../../protocol/history/address.ts'
 import { hullOf, type Incident } from '../../../protocol/history/incident.ts'
-import { readIncident, reportSubject, withSubject } from '../../history/incident-subject.ts'
+import { putOut } from '../../history/drawing.ts'
+import { showLines } from '../../history/incident-outcome.ts'
+import {
+  openOurs,
+  readIncident,
+  reportSubject,
+  subjectArgs,
+  withSubject,
+} from '../../history/incident-subject.ts'
 import { formatWhen, historyArgs } from '../../history/options.ts'
-import { columns, note, oneLine, show, showJson } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
+import { columns, note, show, showJson } from '../../output.ts'
 import { defineVerb } from '../../verb.ts'
-
-const subjectArgs = {
-  ...historyArgs,
-  id: {
-    type: 'positional',
-    required: false,
-    valueHint: 'ID',
-    description: 'the incident (default: the newest)',
-  },
-  range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
-} as const
 
 const outArg = {
   type: 'string',
@@ -46,7 +40,7 @@ export const incidentList = defineVerb({
   description: 'List the incidents',
   args: historyArgs,
   async run(args) {
-    const incidents = openIncidents((await readSettings({})).stateDir).list()
+    const incidents = (await openOurs()).list()
     if (args.json) showJson({ ok: true, incidents })
     else if (incidents.length === 0) note('no incidents yet')
     else {
@@ -58,7 +52,7 @@ export const incidentList = defineVerb({
         `notes ${incident.notes.length}`,
         incident.imported === null ? incident.title : `${incident.title} (imported)`,
       ])
-      for (const line of columns(rows)) show(oneLine(line))
+      for (const line of columns(rows)) show(line)
     }
     return 0
   },
@@ -87,9 +81,9 @@ export const incidentShow = defineVerb({
       ['range', rangeText(incident)],
     ]
     if (imported !== null) rows.push(['imported', `${imported.id} from ${imported.from}`])
-    for (const line of columns(rows)) show(oneLine(line))
+    for (const line of columns(rows)) show(line)
     for (const { position, text, author: by, at } of notes)
-      show(oneLine(`note      #${position} ${text}  (${by}, ${formatInstant(at)})`))
+      show(`note      #${position} ${text}  (${by}, ${formatInstant(at)})`)
     for (const { file, tier, bytes, at } of exports)
       show(`exported  ${file}  ${tier}, ${bytes} bytes, ${formatInstant(at)}`)
     return 0
@@ -134,20 +128,6 @@ function draw(report: ReportSubject, format: string, source: string): string | n
   if (format !== 'html') return null
   const meta = { title: `${id}: ${title}`, source: basename(source), leftOut }
   return renderTimelineHtml(rows, { ...meta, madeAt: systemClock.now() })
-}
-
-function putOut(text: string, file: string | undefined): void {
-  if (file === undefined) return show(text)
-  writePrivate(file, text)
-  show(`wrote ${file}`)
-}
-
-/** Prints lines of a timeline: time, position, what. */
-export function showLines(lines: readonly TimelineLine[]): void {
-  for (const { at, position, what, isNote } of lines) {
-    const place = isNote ? '' : `#${position}`
-    show(`${formatInstant(at)}  ${place.padEnd(7)}  ${oneLine(what)}`)
-  }
 }
 
 export const incidentReport = defineVerb({

@@ -2,28 +2,27 @@
  * `openclaw incident new|note|add|drop`: what people write down about what went wrong.
  */
 import { userInfo } from 'node:os'
-import { openIncidents } from '../../../actors/incidents.ts'
 import { systemClock } from '../../../actors/services.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import type { Incident } from '../../../protocol/history/incident.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { wholeNumber } from '../../arguments.ts'
 import { programName } from '../../exit.ts'
-import { commandLine, type SubjectFlags } from '../../history/incident-subject.ts'
+import {
+  commandLine,
+  openOurs,
+  sourceOf,
+  type SubjectFlags,
+} from '../../history/incident-subject.ts'
 import { historyArgs, locate, locateRange } from '../../history/options.ts'
 import { withSource } from '../../history/source.ts'
 import { note, show, showJson } from '../../output.ts'
-import { readSettings } from '../../settings.ts'
 import { defineVerb } from '../../verb.ts'
 
 const idArg = {
   id: { type: 'string', valueHint: 'ID', description: 'the incident (default: the newest)' },
 } as const
 const SEVERITY_MAX = 5
-
-async function openOurs(): Promise<ReturnType<typeof openIncidents>> {
-  return openIncidents((await readSettings({})).stateDir)
-}
 
 /** Who writes: the account of the operating system. */
 function author(): string {
@@ -125,11 +124,6 @@ export const incidentNote = defineVerb({
     return 0
   },
 })
-
-// An imported incident speaks of positions in its own file.
-function sourceOf({ id, imported }: Incident, journal: string | undefined): string | undefined {
-  return journal ?? (imported?.hasFile === true ? id : undefined)
-}
 
 export const incidentAdd = defineVerb({
   name: 'incident add',

@@ -15,8 +15,8 @@ import {
 } from '../../../machines/history/fork.ts'
 import type { RerunPlan } from '../../../machines/history/plan.ts'
 import { replayRange } from '../../../machines/history/replay.ts'
-import { type ErrorCode, GatewayError } from '../../../protocol/errors.ts'
 import { cases } from '../../store/cases.ts'
+import { refusal } from '../../store/contract.ts'
 import { ourCode, recordTraffic } from '../../support/traffic.ts'
 
 const test = cases('fork')
@@ -38,16 +38,6 @@ function fork(at: number, plan: Partial<RerunPlan>): { result: ForkResult; branc
 
 function endOf({ outcomes }: ForkResult, target: string): string | undefined {
   return outcomes.find((outcome) => outcome.target === target)?.branch
-}
-
-function refusal(run: () => unknown): ErrorCode | null {
-  try {
-    run()
-    return null
-  } catch (error) {
-    if (error instanceof GatewayError) return error.code
-    throw error
-  }
 }
 
 test('F-1 without an edit a fork is the record, wherever it is cut', () => {
@@ -78,7 +68,7 @@ test('F-1 a stretch that ends early is the record too: what is in flight stays i
   }
 })
 
-test('F-1 a control run that differs is no ground for a what-if', () => {
+test('F-1 a control run that differs is no ground for a what-if', async () => {
   const segment = traffic.segment(0)
   const records = segment.records.map((record) =>
     record.position === 9 ? { ...record, value: 'elsewhere' } : record,
@@ -87,10 +77,7 @@ test('F-1 a control run that differs is no ground for a what-if', () => {
   const control = rerunSegment(other, ourCode(), CONTROL)
 
   assert.is(checkControl(other, control).first, 9)
-  assert.is(
-    refusal(() => assertControl(other, control)),
-    'REPLAY_DIVERGED',
-  )
+  await refusal(() => assertControl(other, control), 'REPLAY_DIVERGED')
 })
 
 test('F-2 a skipped message gets no answer, and the others theirs', () => {
@@ -168,17 +155,25 @@ test('F-3 what was lost stays lost, unless it is asked otherwise', () => {
   assert.is(end('fail'), 'failed(stub)')
 })
 
-test('F-3 without stubs an effect that was never recorded ends the fork', () => {
+test('F-3 a lost effect ends as it is asked, wherever before its loss the cut is', () => {
+  const m3 = traffic.find(({ event }) => event['messageId'] === 'm3')
+  const lost = traffic.find(({ event }) => event.type === 'effect.lost')
+
+  for (let at = m3 - 1; at < lost; at += 1) {
+    const { result } = fork(at, { onLost: 'ok' })
+
+    assert.is(endOf(result, `reply-to:#${m3}`), 'sent(stub)', `cut at #${at}`)
+  }
+})
+
+test('F-3 without stubs an effect that was never recorded ends the fork', async () => {
   const position = traffic.find(({ event }) => event['messageId'] === 'm1')
   const plan = { onMiss: 'error' as const, edits: edits(['edit', `#${position}.facts.model="x"`]) }
 
-  assert.is(
-    refusal(() => fork(position - 1, plan)),
-    'NOT_FOUND',
-  )
+  await refusal(() => fork(position - 1, plan), 'NOT_FOUND')
 })
 
-test('F-4 edits that have nothing to change are refused', () => {
+test('F-4 edits that have nothing to change are refused', async () => {
   const bad: [Edit['t'], string][] = [
     ['skip', '#2'], // Before the cut.
     ['skip', '#4000'],
@@ -188,15 +183,11 @@ test('F-4 edits that have nothing to change are refused', () => {
     ['insert', 'after:#4000 delivery:x delivery.requested'],
   ]
   for (const flag of bad) {
-    assert.is(
-      refusal(() => fork(10, { edits: edits(flag) })),
-      'USAGE',
-      flag.join(' '),
-    )
+    await refusal(() => fork(10, { edits: edits(flag) }), 'USAGE', flag.join(' '))
   }
 })
 
-test('F-4 edits that cannot be read are refused', () => {
+test('F-4 edits that cannot be read are refused', async () => {
   const bad: [Edit['t'], string][] = [
     ['skip', 'eleven'],
     ['delay', '#11 500'],
@@ -209,16 +200,9 @@ test('F-4 edits that cannot be read are refused', () => {
     ['answer', '#8.e0=7'],
   ]
   for (const [flag, text] of bad) {
-    assert.is(
-      refusal(() => parseEdit(flag, text)),
-      'USAGE',
-      text,
-    )
+    await refusal(() => parseEdit(flag, text), 'USAGE', text)
   }
-  assert.is(
-    refusal(() => parseEdit('insert', 'after:#1 nobody:x t {}')),
-    'INVALID_REQUEST',
-  )
+  await refusal(() => parseEdit('insert', 'after:#1 nobody:x t {}'), 'INVALID_REQUEST')
 })
 
 test('F-5 a fork reads as history: the parent up to the cut, then its own', () => {

@@ -185,6 +185,9 @@ test('H3.4 the writer of a value is found, and what nothing wrote is said so', a
 
   assert.equal([written.was, written.is, written.record.event.type], [1, 2, 'message.accepted'])
   await refusal(() => findWriter(history, kinds, SESSION, { position, path: '/none' }), 'NOT_FOUND')
+  // Bounded, it says that it did not look further: not that nothing is there.
+  const bounded = { position, path: '/none', recordsMax: 1 }
+  await refusal(() => findWriter(history, kinds, SESSION, bounded), 'USAGE')
 })
 
 test('H3.4 what is stuck, lost, ignored, slow, doubled or missing is found', async () => {

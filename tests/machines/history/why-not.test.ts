@@ -11,10 +11,13 @@ import { Scene } from '../../support/scene.ts'
 
 const test = cases('why-not')
 
+/** Plays an incident; returns the message that went unanswered. */
+type Play = (scene: Scene) => Promise<JournalRecord>
+
 interface Incident {
   readonly name: string
   readonly alive: boolean
-  readonly play: (scene: Scene) => Promise<JournalRecord> // the message that went unanswered
+  readonly play: Play
   readonly verdict: Verdict
   readonly reason?: string
   /** Type of the record at the frontier, and the output there without a successor. */
@@ -24,16 +27,27 @@ interface Incident {
 
 const failed = (facts: object) => ({ type: 'effect.failed', class: 'network', ...facts }) as never
 
+/** Ann writes, and then this happens. */
+const after =
+  (steps: (scene: Scene) => Promise<unknown>): Play =>
+  async (scene) => {
+    const message = await scene.write()
+    await steps(scene)
+    return message
+  }
+
+/** Ann writes, the model replies, and then this happens. */
+const replied = (steps: (scene: Scene) => Promise<unknown>): Play =>
+  after(async (scene) => {
+    await scene.reply()
+    await steps(scene)
+  })
+
 const INCIDENTS: readonly Incident[] = [
   {
     name: '1 the answer was delivered',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.reply()
-      await scene.deliver()
-      return message
-    },
+    play: replied((scene) => scene.deliver()),
     verdict: 'happened',
     also: ({ chain, proof, frontier }) => {
       assert.equal([chain.length, proof, frontier], [7, null, null])
@@ -55,11 +69,7 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '3 the process died while the model was thinking, and none has started since',
     alive: false,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.die()
-      return message
-    },
+    play: after((scene) => scene.die()),
     verdict: 'lost',
     reason: 'model.call',
     at: ['run.requested', 'e0'],
@@ -67,13 +77,10 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '4 the process died in mid-delivery; the next one does not send again in silence',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.reply()
+    play: replied(async (scene) => {
       await scene.die()
       await scene.restart()
-      return message
-    },
+    }),
     verdict: 'lost',
     reason: 'uncertain',
     at: ['effect.lost'],
@@ -82,15 +89,9 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '5 the platform refused the message',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.reply()
-      await scene.answer(
-        'message.deliver',
-        failed({ class: 'blocked', retryable: false, sent: 'no' }),
-      )
-      return message
-    },
+    play: replied((scene) =>
+      scene.answer('message.deliver', failed({ class: 'blocked', retryable: false, sent: 'no' })),
+    ),
     verdict: 'failed',
     reason: 'blocked',
     at: ['effect.failed'],
@@ -98,12 +99,9 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '6 the platform was not there; the delivery waits for its next attempt',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.reply()
-      await scene.answer('message.deliver', failed({ retryable: true, sent: 'no' }))
-      return message
-    },
+    play: replied((scene) =>
+      scene.answer('message.deliver', failed({ retryable: true, sent: 'no' })),
+    ),
     verdict: 'waiting',
     reason: 'retry.due',
     at: ['effect.failed', 't0'],
@@ -160,12 +158,10 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '12 the message before it was lost with the process, and both wait',
     alive: false,
-    play: async (scene) => {
-      const first = await scene.write()
+    play: after(async (scene) => {
       await scene.write()
       await scene.die()
-      return first
-    },
+    }),
     verdict: 'lost',
     at: ['run.requested', 'e0'],
     also: ({ blocks }, scene) => assert.equal(blocks, [scene.newest('message.accepted').position]),
@@ -173,11 +169,7 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '13 the model refused the key',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.answer('model.call', failed({ class: 'auth', retryable: false }))
-      return message
-    },
+    play: after((scene) => scene.answer('model.call', failed({ class: 'auth', retryable: false }))),
     verdict: 'failed',
     reason: 'auth',
     at: ['run.finished'],
@@ -185,11 +177,7 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '14 the model asked for patience',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.answer('model.call', failed({ class: 'rate', retryable: true }))
-      return message
-    },
+    play: after((scene) => scene.answer('model.call', failed({ class: 'rate', retryable: true }))),
     verdict: 'waiting',
     reason: 'retry.due',
     at: ['effect.failed', 't0'],
@@ -197,14 +185,12 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '15 somebody aborted the run',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
+    play: after(async (scene) => {
       await scene.kernel.tell('run:run-1', { type: 'run.aborted', by: 'd' })
       await scene.pass(1)
       await scene.answer('model.call', { type: 'effect.cancelled' })
       await scene.answer('model.cancel', { type: 'effect.done' })
-      return message
-    },
+    }),
     verdict: 'failed',
     reason: 'aborted',
     at: ['run.finished'],
@@ -214,14 +200,12 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '16 the process died four times in the same answer',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
+    play: after(async (scene) => {
       for (let crash = 0; crash < 4; crash += 1) {
         await scene.die()
         await scene.restart()
       }
-      return message
-    },
+    }),
     verdict: 'failed',
     reason: 'lost',
     at: ['run.finished'],
@@ -251,15 +235,12 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '19 the platform fell silent in mid-send',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
-      await scene.reply()
-      await scene.answer(
+    play: replied((scene) =>
+      scene.answer(
         'message.deliver',
         failed({ class: 'timeout', retryable: false, sent: 'maybe' }),
-      )
-      return message
-    },
+      ),
+    ),
     verdict: 'lost',
     reason: 'uncertain',
     at: ['effect.failed'],
@@ -267,12 +248,10 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '20 an outcome of an earlier attempt came late and was refused',
     alive: true,
-    play: async (scene) => {
-      const message = await scene.write()
+    play: after(async (scene) => {
       const event = { type: 'effect.done', effect: '0.e0', name: 'model.call', attempt: 7 }
       await scene.kernel.tell('run:run-1', event)
-      return message
-    },
+    }),
     verdict: 'pending',
     at: ['run.requested', 'e0'],
     also: ({ ignored }) =>
@@ -284,13 +263,11 @@ const INCIDENTS: readonly Incident[] = [
   {
     name: '21 the delivery was wished for and never begun',
     alive: false,
-    play: async (scene) => {
-      const message = await scene.write()
+    play: after(async (scene) => {
       scene.kernel.kernel.outbox.drain()
       await scene.reply()
       await scene.die()
-      return message
-    },
+    }),
     verdict: 'lost',
     reason: 'message.deliver',
     at: ['delivery.requested', 'e0'],

@@ -29,7 +29,9 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     bind: 'loopback',
     address: '127.0.0.1',
     loopback: true,
-    auth: { mode: 'none', token: null, password: null },
+    auth: { mode: 'none', token: null, password: null, autoApprove: true },
+    allowedHosts: [],
+    allowedOrigins: [],
   })
   assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
   assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })

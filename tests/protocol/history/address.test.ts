@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { type Address, parseAddress, parseRange } from '../../../protocol/history/address.ts'
-import { parseFilter, passes } from '../../../protocol/history/filter.ts'
+import { globOf, parseFilter, passes } from '../../../protocol/history/filter.ts'
 import {
   followPointer,
   formatPointer,
@@ -131,6 +131,40 @@ test('H3.3 a filter takes what all its terms take', () => {
   assert.ok(passes(parseFilter(['ignored=refused']), { ...record, ignored: 'refused' }, facts))
   // A star in a text is the only thing that a pattern knows.
   assert.not(takes('stream=delivery:.*'))
+})
+
+test('H3.3 a star stands for anything, also for nothing, and for no letter twice', () => {
+  const fits = (pattern: string, text: string): boolean => globOf(pattern).test(text)
+
+  for (const [pattern, text] of [
+    ['*', ''],
+    ['**', 'a'],
+    ['a*b*c', 'a-b-b-c'],
+    ['a*', 'a\nb'],
+    ['*b', 'aab'],
+    ['*ab*ab', 'ab-ab'],
+    ['', ''],
+  ] as const) {
+    assert.ok(fits(pattern, text), `${pattern} takes ${text}`)
+  }
+  for (const [pattern, text] of [
+    ['a*a', 'a'],
+    ['*ab*ab', 'aab'],
+    ['a*b*c', 'a-c-b'],
+    ['', 'a'],
+    ['a', 'ab'],
+    ['a.c', 'abc'],
+  ] as const) {
+    assert.not(fits(pattern, text), `${pattern} refuses ${text}`)
+  }
+})
+
+test('S58 a filter of many stars is answered at once', () => {
+  const glob = globOf(`${'*a'.repeat(300)}*b`)
+  const start = performance.now()
+
+  assert.not(glob.test(`session:${'a'.repeat(1_000)}`))
+  assert.ok(performance.now() - start < 100)
 })
 
 test('H3.3 a filter word that is no term is refused with the keys', async () => {

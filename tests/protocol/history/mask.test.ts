@@ -5,10 +5,12 @@ import { DETECTOR_NAMES, maskBytes, maskText } from '../../../protocol/history/m
 import { cases } from '../../store/cases.ts'
 
 const mask = cases('mask')
-const bytesOf = (text: string) => new TextEncoder().encode(text).length
+const encode = (text: string) => new TextEncoder().encode(text)
+const bytesOf = (text: string) => encode(text).length
 
 // Put together at run time, so that no scanner takes a test for a leak.
 const joined = (...parts: string[]) => parts.join('')
+const STAR = 0x2a
 const A36 = 'A1b2'.repeat(9)
 
 /** detector, text, the part that must be gone */
@@ -85,7 +87,13 @@ mask('IM3 any text keeps its length in bytes, and masking again changes no lette
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
       const text = pieces.join(' ').toWellFormed()
       const masked = maskText(text).text
+      const again = maskText(masked).text
       assert.is(bytesOf(masked), bytesOf(text))
+      assert.is(bytesOf(again), bytesOf(masked))
+      const twice = encode(again)
+      for (const [at, byte] of encode(masked).entries()) {
+        if (byte === STAR) assert.is(twice[at], STAR, masked)
+      }
     }),
     { numRuns: 200, seed: 7 },
   )

@@ -1,0 +1,192 @@
+/**
+ * Credentials: what a `connect` shows, and which of it holds. Step 4 of 8.
+ *
+ * Each credential is judged for itself, under its class of the limiter; a class that is locked is
+ * not looked at. Nothing here decides who comes in: that is `admission.ts`.
+ */
+import { answerFault, type Challenge } from '../protocol/auth/challenge.ts'
+import {
+  fingerprint,
+  parsePublicKey,
+  signedText,
+  verifySignature,
+} from '../protocol/auth/signature.ts'
+import { matchesDigest } from '../protocol/auth/token.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import type { ConnectParams } from '../protocol/methods.ts'
+import type { PairingContext } from '../machines/pairing.ts'
+import type { Attempt, CredentialClass, Limiter } from './limiter.ts'
+import type { SecretChecks } from './passwords.ts'
+import type { Peer } from './peer.ts'
+import type { SetupGrant } from './setup-codes.ts'
+
+/** none: not shown · offered: a key without a signature yet */
+export type Held = 'none' | 'offered' | 'wrong' | 'right'
+
+/** What holds of what was shown. */
+export interface Credentials {
+  readonly token: Held // the device's own
+  readonly key: Held
+  readonly publicKey: string | null // where the key is right
+  readonly fault: string // why the key is wrong
+  readonly secret: Held
+  readonly setup: SetupGrant | null
+  readonly setupHeld: Held
+  /** The lock that some of it met, unread. */
+  readonly locked: GatewayError | null
+  /** Counts what was wrong, unless it was let in by something else. */
+  readonly settle: (admitted: boolean) => void
+}
+
+/** What the checks need. */
+export interface CheckHouse {
+  readonly limiter: Limiter
+  readonly secrets: SecretChecks
+  readonly mode: 'none' | 'token' | 'password'
+  readonly setupOf: (bootstrapToken: string) => SetupGrant | null
+}
+
+/** One `connect` and what it is judged by. */
+export interface Shown {
+  readonly params: ConnectParams
+  readonly peer: Peer
+  readonly challenge: Challenge | null
+  readonly device: { readonly known: boolean; readonly context: PairingContext }
+  readonly now: number // ms since epoch
+}
+
+/**
+ * Checks every credential of a `connect`.
+ * @throws {GatewayError} UNAVAILABLE: too many passwords are being checked.
+ */
+export async function checkCredentials(house: CheckHouse, shown: Shown): Promise<Credentials> {
+  const ledger = new Ledger(house.limiter, shown.peer)
+  try {
+    const token = checkToken(house, ledger, shown)
+    const { key, publicKey, fault } = checkKey(ledger, shown)
+    const secret = token === 'right' ? 'none' : await checkSecret(house, ledger, shown)
+    const { setup, setupHeld } = checkSetup(house, ledger, shown)
+    const { locked } = ledger
+    const settle = (admitted: boolean): void => ledger.settle(admitted)
+    return { token, key, publicKey, fault, secret, setup, setupHeld, locked, settle }
+  } catch (error) {
+    ledger.settle(true)
+    throw error
+  }
+}
+
+/** The attempts of one `connect`. */
+class Ledger {
+  locked: GatewayError | null = null
+  #limiter: Limiter
+  #peer: Peer
+  #open: { attempt: Attempt; isRight: boolean }[] = []
+
+  constructor(limiter: Limiter, peer: Peer) {
+    this.#limiter = limiter
+    this.#peer = peer
+  }
+
+  /** Opens an attempt; null where the class is locked. */
+  open(kind: CredentialClass): ((isRight: boolean) => Held) | null {
+    try {
+      const entry = { attempt: this.#limiter.attempt(kind, this.#peer), isRight: false }
+      this.#open.push(entry)
+      return (isRight) => {
+        entry.isRight = isRight
+        return isRight ? 'right' : 'wrong'
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError)) throw thrown
+      this.locked ??= thrown
+      return null
+    }
+  }
+
+  settle(admitted: boolean): void {
+    for (const { attempt, isRight } of this.#open) {
+      if (admitted || isRight) attempt.right()
+      else attempt.wrong()
+    }
+    this.#open = []
+  }
+}
+
+// `auth.token` may carry the device's token as well as the shared one; being wrong as the first
+// is no fault while it may be right as the second.
+function checkToken(
+  { mode }: CheckHouse,
+  ledger: Ledger,
+  { params: { auth = {} }, device }: Shown,
+): Held {
+  const candidates = [auth.deviceToken, auth.token].filter((token) => token !== undefined)
+  const isShared = auth.deviceToken === undefined && mode !== 'none'
+  if (candidates.length === 0 || (auth.deviceToken === undefined && !device.known)) return 'none'
+  const judged = ledger.open('device')
+  if (judged === null) return isShared ? 'none' : 'wrong'
+  const { tokenHash } = device.context
+  const held = judged(
+    device.known && candidates.filter((token) => matchesDigest(token, tokenHash)).length > 0,
+  )
+  return held === 'wrong' && isShared ? 'none' : held
+}
+
+async function checkSecret(
+  { secrets, mode }: CheckHouse,
+  ledger: Ledger,
+  { params: { auth = {} } }: Shown,
+): Promise<Held> {
+  const offered = mode === 'password' ? auth.password : auth.token
+  if (mode === 'none' || offered === undefined) return 'none'
+  const judged = ledger.open('secret')
+  return judged === null ? 'wrong' : judged(await secrets.isRight(offered))
+}
+
+type KeyHeld = Pick<Credentials, 'key' | 'publicKey' | 'fault'>
+
+function checkKey(ledger: Ledger, shown: Shown): KeyHeld {
+  const { publicKey = null, challengeResponse } = shown.params.auth ?? {}
+  if (challengeResponse === undefined) {
+    return { key: publicKey === null ? 'none' : 'offered', publicKey: null, fault: '' }
+  }
+  const judged = ledger.open('key')
+  const fault = judged === null ? 'not looked at' : signatureFault(shown, challengeResponse)
+  if (judged === null || fault !== null) {
+    judged?.(false)
+    return { key: 'wrong', publicKey: null, fault: fault ?? '' }
+  }
+  return { key: judged(true), publicKey: keyOf(shown), fault: '' }
+}
+
+function keyOf({ params, device }: Shown): string | null {
+  return params.auth?.publicKey ?? device.context.publicKey ?? null
+}
+
+function signatureFault(shown: Shown, signature: string): string | null {
+  const { params, challenge, now } = shown
+  const { deviceId, role = 'client', scopes = [], auth = {} } = params
+  const text = keyOf(shown)
+  const publicKey = text === null ? null : parsePublicKey(text)
+  if (publicKey === null) return 'auth.publicKey: expected an Ed25519 key, 32 bytes as base64url'
+  if (deviceId !== fingerprint(publicKey)) return 'deviceId is not the fingerprint of the key'
+  const nonce = auth.challenge ?? ''
+  const signedAt = auth.signedAt ?? challenge?.issuedAt ?? 0
+  const unfit = answerFault(challenge, { nonce, signedAt }, now)
+  if (unfit !== null) return unfit
+  const token = auth.token ?? auth.deviceToken ?? auth.bootstrapToken ?? ''
+  const client = { clientId: '', clientMode: '', platform: '', deviceFamily: '' }
+  const signed = signedText({ deviceId, role, scopes, signedAt, token, nonce, ...client })
+  return verifySignature(publicKey, signed, signature) ? null : 'the signature is wrong'
+}
+
+function checkSetup(
+  { setupOf }: CheckHouse,
+  ledger: Ledger,
+  { params: { auth = {} } }: Shown,
+): { setup: SetupGrant | null; setupHeld: Held } {
+  if (auth.bootstrapToken === undefined) return { setup: null, setupHeld: 'none' }
+  const judged = ledger.open('setup')
+  if (judged === null) return { setup: null, setupHeld: 'wrong' }
+  const setup = setupOf(auth.bootstrapToken)
+  return { setup, setupHeld: judged(setup !== null) }
+}

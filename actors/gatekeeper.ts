@@ -1,0 +1,206 @@
+/**
+ * The gatekeeper: judges each `connect`, and records what came of it. Step 4 of 8.
+ *
+ *   credentials ─► verdict ─► admit      device.approved, token.issued: on disk, then answered
+ *                          ├► challenge  memory only: answered, the socket stays open
+ *                          └► wait       actors/pairings.ts
+ */
+import { kinds } from '../machines/kinds.ts'
+import { hourOf, type PairingContext } from '../machines/pairing.ts'
+import type { Challenge } from '../protocol/auth/challenge.ts'
+import { ceilingOf, grantScopes, type Role, type Scope } from '../protocol/auth/scopes.ts'
+import { digestSecret } from '../protocol/auth/token.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import type { ConnectParams } from '../protocol/methods.ts'
+import type { JournalEvent } from '../protocol/record.ts'
+import {
+  type Admission,
+  type AuthSettings,
+  judgeConnect,
+  type KnownDevice,
+  unauthorized,
+  type Verdict,
+} from './admission.ts'
+import { checkCredentials, type Credentials } from './credentials.ts'
+import type { Limiter } from './limiter.ts'
+import type { Cited, Pairings, Stranger } from './pairings.ts'
+import { SecretChecks } from './passwords.ts'
+import { isDirect, type Peer } from './peer.ts'
+import type { Services } from './services.ts'
+
+/** One `connect` as it arrived. */
+export interface Knock {
+  readonly params: ConnectParams
+  readonly peer: Peer
+  readonly challenge: Challenge | null // the one that may still be answered
+  readonly cited: Cited
+}
+
+/** What a knock is answered; `challenge` says why a signature is wanted. */
+export type Answer =
+  | {
+      readonly kind: 'admitted'
+      readonly admission: Admission
+      readonly deviceToken: string | null
+    }
+  | { readonly kind: 'challenge'; readonly why: string }
+
+export interface GatekeeperSetup {
+  readonly auth: AuthSettings
+  readonly pairings: Pairings
+  readonly limiter: Limiter
+  readonly services: Services
+}
+
+type Admit = Extract<Verdict, { kind: 'admit' }>
+
+interface Entry {
+  readonly knock: Knock
+  readonly device: KnownDevice
+  readonly held: Credentials
+  readonly verdict: Admit
+}
+
+const UNKNOWN = kinds.pairing.stepper.initial.context as PairingContext
+
+export class Gatekeeper {
+  #setup: GatekeeperSetup
+  #secrets: SecretChecks
+
+  constructor(setup: GatekeeperSetup) {
+    this.#setup = setup
+    this.#secrets = new SecretChecks(setup.auth.secret, setup.auth.mode)
+  }
+
+  /**
+   * Judges a `connect`.
+   * @throws {GatewayError} UNAUTHORIZED, FORBIDDEN, PAIRING_REQUIRED, RATE_LIMITED, UNAVAILABLE,
+   * INVALID_REQUEST: then the connection ends.
+   */
+  async knock(knock: Knock): Promise<Answer> {
+    const { params, peer, challenge } = knock
+    const { auth: settings, pairings, limiter, services } = this.#setup
+    const device = this.#known(params.deviceId)
+    const { mode } = settings
+    const setupOf = (secret: string) => pairings.setupCodes.find(secret)
+    const now = services.clock.now()
+    const house = { limiter, secrets: this.#secrets, mode, setupOf }
+    const held = await checkCredentials(house, { params, peer, challenge, device, now })
+    // A password takes its time; what was revoked meanwhile is judged as revoked.
+    const current = this.#known(params.deviceId)
+    const verdict = settled(held, () =>
+      judgeConnect({ params, peer, settings, device: current, held }),
+    )
+    if (verdict.kind === 'challenge') return verdict
+    if (verdict.kind === 'wait') return this.#wait(knock, held)
+    return this.#admit({ knock, device: current, held, verdict })
+  }
+
+  #known(deviceId: string): KnownDevice {
+    const snapshot = this.#setup.pairings.snapshot(deviceId)
+    if (snapshot === null) return { known: false, revoked: false, context: UNKNOWN }
+    const { value, context } = snapshot
+    return {
+      known: value === 'paired',
+      revoked: value === 'revoked',
+      context: context as PairingContext,
+    }
+  }
+
+  async #wait({ params, peer, challenge, cited }: Knock, held: Credentials): Promise<never> {
+    const role = params.role ?? 'client'
+    const ceiling = this.#ceiling(role, peer)
+    assertGranted(grantScopes(params.scopes, ceiling, ceiling).missing, ceiling)
+    return this.#setup.pairings.request(strangerOf({ params, peer, challenge }, held), cited)
+  }
+
+  async #admit(entry: Entry): Promise<Answer> {
+    const { knock, device, verdict } = entry
+    const { params, peer, cited } = knock
+    const { pairings, services, auth } = this.#setup
+    const { deviceId, role = 'client' } = params
+    const grant = grantScopes(params.scopes, verdict.granted, this.#ceiling(role, peer))
+    if (grant.missing.length > 0 && device.known) {
+      const hour = hourOf(services.clock.now())
+      if (hour > (device.context.refusedHour ?? 0)) {
+        const missing = grant.missing.slice(0, 8)
+        await pairings.tell(deviceId, { type: 'scopes.refused', missing, hour }, cited)
+      }
+    }
+    assertGranted(grant.missing, verdict.granted)
+    const secret = entry.held.secret === 'right' ? auth.mode : 'none'
+    const { rule } = verdict
+    const admission = { deviceId, role, scopes: grant.scopes, rule, secret }
+    const deviceToken = await this.#issue(entry, admission)
+    return { kind: 'admitted', admission, deviceToken }
+  }
+
+  /** Records an approval or a first token; resolves with the token, null where it has one. */
+  async #issue(
+    { knock, device, held, verdict }: Entry,
+    admission: Admission,
+  ): Promise<string | null> {
+    const { pairings, services } = this.#setup
+    const { deviceId, role, rule, secret } = admission
+    const isFirst = device.known && held.key === 'right' && device.context.tokenHash === ''
+    if (!verdict.approves && !isFirst) return null
+    const deviceToken = services.chance.hex(32)
+    const tokenHash = digestSecret(deviceToken)
+    if (!verdict.approves) {
+      await this.#record(deviceId, { type: 'token.issued', tokenHash }, knock.cited)
+      return deviceToken
+    }
+    const { address, origin, forwarded } = knock.peer
+    const key = held.publicKey
+    const evidence = { address, origin, forwarded, secret, ...(key === null ? {} : { key }) }
+    const scopes = held.setup === null ? admission.scopes : held.setup.scopes
+    const { setup } = held
+    if (setup !== null && !pairings.setupCodes.use(setup.digest)) {
+      throw unauthorized('the setup code is wrong, used or too old')
+    }
+    if (key !== null && !device.known)
+      await pairings.recordAnswer(strangerOf(knock, held), knock.cited)
+    const approved = { deviceId, role, scopes: [...scopes], tokenHash, rule, evidence }
+    const more = { ...(key === null ? {} : { publicKey: key }), ...(setup && { by: setup.by }) }
+    await this.#record(deviceId, { type: 'device.approved', ...approved, ...more }, knock.cited)
+    return deviceToken
+  }
+
+  // Judged on what was on disk then; a revocation may have been on its way.
+  async #record(deviceId: string, event: JournalEvent, cited: Cited): Promise<void> {
+    const { ignored } = await this.#setup.pairings.tell(deviceId, event, cited)
+    if (ignored !== null) throw unauthorized('this device was revoked or rejected')
+  }
+
+  #ceiling(role: Role, peer: Peer): readonly Scope[] {
+    return ceilingOf({ role, direct: isDirect(peer), secured: this.#setup.auth.mode !== 'none' })
+  }
+}
+
+/** Judges, then counts what was wrong; a lock that was met stands before every other refusal. */
+function settled(held: Credentials, judge: () => Verdict): Verdict {
+  try {
+    const verdict = judge()
+    held.settle(verdict.kind === 'admit')
+    return verdict
+  } catch (thrown) {
+    held.settle(false)
+    throw held.locked ?? thrown
+  }
+}
+
+function strangerOf(
+  { params, peer, challenge }: Pick<Knock, 'params' | 'peer' | 'challenge'>,
+  { publicKey }: Credentials,
+): Stranger {
+  const { deviceId, role = 'client', scopes = null } = params
+  const { nonce = '', issuedAt = 0 } = challenge ?? {}
+  return { deviceId, publicKey: publicKey ?? '', role, scopes, peer, nonce, issuedAt }
+}
+
+function assertGranted(missing: readonly string[], granted: readonly string[]): void {
+  if (missing.length === 0) return
+  const text = `params.scopes: this device was not granted ${missing.slice(0, 8).join(', ')}`
+  const details = { path: 'scopes', requiredScopes: missing, grantedScopes: granted }
+  throw new GatewayError('FORBIDDEN', text, details)
+}

@@ -1,0 +1,162 @@
+/**
+ * Methods about who may come in: requests that wait, devices that are in. Step 4 of 8.
+ *
+ * Nobody gives away more than he has: what is granted lies within the caller's own scopes. A code
+ * is typed by a person, so a wrong one costs every code that is alive a try.
+ */
+import { HOUR_MS, type PairingContext } from '../../machines/pairing.ts'
+import { beyond, GUEST_SCOPES, isScope, type Role } from '../../protocol/auth/scopes.ts'
+import { formatSetupCode, readPairingCode } from '../../protocol/auth/pairing-code.ts'
+import { digestSecret } from '../../protocol/auth/token.ts'
+import { GatewayError } from '../../protocol/errors.ts'
+import { quote } from '../../protocol/ids.ts'
+import type { MethodParams } from '../../protocol/methods.ts'
+import type { Origin } from '../caller.ts'
+import type { Waiting } from '../pairings.ts'
+import type { Handler, MethodHouse } from './house.ts'
+
+/** `{ pending: [{ requestId, deviceId, role, scopes, address, requestedAt, expiresAt, hasCode }] }` */
+export const pairingList: Handler<'pairing.list'> = ({ pairings }) => ({
+  pending: pairings.waiting().map(({ deviceId, request }) => {
+    const { requestId, role, scopes, address, requestedAt, expiresAt, codeHash } = request
+    const hasCode = codeHash !== ''
+    return { requestId, deviceId, role, scopes, address, requestedAt, expiresAt, hasCode }
+  }),
+})
+
+/** `{ requestId, deviceId, role, scopes, position }`; the device fetches its token by its key. */
+export const pairingApprove: Handler<'pairing.approve'> = async (house, params, origin) => {
+  const { deviceId, request } = await findRequest(house, params, origin)
+  const { requestId, role, publicKey, address, origin: page, forwarded } = request
+  const { caller, cause, correlationId } = origin
+  const by = caller.admission.deviceId
+  if (by === deviceId) throw new GatewayError('FORBIDDEN', 'a device cannot approve itself')
+  const asked = params.scopes ?? request.scopes ?? undefined
+  const scopes = grantable(asked, role, origin)
+  const evidence = { address, origin: page, forwarded, secret: 'none', key: publicKey }
+  const approved = { deviceId, role, scopes, tokenHash: '', publicKey, requestId, by, evidence }
+  const rule = params.code === undefined ? 'operator.id' : 'operator.code'
+  const event = { type: 'device.approved', ...approved, rule }
+  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  if (record.ignored !== null) throw noRequest()
+  return { requestId, deviceId, role, scopes, position: record.position }
+}
+
+/** `{ requestId, deviceId, position }` */
+export const pairingReject: Handler<'pairing.reject'> = async (house, params, origin) => {
+  const { deviceId, request } = await findRequest(house, params, origin)
+  const { requestId } = request
+  const { caller, cause, correlationId } = origin
+  const event = { type: 'approval.rejected', requestId, by: caller.admission.deviceId }
+  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  if (record.ignored !== null) throw noRequest()
+  return { requestId, deviceId, position: record.position }
+}
+
+/** `{ url, setupCode, bootstrapToken, role, scopes, expiresAt }`: good for one device. */
+export const pairingSetup: Handler<'pairing.setup'> = (house, params, origin) => {
+  const { role = 'client' } = params
+  const scopes = grantable(params.scopes, role, origin)
+  const bootstrapToken = Buffer.from(house.services.chance.bytes(32)).toString('base64url')
+  const by = origin.caller.admission.deviceId
+  const { expiresAt } = house.pairings.setupCodes.add(bootstrapToken, { role, scopes, by })
+  const url = house.url()
+  return {
+    url,
+    setupCode: formatSetupCode(url, bootstrapToken),
+    bootstrapToken,
+    role,
+    scopes,
+    expiresAt,
+  }
+}
+
+/** `{ devices: [{ deviceId, state, role, scopes, rule, hasKey, hasToken, approvedAt, seenAt }] }` */
+export const deviceList: Handler<'device.list'> = ({ pairings }) => ({
+  devices: pairings.devices().map(({ state, context }) => {
+    const { deviceId, role, scopes, rule, tokenHash, publicKey, approvedAt, seenHour } = context
+    const held = { hasKey: (publicKey ?? null) !== null, hasToken: tokenHash !== '' }
+    const seenAt = Math.max(approvedAt, seenHour * HOUR_MS)
+    return { deviceId, state, role, scopes, rule, ...held, approvedAt, seenAt }
+  }),
+})
+
+/** `{ deviceId, position }`: its sockets close at once, and it never comes back. */
+export const deviceRevoke: Handler<'device.revoke'> = async (house, { deviceId }, origin) => {
+  pairedDevice(house, deviceId)
+  const { caller, cause, correlationId } = origin
+  const event = { type: 'device.revoked', by: caller.admission.deviceId }
+  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  if (record.ignored !== null) throw noDevice(deviceId)
+  return { deviceId, position: record.position }
+}
+
+/** `{ deviceId, role, scopes, deviceToken, position }`: the old token is dead, its sockets close. */
+export const deviceRotate: Handler<'device.rotate'> = async (house, params, origin) => {
+  const { deviceId } = params
+  const { role, scopes: held } = pairedDevice(house, deviceId)
+  const { caller, cause, correlationId } = origin
+  const scopes = grantable(params.scopes ?? held, role, origin)
+  const deviceToken = house.services.chance.hex(32)
+  const tokenHash = digestSecret(deviceToken)
+  const event = { type: 'device.rotated', tokenHash, scopes, by: caller.admission.deviceId }
+  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  if (record.ignored !== null) throw noDevice(deviceId)
+  return { deviceId, role, scopes, deviceToken, position: record.position }
+}
+
+type RequestParams = Pick<MethodParams<'pairing.reject'>, 'code' | 'requestId' | 'channel'>
+
+async function findRequest(
+  { pairings }: MethodHouse,
+  { code, requestId, channel }: RequestParams,
+  { cause, correlationId }: Origin,
+): Promise<Waiting> {
+  if ((code === undefined) === (requestId === undefined)) {
+    const text = 'params: expected either code or requestId'
+    throw new GatewayError('INVALID_REQUEST', text, { path: 'code' })
+  }
+  // Those who wait are devices; no channel has a request of its own.
+  if (channel !== undefined) throw noRequest()
+  if (requestId !== undefined) {
+    const found = pairings.waiting().find(({ request }) => request.requestId === requestId)
+    if (found === undefined) throw noRequest()
+    return found
+  }
+  const read = readPairingCode(code ?? '')
+  const found = read === null ? null : await pairings.findByCode(read, { cause, correlationId })
+  if (found === null) throw noRequest()
+  return found
+}
+
+// One answer to a code that is wrong, burned, used, or too old.
+function noRequest(): GatewayError {
+  return new GatewayError('NOT_FOUND', 'no request waits under this code or id')
+}
+
+function noDevice(deviceId: string): GatewayError {
+  return new GatewayError('NOT_FOUND', `no paired device ${quote(deviceId)}`)
+}
+
+function pairedDevice({ pairings }: MethodHouse, deviceId: string): PairingContext {
+  const snapshot = pairings.snapshot(deviceId)
+  if (snapshot?.value !== 'paired') throw noDevice(deviceId)
+  return snapshot.context as PairingContext
+}
+
+/** @throws {GatewayError} FORBIDDEN: more than the caller has; INVALID_REQUEST: no scope of ours. */
+function grantable(asked: readonly string[] | undefined, role: Role, { caller }: Origin): string[] {
+  const wanted = asked ?? (role === 'node' ? [] : GUEST_SCOPES)
+  const unknown = wanted.find((scope) => !isScope(scope))
+  if (unknown !== undefined) {
+    const text = `params.scopes: ${quote(unknown)} is no scope`
+    throw new GatewayError('INVALID_REQUEST', text, { path: 'scopes' })
+  }
+  if (role === 'node' && wanted.length > 0) {
+    throw new GatewayError('INVALID_REQUEST', 'params.scopes: a node has none', { path: 'scopes' })
+  }
+  const missing = beyond(caller.admission.scopes, wanted)
+  if (missing.length === 0) return [...wanted]
+  const text = `params.scopes: you do not have ${missing.join(', ')} yourself`
+  throw new GatewayError('FORBIDDEN', text, { requiredScopes: missing })
+}

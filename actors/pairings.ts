@@ -1,0 +1,223 @@
+/**
+ * Pairings: devices that ask to come in, people who let them, and the devices that are in.
+ *
+ *   signed ──request──► waiting ──approve, by code or id──► paired ──revoke, rotate──►
+ *                          └── reject · 10 minutes · crowded out by a newer one
+ *
+ * What waits is known from its open waits, so it survives a restart; the code does not leave with
+ * anything but the answer to its device. Strangers are bounded: so many requests may wait, and so
+ * many new ones an hour reach the journal.
+ */
+import type { AnyMachineSnapshot } from 'xstate'
+import { HOUR_MS, hourOf, type PairingContext, type PairingRequest } from '../machines/pairing.ts'
+import type { OpenWork } from '../machines/projections/open-work.ts'
+import {
+  digestPairingCode,
+  makePairingCode,
+  PAIRING_CODE_BYTES,
+  showPairingCode,
+} from '../protocol/auth/pairing-code.ts'
+import type { Role } from '../protocol/auth/scopes.ts'
+import { digestSecret, equalSecrets } from '../protocol/auth/token.ts'
+import { GatewayError } from '../protocol/errors.ts'
+import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
+import type { Store } from '../store/contract.ts'
+import { unauthorized } from './admission.ts'
+import type { Message } from './durable.ts'
+import type { Peer } from './peer.ts'
+import { SetupCodes } from './setup-codes.ts'
+import type { Registry } from './registry.ts'
+import type { Services } from './services.ts'
+
+/** Whose doing something is. */
+export type Cited = Pick<Message, 'cause' | 'correlationId'>
+
+/** A signed device that nobody knows. */
+export interface Stranger {
+  readonly deviceId: string
+  readonly publicKey: string
+  readonly role: Role
+  readonly scopes: readonly string[] | null
+  readonly peer: Peer
+  readonly nonce: string
+  readonly issuedAt: number
+}
+
+/** A request with the device that makes it. */
+export interface Waiting {
+  readonly deviceId: string
+  readonly request: PairingRequest
+}
+
+/** A device that was let in, or was until it was revoked. */
+export interface Device {
+  readonly state: 'paired' | 'revoked'
+  readonly context: PairingContext
+}
+
+interface Setup {
+  readonly registry: Registry
+  readonly store: Pick<Store, 'streams' | 'version'>
+  readonly work: OpenWork
+  readonly services: Services
+}
+
+export class Pairings {
+  readonly setupCodes: SetupCodes
+  #setup: Setup
+  #hour = 0
+  #asked = new Map<string, number>() // new requests of this hour, by address
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(setup: Setup) {
+    this.#setup = setup
+    this.setupCodes = new SetupCodes(setup.services.clock)
+  }
+
+  /** What the pairing actor of a device shows; a device without a record wakes nobody. */
+  snapshot(deviceId: string): AnyMachineSnapshot | null {
+    const { registry, store } = this.#setup
+    const stream = streamId('pairing', deviceId)
+    return store.version(stream) === 0 ? null : registry.snapshot(stream)
+  }
+
+  /**
+   * Puts a stranger's request before the people; always throws, for nobody comes in by it.
+   * @throws {GatewayError} PAIRING_REQUIRED with details {requestId, code?, expiresAt}: the code is
+   * told once; RATE_LIMITED: too many new ones this hour; UNAUTHORIZED: it was rejected.
+   */
+  async request(stranger: Stranger, cited: Cited): Promise<never> {
+    const turn = this.#turn.then(() => this.#request(stranger, cited))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  /** Records that a device has answered its challenge; resolves false where it may not ask now. */
+  async recordAnswer(stranger: Stranger, cited: Cited): Promise<boolean> {
+    const { deviceId, publicKey, role, scopes, peer, nonce, issuedAt } = stranger
+    const { address } = peer
+    const nonceHash = digestSecret(nonce)
+    const issued = { type: 'challenge.issued', nonceHash, address, issuedAt }
+    const answered = { type: 'challenge.answered', deviceId, publicKey, nonceHash, role, scopes }
+    const records = [this.tell(deviceId, issued, cited), this.tell(deviceId, answered, cited)]
+    return (await Promise.all(records)).every(({ ignored }) => ignored === null)
+  }
+
+  /** All that waits for a person, oldest first. */
+  waiting(): Waiting[] {
+    const streams = new Set<string>()
+    for (const { stream } of this.#setup.work.waits.values()) {
+      if (stream.startsWith('pairing:')) streams.add(stream)
+    }
+    return [...streams]
+      .map((stream) => this.#setup.registry.snapshot(stream as StreamId).context as PairingContext)
+      .flatMap(({ deviceId, request }) =>
+        request === undefined || request === null ? [] : [{ deviceId, request }],
+      )
+      .sort((a, b) => a.request.requestedAt - b.request.requestedAt)
+  }
+
+  /** Finds the request whose code a person typed; null counts as a miss of every code alive. */
+  async findByCode(code: string, cited: Cited): Promise<Waiting | null> {
+    const digest = digestPairingCode(code)
+    const all = this.waiting()
+    // All are compared, so that time tells nothing of where a code stands.
+    const found = all.filter(({ request }) => equalSecrets(digest, request.codeHash))
+    if (found[0] !== undefined) return found[0]
+    const alive = all.filter(({ request }) => request.codeHash !== '')
+    await Promise.all(
+      alive.map(({ deviceId }) => this.tell(deviceId, { type: 'code.missed' }, cited)),
+    )
+    return null
+  }
+
+  /** All devices that are or were let in, newest first. */
+  devices(): Device[] {
+    const devices: Device[] = []
+    for (const stream of this.#setup.store.streams()) {
+      if (!stream.startsWith('pairing:')) continue
+      const { value, context } = this.#setup.registry.snapshot(stream as StreamId)
+      if (value !== 'paired' && value !== 'revoked') continue
+      devices.push({ state: value, context: context as PairingContext })
+    }
+    devices.sort((a, b) => b.context.approvedAt - a.context.approvedAt)
+    return devices.slice(0, limits.devicesListMax)
+  }
+
+  /** Tells a device's actor; resolves with the record, which may say that it was ignored. */
+  tell(deviceId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
+    return this.#setup.registry.offer(streamId('pairing', deviceId), { event, ...cited })
+  }
+
+  async #request(stranger: Stranger, cited: Cited): Promise<never> {
+    const { deviceId, peer } = stranger
+    const { address, forwarded } = peer
+    const snapshot = this.snapshot(deviceId)
+    const context = snapshot?.context as PairingContext | undefined
+    if (snapshot?.value === 'paired')
+      throw unauthorized('this device was paired just now, try again')
+    const waits = context?.request ?? null
+    if (waits !== null) throw pairingRequired(waits)
+    const { clock, chance } = this.#setup.services
+    const now = clock.now()
+    if (now - (context?.rejectedAt ?? 0) < limits.pairingRejectedMs) {
+      throw unauthorized('this device was rejected; it may ask again after an hour')
+    }
+    this.#countRequest(address, now)
+    await this.#makeRoom(address, cited)
+    if (!(await this.recordAnswer(stranger, cited))) throw unauthorized('this device may not ask')
+    const code = makePairingCode(chance.bytes(PAIRING_CODE_BYTES))
+    const requestId = chance.id()
+    const expiresAt = now + limits.pairingMs
+    const codeHash = digestPairingCode(code)
+    const origin = peer.origin === null ? null : cutText(peer.origin)
+    const seen = { address, origin, forwarded }
+    const event = { type: 'approval.requested', requestId, codeHash, expiresAt, ...seen }
+    const { ignored } = await this.tell(deviceId, event, cited)
+    if (ignored !== null) throw unauthorized('this device may not ask')
+    throw pairingRequired({ requestId, expiresAt }, code)
+  }
+
+  #countRequest(address: string, now: number): void {
+    const hour = hourOf(now)
+    if (hour !== this.#hour) this.#asked.clear()
+    this.#hour = hour
+    const own = this.#asked.get(address) ?? 0
+    let all = 0
+    for (const count of this.#asked.values()) all += count
+    if (own >= limits.pairingRequestsPerAddressHour || all >= limits.pairingRequestsPerHour) {
+      const retryAfterMs = (hour + 1) * HOUR_MS - now
+      const text = 'connect: too many devices asked to be paired, try again later'
+      throw new GatewayError('RATE_LIMITED', text, { retryAfterMs })
+    }
+    this.#asked.set(address, own + 1)
+  }
+
+  async #makeRoom(address: string, cited: Cited): Promise<void> {
+    const all = this.waiting()
+    const own = all.filter(({ request }) => request.address === address)
+    const crowd =
+      own.length >= limits.pairingWaitingPerAddressMax
+        ? own
+        : all.length >= limits.pairingWaitingMax
+          ? all
+          : []
+    const [oldest] = crowd
+    if (oldest === undefined) return
+    const { requestId } = oldest.request
+    const event = { type: 'approval.expired', requestId, reason: 'crowded' }
+    await this.tell(oldest.deviceId, event, cited)
+  }
+}
+
+// The code itself stands in the details only: messages are logged.
+function pairingRequired(
+  { requestId, expiresAt }: Pick<PairingRequest, 'requestId' | 'expiresAt'>,
+  code?: string,
+): GatewayError {
+  const shown = code === undefined ? {} : { code: showPairingCode(code) }
+  const text = 'connect: this device waits for its owner to type: openclaw pairing approve CODE'
+  return new GatewayError('PAIRING_REQUIRED', text, { requestId, ...shown, expiresAt })
+}

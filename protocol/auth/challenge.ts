@@ -1,0 +1,40 @@
+/**
+ * The challenge of a connection: one nonce, for one answer, on one socket, for a minute.
+ *
+ * It lives in memory only, with its connection; a connection that fails to answer gets no second
+ * try with the same nonce. Only its digest is ever recorded.
+ */
+import { limits } from '../limits.ts'
+import { equalSecrets } from './token.ts'
+
+/** A nonce that waits for its answer. */
+export interface Challenge {
+  readonly nonce: string
+  readonly issuedAt: number // ms since epoch
+}
+
+/** An answer as a client gave it. */
+export interface ChallengeAnswer {
+  readonly nonce: string
+  readonly signedAt: number // ms since epoch, as the client signed it
+}
+
+/** Tells when a challenge can no longer be answered, in ms since epoch. */
+export function challengeEnd({ issuedAt }: Challenge): number {
+  return issuedAt + limits.challengeMs
+}
+
+/** Says why an answer does not fit its challenge; null where it does. */
+export function answerFault(
+  challenge: Challenge | null,
+  { nonce, signedAt }: ChallengeAnswer,
+  now: number,
+): string | null {
+  if (challenge === null || !equalSecrets(challenge.nonce, nonce)) {
+    return 'the challenge is not the one of this connection'
+  }
+  const age = now - challenge.issuedAt
+  if (age < 0 || age > limits.challengeMs) return 'the challenge is too old'
+  if (Math.abs(now - signedAt) > limits.signatureSkewMs) return 'the signature is too old'
+  return null
+}
