@@ -10,7 +10,6 @@ import {
   lockedMs,
   NO_SENDERS,
   openOf,
-  type PendingSender,
   type Senders,
 } from '../../machines/rules/senders.ts'
 import { digestPairingCode, readPairingCode } from '../../protocol/auth/pairing-code.ts'
@@ -41,45 +40,118 @@ export const channelPairingApprove: Handler<'channel.pairing.approve'> = async (
   house,
   { channel, code },
   origin,
-) => {
-  const { stream, senders } = find(house, channel)
-  const { senderId, digest } = await match({ house, stream, senders, origin }, code)
-  if (isHouseFull(senders)) {
-    const text = `${channel}: ${limits.sendersApprovedMax} senders are let in already`
-    throw new GatewayError('UNAVAILABLE', text)
-  }
-  const position = await judge({ house, stream, origin }, 'sender.approved', { senderId, digest })
-  return { channel, senderId, position }
-}
+) => approveSender(house, await askedByCode(house, { channel, code }, origin), origin)
 
 /** Turns away the sender who was told a code, or one that was let in, by id. */
 export const channelPairingReject: Handler<'channel.pairing.reject'> = async (
   house,
-  { channel, code, senderId: named },
+  { channel, code, senderId },
   origin,
 ) => {
-  const { stream, senders } = find(house, channel)
-  if ((code === undefined) === (named === undefined)) {
+  if ((code === undefined) === (senderId === undefined)) {
     const details = { path: 'code' }
     throw new GatewayError('INVALID_REQUEST', 'params: expected code or senderId', details)
   }
-  if (named !== undefined && !senders.approved.includes(named)) throw unknownSender(channel)
-  const { senderId, digest } =
-    code === undefined
-      ? { senderId: named ?? '', digest: '' }
-      : await match({ house, stream, senders, origin }, code)
-  const position = await judge({ house, stream, origin }, 'sender.rejected', { senderId, digest })
+  if (code !== undefined) {
+    return rejectSender(house, await askedByCode(house, { channel, code }, origin), origin)
+  }
+  const { senders } = find(house, channel)
+  const known = senders.approved.find((approved) => approved === senderId)
+  if (known === undefined) throw unknownSender(channel)
+  return rejectSender(house, { channel, senderId: known, digest: '' }, origin)
+}
+
+/** A sender of a channel; `digest` is that of their code, empty for one that was let in. */
+export interface AskingSender {
+  readonly channel: string
+  readonly senderId: string
+  readonly digest: string
+}
+
+/** What a sender's judgement answers. */
+export interface SenderAnswer {
+  readonly channel: string
+  readonly senderId: string
+  readonly position: number
+}
+
+/** Lets a sender in. @throws {GatewayError} UNAVAILABLE: nobody more can be; NOT_FOUND */
+export async function approveSender(
+  house: MethodHouse,
+  sender: AskingSender,
+  origin: Origin,
+): Promise<SenderAnswer> {
+  const { channel, senderId } = sender
+  if (isHouseFull(find(house, channel).senders)) {
+    const text = `${channel}: ${limits.sendersApprovedMax} senders are let in already`
+    throw new GatewayError('UNAVAILABLE', text)
+  }
+  const position = await judge({ house, origin }, 'sender.approved', sender)
   return { channel, senderId, position }
+}
+
+/** Turns a sender away. @throws {GatewayError} NOT_FOUND */
+export async function rejectSender(
+  house: MethodHouse,
+  sender: AskingSender,
+  origin: Origin,
+): Promise<SenderAnswer> {
+  const { channel, senderId } = sender
+  const position = await judge({ house, origin }, 'sender.rejected', sender)
+  return { channel, senderId, position }
+}
+
+/**
+ * Finds the sender of a channel whose code a person typed; a wrong one is a record.
+ * @throws {GatewayError} CHANNEL_UNKNOWN, NOT_FOUND; RATE_LIMITED: too many were wrong
+ */
+export async function askedByCode(
+  house: MethodHouse,
+  { channel, code }: { readonly channel: string; readonly code: string },
+  origin: Origin,
+): Promise<AskingSender> {
+  assertUnlocked(house, [channel])
+  const found = matchCode(house, channel, readPairingCode(code) ?? '')
+  if (found !== null) return found
+  await tell({ house, origin }, channel, { type: 'code.missed' })
+  const details = { path: 'code' }
+  throw new GatewayError('NOT_FOUND', 'params.code: no sender waits with this code', details)
+}
+
+/** Finds, in all channels, the sender whose code a person typed; null: nobody waits with it. */
+export function findAnywhere(house: MethodHouse, code: string): AskingSender | null {
+  const open = channelsOf(house).filter((channel) => locked(house, channel) === 0)
+  // All are looked at, so that time tells nothing of where a code stands.
+  const found = open.map((channel) => matchCode(house, channel, code))
+  return found.find((sender) => sender !== null) ?? null
+}
+
+/**
+ * Counts a wrong code in all channels where somebody waits.
+ * @throws {GatewayError} RATE_LIMITED: one of them looks at none, so that it may have been right
+ */
+export async function missAnywhere(house: MethodHouse, origin: Origin): Promise<void> {
+  const now = house.services.clock.now()
+  const waited = channelsOf(house).filter(
+    (channel) => openOf(find(house, channel).senders, now).length > 0,
+  )
+  assertUnlocked(house, waited)
+  await Promise.all(
+    waited.map((channel) => tell({ house, origin }, channel, { type: 'code.missed' })),
+  )
 }
 
 interface Asked {
   readonly house: MethodHouse
-  readonly stream: StreamId
   readonly origin: Origin
 }
 
+function channelsOf({ channels }: MethodHouse): string[] {
+  return Object.keys(channels.states())
+}
+
 function find(house: MethodHouse, channel: string): { stream: StreamId; senders: Senders } {
-  if (!Object.hasOwn(house.channels.states(), channel)) {
+  if (!channelsOf(house).includes(channel)) {
     const text = `params.channel: no channel named ${quote(channel)}`
     throw new GatewayError('CHANNEL_UNKNOWN', text, { path: 'channel' })
   }
@@ -88,46 +160,45 @@ function find(house: MethodHouse, channel: string): { stream: StreamId; senders:
   return { stream, senders: senders ?? NO_SENDERS }
 }
 
-// Every pending digest is compared, whichever fits; a wrong code is a record.
-async function match(
-  { house, stream, senders, origin }: Asked & { readonly senders: Senders },
-  text: string,
-): Promise<PendingSender> {
-  const now = house.services.clock.now()
-  const waitMs = lockedMs(senders, now)
-  if (waitMs > 0) {
-    const details = { retryAfterMs: waitMs }
-    throw new GatewayError('RATE_LIMITED', 'too many wrong codes; wait', details)
-  }
-  const digest = digestPairingCode(readPairingCode(text) ?? '')
-  const found = openOf(senders, now).filter(
+function locked(house: MethodHouse, channel: string): number {
+  return lockedMs(find(house, channel).senders, house.services.clock.now())
+}
+
+function assertUnlocked(house: MethodHouse, channels: readonly string[]): void {
+  const retryAfterMs = Math.max(0, ...channels.map((channel) => locked(house, channel)))
+  if (retryAfterMs === 0) return
+  throw new GatewayError('RATE_LIMITED', 'too many wrong codes; wait', { retryAfterMs })
+}
+
+// Every pending digest is compared, whichever fits.
+function matchCode(house: MethodHouse, channel: string, code: string): AskingSender | null {
+  const { senders } = find(house, channel)
+  const digest = digestPairingCode(code)
+  const [found] = openOf(senders, house.services.clock.now()).filter(
     (pending) => equalSecrets(digest, pending.digest) && !pending.rejected,
   )
-  const [pending] = found
-  if (pending !== undefined) return pending
-  await tell({ house, stream, origin }, { type: 'code.missed' })
-  throw new GatewayError('NOT_FOUND', 'params.code: no sender waits with this code', {
-    path: 'code',
-  })
+  return found === undefined ? null : { channel, senderId: found.senderId, digest }
 }
 
 async function judge(
   asked: Asked,
   type: SenderJudged['type'],
-  sender: Pick<SenderJudged, 'senderId' | 'digest'>,
+  { channel, senderId, digest }: AskingSender,
 ): Promise<number> {
-  const { position, ignored } = await tell(asked, { type, ...sender })
+  const { position, ignored } = await tell(asked, channel, { type, senderId, digest })
   // Judged on what was on disk then; another word may have come first.
-  if (ignored !== null) throw unknownSender(asked.stream)
+  if (ignored !== null) throw unknownSender(channel)
   return position
 }
 
 function tell(
-  { house, stream, origin }: Asked,
+  { house, origin }: Asked,
+  channel: string,
   event: Readonly<{ type: string } & Record<string, unknown>>,
 ): Promise<JournalRecord> {
   const { caller, cause, correlationId } = origin
   const by = caller.admission.deviceId
+  const { stream } = find(house, channel)
   return house.registry.offer(stream, { event: { ...event, by }, cause, correlationId })
 }
 

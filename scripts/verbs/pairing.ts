@@ -8,7 +8,7 @@ import { reachArgs } from '../arguments.ts'
 import { askGateway, formatScopes, formatTime, rowsOf } from '../ask.ts'
 import type { Payload } from '../client.ts'
 import { columns, note, show, showJson } from '../output.ts'
-import { askSenders } from '../senders.ts'
+import { askSenders, showJudged } from '../senders.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['REQUEST', 'DEVICE', 'ROLE', 'SCOPES', 'FROM', 'EXPIRES']
@@ -53,6 +53,7 @@ export const pairingApprove = defineVerb({
     const params = { ...requestOf(code), ...scopes }
     const answer = await askGateway(args, 'pairing.approve', params)
     if (args.json) showJson(answer)
+    else if (answer['senderId'] !== undefined) showJudged(answer, 'approve')
     else show(`approved ${String(answer['deviceId'])}: ${formatScopes(answer['scopes'])}`)
     return 0
   },
@@ -61,12 +62,23 @@ export const pairingApprove = defineVerb({
 export const pairingReject = defineVerb({
   name: 'pairing reject',
   description: 'Turn a device or a sender away; they may ask again after an hour',
-  args: { ...reachArgs, ...codeArg },
+  args: {
+    ...reachArgs,
+    ...codeArg,
+    sender: { type: 'string', valueHint: 'ID', description: 'of a CHANNEL, who was let in' },
+  },
   async run(args) {
     const { channel, code } = readWords(args._, 'pairing reject')
+    const { sender: senderId } = args
+    if (senderId !== undefined) {
+      if (channel === undefined)
+        return askSenders(args, { word: 'reject', channel: code, senderId })
+      throw new GatewayError('USAGE', 'expected CHANNEL --sender ID', { verb: 'pairing reject' })
+    }
     if (channel !== undefined) return askSenders(args, { word: 'reject', channel, code })
     const answer = await askGateway(args, 'pairing.reject', requestOf(code))
     if (args.json) showJson(answer)
+    else if (answer['senderId'] !== undefined) showJudged(answer, 'reject')
     else show(`rejected ${String(answer['deviceId'])}`)
     return 0
   },

@@ -32,6 +32,8 @@ scenario.after.each(closeIrcScene)
 const verb = (scene: IrcScene, ...args: string[]) =>
   cli(scene.state.path, ['pairing', ...args, '--port', String(scene.gateway.port)])
 
+const codeIn = (line: string): string => /Your code is (\S+)\./.exec(line)?.[1] ?? ''
+
 const rulesOf = async (scene: IrcScene): Promise<unknown[]> => {
   const records = await streamOf(scene.state.journal, 'channel:irc')
   return records
@@ -46,8 +48,7 @@ scenario(
     const client = await connectClient(scene)
 
     ann.send('PRIVMSG heron :hello?')
-    const line = await within(ann.next(/PRIVMSG ann :I do not know you yet/), 'a code')
-    const code = /Your code is (\S+)\./.exec(line)?.[1] ?? ''
+    const code = codeIn(await within(ann.next(/PRIVMSG ann :I do not know you yet/), 'a code'))
     ann.send('PRIVMSG heron :hello again')
     const list = await client.request('channel.pairing.list', { channel: 'irc' })
     assert.equal(
@@ -82,13 +83,40 @@ scenario(
   },
 )
 
+scenario('D-22 a code alone finds its sender; who was let in can be turned away', async (scene) => {
+  const ben = await enter(scene, 'ben')
+  ben.send('PRIVMSG heron :hello?')
+  const code = codeIn(await within(ben.next(/PRIVMSG ben :I do not know you yet/), 'a code'))
+
+  const wrong = await verb(scene, 'approve', 'AAAA-AAAA')
+  const scoped = await verb(scene, 'approve', code, '--scopes', 'operator.read')
+  const right = await verb(scene, 'approve', code)
+  const twice = await verb(scene, 'approve', code)
+  const list = await verb(scene, 'list', 'irc')
+  const stranger = await verb(scene, 'reject', 'irc', '--sender', 'ann')
+  const away = await verb(scene, 'reject', 'irc', '--sender', 'ben')
+  ben.send('PRIVMSG heron :and now?')
+  const next = codeIn(await within(ben.next(/I do not know you yet/), 'another code'))
+  const rejected = await verb(scene, 'reject', next)
+
+  assert.equal([wrong.code, scoped.code, twice.code, stranger.code], [10, 1, 10, 10])
+  assert.equal([right.code, right.stdout], [0, 'ben at irc: let in\n'])
+  assert.match(list.stdout, /^ben +let in$/m)
+  assert.equal([away.stdout, rejected.stdout], Array(2).fill('ben at irc: turned away\n'))
+  assert.is.not(next, code)
+  const records = await streamOf(scene.state.journal, 'channel:irc')
+  assert.equal(
+    records.map(({ event }) => event.type).filter((type) => /^(?:sender|code)\./.test(type)),
+    ['code.missed', 'sender.approved', 'sender.rejected', 'sender.rejected'],
+  )
+})
+
 scenario(
   'S33 wrong codes are counted, also over a restart, and then none is looked at',
   async (scene) => {
     const ann = await enter(scene, 'ann')
     ann.send('PRIVMSG heron :hello?')
-    const line = await within(ann.next(/PRIVMSG ann :I do not know you yet/), 'a code')
-    const code = /Your code is (\S+)\./.exec(line)?.[1] ?? ''
+    const code = codeIn(await within(ann.next(/PRIVMSG ann :I do not know you yet/), 'a code'))
     const approve = async (text: string): Promise<string> => {
       const client = await connectClient(scene)
       const { ok, error } = await client.request('channel.pairing.approve', {
