@@ -12,7 +12,7 @@ import {
   type MessageDeliverParams,
 } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
-import type { OpenWork } from '../machines/projections/open-work.ts'
+import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -152,13 +152,13 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
   const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
 
   async function received(message: InboundMessage): Promise<void> {
-    const { messageId } = message
-    if (arriving.has(messageId) || work.inbound.get(setup.name)?.has(messageId)) return
-    arriving.add(messageId)
+    const key = inboundKey(message)
+    if (arriving.has(key) || work.inbound.get(setup.name)?.has(key)) return
+    arriving.add(key)
     try {
       await take(message)
     } finally {
-      arriving.delete(messageId)
+      arriving.delete(key)
     }
   }
 
