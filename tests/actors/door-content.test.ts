@@ -42,34 +42,37 @@ door('S42 a crowd passes a few at once and then at a pace, in order, and bounded
   assert.ok(refused > 0 && refused <= 50)
 })
 
-door('S43 session keys that climb, hide or stretch are refused, and leave no record', async () => {
-  const house = await startTestGateway()
-  const client = house.client()
-  await client.connect({ subscribe: [] })
-  await client.request('subscribe', { events: [] })
-  const before = house.store.head().position
-  for (const sessionKey of [
-    'agent:*:main',
-    'agent:main:../../etc/passwd',
-    'agent:main:a/../b',
-    'agent:main:\u0000',
-    'agent:main:a\nb',
-    'agent:main:\u202eevil',
-    'agent:main:',
-    '__proto__',
-    'constructor',
-    `agent:main:${'x'.repeat(65_536)}`,
-  ]) {
-    const { error } = await client.request('agent', { message: 'x', sessionKey })
-    assert.is(error?.code, 'INVALID_REQUEST', JSON.stringify(sessionKey).slice(0, 60))
-  }
+door(
+  'S43 P18 session keys that climb, hide or stretch are refused, and leave no record',
+  async () => {
+    const house = await startTestGateway()
+    const client = house.client()
+    await client.connect({ subscribe: [] })
+    await client.request('subscribe', { events: [] })
+    const before = house.store.head().position
+    for (const sessionKey of [
+      'agent:*:main',
+      'agent:main:../../etc/passwd',
+      'agent:main:a/../b',
+      'agent:main:\u0000',
+      'agent:main:a\nb',
+      'agent:main:\u202eevil',
+      'agent:main:',
+      '__proto__',
+      'constructor',
+      `agent:main:${'x'.repeat(65_536)}`,
+    ]) {
+      const { error } = await client.request('agent', { message: 'x', sessionKey })
+      assert.is(error?.code, 'INVALID_REQUEST', JSON.stringify(sessionKey).slice(0, 60))
+    }
 
-  assert.is(house.store.head().position, before)
-  // A star is a letter like others: it names one session, and no other.
-  const star = await client.request('agent', { message: 'x', sessionKey: '*' })
-  assert.is(star.payload['sessionKey'], 'agent:main:*')
-  await house.stop()
-})
+    assert.is(house.store.head().position, before)
+    // A star is a letter like others: it names one session, and no other.
+    const star = await client.request('agent', { message: 'x', sessionKey: '*' })
+    assert.is(star.payload['sessionKey'], 'agent:main:*')
+    await house.stop()
+  },
+)
 
 door(
   'S44 an idempotency key is one of 1 to 128 characters, and belongs to its method',
@@ -95,7 +98,7 @@ door(
   },
 )
 
-door('S50 a probe says that the process lives, and nothing else', async () => {
+door('S50 P8 a probe says that the process lives, and nothing else', async () => {
   const house = await startTestGateway()
   const base = `http://127.0.0.1:${house.gateway.port}`
   for (const path of ['/health', '/healthz']) {

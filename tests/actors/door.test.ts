@@ -14,7 +14,7 @@ import { openMemory } from '../../store/memory.ts'
 import { cases } from '../store/cases.ts'
 import { openFakeClock } from '../support/clock.ts'
 import type { Frame } from '../support/client.ts'
-import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { startTestGateway, stopWith } from '../support/gateway.ts'
 import { closeFrame, OPCODES, RawSocket, rawFrame, request } from '../support/raw-socket.ts'
 import { until } from '../support/wait.ts'
 
@@ -36,12 +36,6 @@ function codeOf(run: () => void): string {
     throw thrown
   }
   return 'none'
-}
-
-async function stopWith(house: TestGateway, clock: { advance: (ms: number) => Promise<void> }) {
-  const stopped = house.stop()
-  await clock.advance(5_000)
-  await stopped
 }
 
 door('S42 strangers of one address, of elsewhere and of here each have their own bound', () => {
@@ -97,7 +91,7 @@ door('S42 in a full house the reserved places go to owners without a socket', ()
   )
 })
 
-door('S42 over the bound an upgrade is answered 503, and places come back', async () => {
+door('S42 P5 over the bound an upgrade is answered 503, and places come back', async () => {
   const house = await startTestGateway()
   const { port } = house.gateway
   const held = await Promise.all(

@@ -96,7 +96,7 @@ const probes: Attack[] = [
   plain('S49 an asterisk', 'OPTIONS * HTTP/1.1', 405),
   plain('S49 an absolute target', 'GET http://evil.example/ HTTP/1.1', 400),
   plain(
-    'S49 CL and TE',
+    'S49 CL and TE of a request',
     'POST / HTTP/1.1',
     400,
     'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n',
@@ -143,4 +143,4 @@ const behind: Attack[] = [
   },
 ]
 
-attackSuite('requests at the door', [...upgrades, ...probes, ...behind])
+attackSuite('requests at the door', [...upgrades, ...probes, ...behind], 75)

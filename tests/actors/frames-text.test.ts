@@ -178,4 +178,4 @@ function answer(text: string): string {
   return wellFormed ? 'res INVALID_REQUEST' : 'res FRAME_INVALID'
 }
 
-attackSuite('frames of text', [...utf8, ...json])
+attackSuite('frames of text', [...utf8, ...json], 180)

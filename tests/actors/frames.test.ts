@@ -221,4 +221,4 @@ const closes: Attack[] = [
   after('S16 a request behind a close', [closeFrame(1000), rawFrame()], 'close 1000'),
 ]
 
-attackSuite('frames', [...headers, ...controls, ...pieces, ...lengths, ...binaries, ...closes])
+attackSuite('frames', [...headers, ...controls, ...pieces, ...lengths, ...binaries, ...closes], 230)

@@ -142,7 +142,7 @@ log('L5 a line is bounded, and says what it left out', async () => {
   })
 })
 
-log('S46 one field is cut to 256 characters, a stack is not', async () => {
+log('S46 P27 one field is cut to 256 characters, a stack is not', async () => {
   await withLog((opened, lines) => {
     const error = new Error('x'.repeat(5_000))
     opened.warn('refused', { agent: 'a'.repeat(15_000), nested: { ['k'.repeat(900)]: 1 }, error })

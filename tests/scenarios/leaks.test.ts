@@ -7,9 +7,11 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import WebSocket from 'ws'
 import { readBundle } from '../../actors/bundle.ts'
+import { hashPassword } from '../../protocol/auth/password.ts'
 import { cases } from '../store/cases.ts'
 import { cli, startCli } from '../support/cli.ts'
 import { TestClient } from '../support/client.ts'
+import { KeyedDevice } from '../support/device.ts'
 import { withDirectory } from '../support/directory.ts'
 import { ircChannel } from '../support/irc-scene.ts'
 import { startModelServer } from '../support/model-server.ts'
@@ -25,6 +27,7 @@ const CANARIES = {
   password: 'canary-gateway-password-77aa',
   apiKey: 'canary-api-key-from-env-90c3',
   otherKey: 'canary-api-key-in-file-31d8',
+  patchedKey: 'canary-api-key-patched-e07b',
   irc: 'canary-irc-password-c4e2',
   wrongToken: 'canary-wrong-token-0d5a',
   wrongPassword: 'canary-wrong-password-8e6b',
@@ -113,6 +116,39 @@ async function knockWrongly(url: string, port: number, ear: Ear): Promise<void> 
   raw.destroy()
 }
 
+/** Lets devices in by code, by setup code and anew; what each was handed is a secret from then on. */
+async function letOthersIn(
+  url: string,
+  owner: TestClient,
+  ear: Ear,
+): Promise<Record<string, string>> {
+  const remote = { headers: { 'x-forwarded-for': '203.0.113.9' } }
+  const [device, phone] = [new KeyedDevice(), new KeyedDevice()]
+  const asking = new TestClient(url, remote)
+  const { error } = await device.connect(asking)
+  const code = String(error?.details?.['code'])
+  ear.hear('why it waits', [error?.message, await asking.closed])
+  ear.hear('list', await owner.request('pairing.list'))
+  ear.hear('a wrong code', await owner.request('pairing.approve', { code: 'AAAA-AAAA' }))
+  ear.hear('approval', await owner.request('pairing.approve', { code }))
+  const first = await device.connect(new TestClient(url, remote))
+  const { payload: setup } = await owner.request('pairing.setup')
+  const auth = { bootstrapToken: setup['bootstrapToken'] }
+  const second = await phone.connect(new TestClient(url, remote), { auth })
+  const { payload: rotated } = await owner.request('device.rotate', { deviceId: device.id })
+  ear.hear('devices', await owner.request('device.list'))
+  ear.hear('revoked', await owner.request('device.revoke', { deviceId: phone.id }))
+  return {
+    pairingCode: code,
+    typedCode: code.replace('-', ''),
+    firstToken: String(first.payload['deviceToken']),
+    phoneToken: String(second.payload['deviceToken']),
+    rotatedToken: String(rotated['deviceToken']),
+    bootstrapToken: String(setup['bootstrapToken']),
+    setupCode: String(setup['setupCode']),
+  }
+}
+
 /** Asks for everything that a client can be told. */
 async function askAll(client: TestClient, ear: Ear): Promise<void> {
   await client.request('agent', { message: 'hello' })
@@ -132,69 +168,122 @@ async function askAll(client: TestClient, ear: Ear): Promise<void> {
   ear.hear('events', client.events)
 }
 
-leaks('S47 no canary is in any log, record, snapshot, error, answer, export or crash report', () =>
+/** Writes another provider key through the gateway: a change is a record, and its file a secret. */
+async function changeKey(owner: TestClient, ear: Ear): Promise<void> {
+  const { payload } = await owner.request('config.get')
+  const spare = { apiKey: CANARIES.patchedKey }
+  const raw = JSON.stringify({ models: { providers: { spare } } })
+  const asked = { raw, baseHash: payload['hash'], restartDelayMs: 3_600_000 }
+  const answer = await owner.request('config.patch', asked)
+  assert.is(answer.ok, true, JSON.stringify(answer))
+  ear.hear('answer to config.patch', answer)
+}
+
+leaks(
+  'S47 P25 no canary is in any log, record, snapshot, error, answer, export or crash report',
+  () =>
+    withDirectory(async (stateDir) => {
+      const ear = new Ear()
+      const irc = await startNgircd({ password: CANARIES.irc })
+      const model = await startModelServer((response, { headers }) => {
+        // A server that is not careful: it repeats the key that it refuses.
+        response.writeHead(401, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ error: { message: `bad key ${headers.authorization}` } }))
+      })
+      writeFileSync(
+        join(stateDir, 'openclaw.json'),
+        JSON.stringify(configOf(model.baseUrl, irc.port)),
+      )
+      const env = { CANARY_KEY: CANARIES.apiKey }
+      const gateway = startCli(stateDir, ['gateway', '--port', '0'], env)
+      const said = await gateway.says(/ready at ws:\/\/\S+/)
+      const port = Number(/ready at ws:\/\/[^:]+:(\d+)/.exec(said)?.[1])
+      const url = `ws://127.0.0.1:${port}`
+
+      await knockWrongly(url, port, ear)
+      const client = await knock(url, { auth: { token: CANARIES.token } }, ear)
+      const deviceToken = String(client.frames.find(({ ok }) => ok)?.payload['deviceToken'])
+      assert.match(deviceToken, /^[0-9a-f]{64}$/)
+      await until(async () => {
+        const { payload } = await client.request('health')
+        return (payload['channels'] as { irc?: string }).irc === 'connected'
+      }, 'irc')
+      const handedOut = await letOthersIn(url, client, ear)
+      for (const secret of Object.values(handedOut)) assert.ok(secret.length >= 8, secret)
+      await changeKey(client, ear)
+      await askAll(client, ear)
+      for (const args of [
+        ['status'],
+        ['health', '--json'],
+        ['agent', '--message', 'hi'],
+        ['logs'],
+        ['doctor'],
+        ['agent', '--message', 'hi', '--token', CANARIES.wrongToken],
+      ]) {
+        const { stdout, stderr } = await cli(stateDir, args, env)
+        ear.hear(`openclaw ${args[0]}`, stdout + stderr)
+      }
+      // The worst end: the process is told that something was thrown that nobody caught.
+      gateway.child.kill('SIGABRT')
+      const { stdout, stderr } = await gateway.ended
+      ear.hear('the gateway', stdout + stderr)
+      for (const args of [
+        ['incident', 'new', 'it ended', '--range', '1..'],
+        ['incident', 'export'],
+        ['incident', 'export', '--bodies', 'masked'],
+        ['timeline', '--json'],
+        ['why', 'last', '--json'],
+        ['doctor'],
+      ]) {
+        const ended = await cli(stateDir, args, env)
+        ear.hear(`openclaw ${args.join(' ')}`, ended.stdout + ended.stderr)
+      }
+      ear.hearFiles(stateDir)
+      await client.close()
+      await model.close()
+      await irc.stop()
+
+      assert.equal(ear.findings({ ...CANARIES, ...handedOut, deviceToken }), [])
+      // The ear is not deaf: what is no secret is found all over.
+      assert.ok(ear.findings({ said: 'hello' }).length >= 2)
+      assert.ok([...ear.said.keys()].some((where) => where.endsWith('inflated')))
+    }),
+)
+
+leaks('S47 a password, and its hash, stand in the configuration and nowhere else', () =>
   withDirectory(async (stateDir) => {
     const ear = new Ear()
-    const irc = await startNgircd({ password: CANARIES.irc })
-    const model = await startModelServer((response, { headers }) => {
-      // A server that is not careful: it repeats the key that it refuses.
-      response.writeHead(401, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ error: { message: `bad key ${headers.authorization}` } }))
-    })
-    writeFileSync(
-      join(stateDir, 'openclaw.json'),
-      JSON.stringify(configOf(model.baseUrl, irc.port)),
-    )
-    const env = { CANARY_KEY: CANARIES.apiKey }
-    const gateway = startCli(stateDir, ['gateway', '--port', '0'], env)
+    const { password, wrongPassword } = CANARIES
+    const hash = await hashPassword(password, Buffer.alloc(16, 5))
+    const config = { gateway: { auth: { mode: 'password', password: hash } } }
+    writeFileSync(join(stateDir, 'openclaw.json'), JSON.stringify(config))
+    const gateway = startCli(stateDir, ['gateway', '--port', '0'])
     const said = await gateway.says(/ready at ws:\/\/\S+/)
-    const port = Number(/ready at ws:\/\/[^:]+:(\d+)/.exec(said)?.[1])
-    const url = `ws://127.0.0.1:${port}`
+    const url = `ws://127.0.0.1:${/ready at ws:\/\/[^:]+:(\d+)/.exec(said)?.[1]}`
 
-    await knockWrongly(url, port, ear)
-    const client = await knock(url, { auth: { token: CANARIES.token } }, ear)
-    const deviceToken = String(client.frames.find(({ ok }) => ok)?.payload['deviceToken'])
-    assert.match(deviceToken, /^[0-9a-f]{64}$/)
-    await until(async () => {
-      const { payload } = await client.request('health')
-      return (payload['channels'] as { irc?: string }).irc === 'connected'
-    }, 'irc')
+    await knock(url, { auth: { password: wrongPassword } }, ear)
+    const byHash = await knock(url, { auth: { password: hash } }, ear)
+    await byHash.closed
+    const client = await knock(url, { auth: { password } }, ear)
     await askAll(client, ear)
-    for (const args of [
-      ['status'],
-      ['health', '--json'],
-      ['agent', '--message', 'hi'],
-      ['logs'],
-      ['doctor'],
-      ['agent', '--message', 'hi', '--token', CANARIES.wrongToken],
-    ]) {
-      const { stdout, stderr } = await cli(stateDir, args, env)
-      ear.hear(`openclaw ${args[0]}`, stdout + stderr)
-    }
-    // The worst end: the process is told that something was thrown that nobody caught.
+    const verb = await cli(stateDir, ['status'], { OPENCLAW_GATEWAY_PASSWORD: password })
+    ear.hear('openclaw status', verb.stdout + verb.stderr)
     gateway.child.kill('SIGABRT')
     const { stdout, stderr } = await gateway.ended
     ear.hear('the gateway', stdout + stderr)
     for (const args of [
       ['incident', 'new', 'it ended', '--range', '1..'],
       ['incident', 'export'],
-      ['incident', 'export', '--bodies', 'masked'],
-      ['timeline', '--json'],
-      ['why', 'last', '--json'],
-      ['doctor'],
     ]) {
-      const ended = await cli(stateDir, args, env)
+      const ended = await cli(stateDir, args)
       ear.hear(`openclaw ${args.join(' ')}`, ended.stdout + ended.stderr)
     }
     ear.hearFiles(stateDir)
     await client.close()
-    await model.close()
-    await irc.stop()
 
-    assert.equal(ear.findings({ ...CANARIES, deviceToken }), [])
-    // The ear is not deaf: what is no secret is found all over.
+    const digest = hash.split(':').at(-1) ?? ''
+    assert.equal(ear.findings({ password, wrongPassword, hash, digest }), [])
     assert.ok(ear.findings({ said: 'hello' }).length >= 2)
-    assert.ok([...ear.said.keys()].some((where) => where.endsWith('inflated')))
   }),
 )
 

@@ -23,8 +23,8 @@ interface Result {
   readonly served: boolean
 }
 
-/** Makes a suite of a table. */
-export function attackSuite(title: string, attacks: readonly Attack[]): void {
+/** Makes a suite of a table that has so many rows and not one twice (S19). */
+export function attackSuite(title: string, attacks: readonly Attack[], rowsMin: number): void {
   const test = suite(title)
   const results = new Map<Attack, Result>()
   test.before(async () => {
@@ -49,6 +49,15 @@ export function attackSuite(title: string, attacks: readonly Attack[]): void {
       assert.equal(results.get(attack), { heard: attack.expected, served: true })
     })
   }
+  test(`S19 ${title}: at least ${rowsMin} rows, each once and with the id of its case`, () => {
+    const names = attacks.map(({ name }) => name)
+    assert.ok(names.length >= rowsMin, `${names.length} rows`)
+    assert.is(new Set(names).size, names.length)
+    assert.equal(
+      names.filter((name) => !/^S\d\d /.test(name)),
+      [],
+    )
+  })
   test.run()
 }
 

@@ -51,7 +51,7 @@ test('R-7 the traps are live: what they guard against is noticed', () => {
   called.length = 0
 })
 
-test('R-7 a whole journal replays, forks and explores without a door being tried', async () => {
+test('R-7 P32 a whole journal replays, forks and explores without a door being tried', async () => {
   const before = traffic.records().length
   const message = traffic.find(({ event }) => event['messageId'] === 'm1')
   const edits = [parseEdit('edit', `#${message}.facts.model="other"`)]
