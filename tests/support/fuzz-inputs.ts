@@ -61,8 +61,46 @@ const gentle = fc.constantFrom(
   { type: 'req', id: 'connect', params: { deviceId: 'fuzz', subscribe: [] } },
   { type: 'req', id: 'history.read', params: { limit: 5, range: '1..' } },
 )
+// What a handshake is made of; answers that are signed well have a test of their own.
+const credential = fc.oneof(
+  fc.constantFrom('', 'a'.repeat(43), 'a'.repeat(64), 'A'.repeat(86), '\ud800', '__proto__'),
+  fc.string({ maxLength: 90 }),
+)
+const handshake = fc.record(
+  {
+    deviceId: fc.oneof(fc.constantFrom('steady', 'raw', 'fuzz', 'f'.repeat(64)), fc.string()),
+    role: fc.constantFrom('client', 'node', 'operator'),
+    scopes: fc.array(fc.constantFrom('operator.admin', 'operator.read', '*', 'toString')),
+    capabilities: fc.array(fc.string({ maxLength: 8 }), { maxLength: 3 }),
+    resumeFrom: fc.oneof(fc.nat(), fc.constantFrom(-1, 2 ** 53, 1.5)),
+    auth: fc.record(
+      {
+        token: credential,
+        password: credential,
+        deviceToken: credential,
+        bootstrapToken: credential,
+        challenge: credential,
+        challengeResponse: credential,
+        publicKey: credential,
+        signedAt: fc.oneof(fc.nat(), fc.double()),
+      },
+      { requiredKeys: [] },
+    ),
+  },
+  { requiredKeys: ['deviceId'] },
+)
+const codes = fc.record(
+  { code: credential, requestId: fc.string(), channel: fc.constantFrom('irc', '', 'toString') },
+  { requiredKeys: [] },
+)
 const text = fc.oneof(
   gentle,
+  fc.record({ type: fc.constant('req'), id: fc.constant('connect'), params: handshake }),
+  fc.record({
+    type: fc.constant('req'),
+    id: fc.constantFrom('pairing.approve', 'pairing.reject', 'channel.pairing.approve'),
+    params: codes,
+  }),
   fc.record({ type: fc.constant('req'), id: names, params: fc.dictionary(keys, value) }),
   fc.record({ type: fc.constant('req'), id: fc.string(), params: value }),
   value,
