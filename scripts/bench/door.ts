@@ -4,8 +4,8 @@
  *   node dist/scripts/bench/door.js [--quick] [--idle 5000] [--storm 1000]
  *
  * Gateway, storm and quiet client have a process each; the gateway's resident memory is read from
- * the system. In the storm every client dials at once and, refused for the crowd, again a little later. A
- * client that is long admitted asks `health` all the while; its p99 in the storm is compared with
+ * the system. Those of the storm are known devices that come back with their tokens, as after a restart:
+ * all dial at once and, refused for the crowd, again a little later. A client that is long admitted asks `health` all the while; its p99 in the storm is compared with
  * its own before it.
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util'
 import WebSocket from 'ws'
 import { startGateway } from '../../actors/gateway.ts'
 import { silentLog, systemChance, systemClock } from '../../actors/services.ts'
+import { memberOf } from '../../protocol/members.ts'
 import { inTempDirectory, report } from './support.ts'
 
 const AT_A_TIME = 100
@@ -57,7 +58,7 @@ async function hold(child: ChildProcess, url: string, count: number): Promise<vo
   const before = residentBytes(child)
   const sockets = await dialMany(url, 'idle', count)
   const each = (residentBytes(child) - before) / count
-  const open = sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length
+  const open = sockets.filter(({ socket }) => socket.readyState === WebSocket.OPEN).length
   report({
     name: `idle connections, ${open} of ${count} held`,
     measured: `${(each / 1_024).toFixed(1)} KiB resident each`,
@@ -69,7 +70,7 @@ async function hold(child: ChildProcess, url: string, count: number): Promise<vo
 }
 
 async function weather(url: string, count: number): Promise<void> {
-  const quiet = await dial(url, 'quiet')
+  const { socket: quiet } = await dial(url, 'quiet')
   const calm = await askFor(quiet, new Promise((resolve) => setTimeout(resolve, QUIET_MS)))
   const storm = fork(SELF, ['storm', url, String(count)])
   await once(storm, 'message') // Ready; from now on all dial.
@@ -109,12 +110,16 @@ async function askFor(socket: WebSocket, end: Promise<unknown>): Promise<number[
   }
 }
 
-/** The other process: all dial at once when told, and say in how many ms the last was in. */
+/** The other process: all come back at once when told, and say in how many ms the last was in. */
 async function rage(url: string, count: number): Promise<void> {
+  const known = await dialMany(url, 'storm', count)
+  await Promise.all(known.map(hangUp))
   process.send?.(0)
   await once(process, 'message')
   const startedAt = performance.now()
-  await Promise.all(Array.from({ length: count }, (_, n) => dialUntilIn(url, `storm-${n}`)))
+  await Promise.all(
+    known.map(({ deviceId, deviceToken }) => dialUntilIn(url, deviceId, deviceToken)),
+  )
   process.send?.(performance.now() - startedAt)
   process.on('disconnect', () => process.exit())
 }
@@ -124,47 +129,56 @@ function p99(numbers: readonly number[]): number {
   return sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN
 }
 
-async function dialMany(url: string, name: string, count: number): Promise<WebSocket[]> {
-  const sockets: WebSocket[] = []
-  while (sockets.length < count) {
-    const more = Math.min(AT_A_TIME, count - sockets.length)
-    const from = sockets.length
+/** An admitted socket, and what its device shows the next time. */
+interface Caller {
+  readonly socket: WebSocket
+  readonly deviceId: string
+  readonly deviceToken: string
+}
+
+async function dialMany(url: string, name: string, count: number): Promise<Caller[]> {
+  const callers: Caller[] = []
+  while (callers.length < count) {
+    const more = Math.min(AT_A_TIME, count - callers.length)
+    const from = callers.length
     const dialled = Array.from({ length: more }, (_, n) => dialUntilIn(url, `${name}-${from + n}`))
-    sockets.push(...(await Promise.all(dialled)))
+    callers.push(...(await Promise.all(dialled)))
   }
-  return sockets
+  return callers
 }
 
 // A crowd is answered 503: whoever comes again a little later gets in.
-async function dialUntilIn(url: string, deviceId: string): Promise<WebSocket> {
+async function dialUntilIn(url: string, deviceId: string, deviceToken?: string): Promise<Caller> {
   for (;;) {
     try {
-      return await dial(url, deviceId)
+      return await dial(url, deviceId, deviceToken)
     } catch {
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
     }
   }
 }
 
-async function dial(url: string, deviceId: string): Promise<WebSocket> {
+async function dial(url: string, deviceId: string, deviceToken?: string): Promise<Caller> {
   const socket = new WebSocket(url, { perMessageDeflate: false })
-  await new Promise<void>((resolve, reject) => {
+  const answer = await new Promise<string>((resolve, reject) => {
     socket.once('error', reject)
     socket.once('close', reject)
     socket.on('message', (data: Buffer) => {
-      if (data.includes('"id":"connect"')) resolve()
+      if (data.includes('"id":"connect"')) resolve(data.toString('utf8'))
     })
     socket.once('open', () => {
-      const params = { deviceId, subscribe: [] }
+      const auth = deviceToken === undefined ? {} : { auth: { deviceToken } }
+      const params = { deviceId, subscribe: [], ...auth }
       socket.send(JSON.stringify({ type: 'req', id: 'connect', params }))
     })
   })
   socket.removeAllListeners('message')
   socket.on('error', () => {})
-  return socket
+  const payload: unknown = memberOf(JSON.parse(answer), 'payload')
+  return { socket, deviceId, deviceToken: String(memberOf(payload, 'deviceToken')) }
 }
 
-async function hangUp(socket: WebSocket): Promise<void> {
+async function hangUp({ socket }: Caller): Promise<void> {
   const closed = once(socket, 'close')
   socket.terminate()
   await closed
