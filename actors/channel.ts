@@ -4,23 +4,27 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
+import type { ChannelContext } from '../machines/channel.ts'
 import {
   type ChannelOpenParams,
+  type CodeTellParams,
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
-import type { OpenWork } from '../machines/projections/open-work.ts'
+import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
+import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
+import { SenderCodes, tellCode } from './sender-codes.ts'
 import type { Services } from './services.ts'
 
 /** One configured channel. */
@@ -73,30 +77,7 @@ export function openChannels(
   }
 
   return {
-    drivers: new Map<string, Driver>([
-      [
-        'channel.open',
-        {
-          visible: false,
-          run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams),
-        },
-      ],
-      [
-        'channel.close',
-        { visible: false, run: ({ params }) => closeLink(find, params['channel']) },
-      ],
-      [
-        'message.deliver',
-        {
-          visible: isVisible('message.deliver'),
-          ready: ({ params }) => {
-            const channel = find(String(params['channel']))
-            return channel === null ? null : untilUp(channel.link, house.services)
-          },
-          run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
-        },
-      ],
-    ]),
+    drivers: driversOf(find, house),
     start: async (cause, correlationId) => {
       const gone = [...house.work.channels].filter((name) => !channels.has(name))
       for (const name of gone) {
@@ -122,9 +103,44 @@ export function openChannels(
   }
 }
 
+function driversOf(find: Find, house: House): ReadonlyMap<string, Driver> {
+  const ready = ({ params }: Effect): Promise<void> | null => {
+    const channel = find(String(params['channel']))
+    return channel === null ? null : untilUp(channel.link, house.services)
+  }
+
+  return new Map<string, Driver>([
+    [
+      'channel.open',
+      {
+        visible: false,
+        run: ({ params }) => openLink(find, params as unknown as ChannelOpenParams),
+      },
+    ],
+    ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
+    [
+      'code.tell',
+      {
+        visible: isVisible('code.tell'),
+        ready,
+        run: ({ params }) => tellSender(find, params as unknown as CodeTellParams),
+      },
+    ],
+    [
+      'message.deliver',
+      {
+        visible: isVisible('message.deliver'),
+        ready,
+        run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
+      },
+    ],
+  ])
+}
+
 interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
+  readonly codes: SenderCodes
   readonly state: () => ChannelState
   readonly link: Link
 }
@@ -132,16 +148,17 @@ interface Channel {
 function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: House): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
+  const codes = new SenderCodes(services.chance)
   const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
 
   async function received(message: InboundMessage): Promise<void> {
-    const { messageId } = message
-    if (arriving.has(messageId) || work.inbound.get(setup.name)?.has(messageId)) return
-    arriving.add(messageId)
+    const key = inboundKey(message)
+    if (arriving.has(key) || work.inbound.get(setup.name)?.has(key)) return
+    arriving.add(key)
     try {
       await take(message)
     } finally {
-      arriving.delete(messageId)
+      arriving.delete(key)
     }
   }
 
@@ -165,6 +182,10 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
       ...defaults(),
+      ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
+        ...message,
+        at: services.clock.now(),
+      }),
     }
     const cause = `ext:${setup.name}:${messageId}`
     const record = await registry.offer(stream, { event, cause, correlationId, bodies: [body] })
@@ -181,6 +202,7 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
   return {
     setup,
     link,
+    codes,
     adapter: setup.open({ received, dropped }),
     state: () => readState(registry, stream),
   }
@@ -268,6 +290,14 @@ async function closeLink(find: Find, name: unknown): Promise<Outcome> {
     await channel.adapter.close()
   }
   return { type: 'effect.done' }
+}
+
+async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome> {
+  const channel = find(telling.channel)
+  if (channel === null) {
+    return { type: 'effect.failed', class: 'unconfigured', retryable: false, sent: 'no' }
+  }
+  return tellCode(telling, channel.codes, channel.adapter)
 }
 
 async function deliver(

@@ -207,6 +207,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     {
       connections,
       log: services.log,
+      clock: services.clock,
       isReady: () => house.listener !== null,
       lists: { allowedHosts, allowedOrigins },
     },

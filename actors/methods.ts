@@ -3,6 +3,11 @@ import { GatewayError } from '../protocol/errors.ts'
 import type { Command } from '../protocol/command.ts'
 import type { Origin } from './caller.ts'
 import { agent, agentAbort } from './methods/agent.ts'
+import {
+  channelPairingApprove,
+  channelPairingList,
+  channelPairingReject,
+} from './methods/channel-pairing.ts'
 import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
@@ -48,6 +53,12 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return historyHead(house, command.params, origin)
     case 'history.erase':
       return historyErase(house, command.params, origin)
+    case 'channel.pairing.list':
+      return channelPairingList(house, command.params, origin)
+    case 'channel.pairing.approve':
+      return channelPairingApprove(house, command.params, origin)
+    case 'channel.pairing.reject':
+      return channelPairingReject(house, command.params, origin)
     case 'config.schema':
       return configSchema(house, command.params, origin)
     case 'config.apply':

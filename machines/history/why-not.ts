@@ -161,6 +161,11 @@ class Search {
       this.#close(node, 'refused', { reason: record.ignored })
       return []
     }
+    // A message that was not sent on was kept out, whatever its sender was told of it.
+    if (record.event.type === 'message.received' && record.sends.length === 0) {
+      this.#close(node, 'refused', { reason: this.#ruleOf(record) })
+      return []
+    }
     const { effects, sends, waits } = fatesOf(this.#history, record, this.#history.head())
     const next = [
       ...effects.flatMap((fate) => this.#followEffect(node, fate)),
@@ -209,9 +214,6 @@ class Search {
   #followState(node: Node): JournalRecord[] {
     const { event, stream, value } = node.record
     switch (event.type) {
-      case 'message.received':
-        this.#close(node, 'refused', { reason: this.#ruleOf(node.record) })
-        return []
       case 'message.accepted':
         return this.#followQueued(node, stream)
       case 'run.finished':

@@ -23,6 +23,8 @@ const BENCHES: readonly Bench[] = [
   { file: 'boot', quick: ['--sessions', '500', '--rounds', '2'] },
   { file: 'determinism', quick: ['--records', '5000'] },
   { file: 'memory', quick: ['--sessions', '1000', '--connections', '200'] },
+  { file: 'door', quick: ['--quick'] },
+  { file: 'fuzz', quick: ['--seconds', '5'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
 ]
 

@@ -13,7 +13,13 @@ const route = fc.option(
 const done = fc.record({
   type: fc.constant('effect.done'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'code.tell',
+  ),
   attempt,
   ref,
   inputTokens: fc.nat(9),
@@ -22,7 +28,13 @@ const done = fc.record({
 const failed = fc.record({
   type: fc.constant('effect.failed'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'code.tell',
+  ),
   attempt,
   class: fc.constantFrom('rate', 'network', 'auth'),
   retryable: fc.boolean(),
@@ -33,7 +45,13 @@ const failed = fc.record({
 const lost = fc.record({
   type: fc.constant('effect.lost'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom('model.call', 'message.deliver', 'channel.open', 'channel.close'),
+  name: fc.constantFrom(
+    'model.call',
+    'message.deliver',
+    'channel.open',
+    'channel.close',
+    'code.tell',
+  ),
   attempt,
   started: fc.boolean(),
 })
@@ -80,6 +98,14 @@ const received = fc.record({
   model: fc.constant('echo'),
   thinking,
   messagesMax: fc.constant(400),
+  codeDigest: fc.constantFrom('aa', 'bb'),
+})
+
+const judged = fc.record({
+  type: fc.constantFrom('sender.approved', 'sender.rejected'),
+  senderId: fc.constantFrom('ann', 'bob'),
+  digest: fc.constantFrom('aa', 'bb', ''),
+  by: fc.constant('d'),
 })
 
 const requestId = fc.constantFrom('q1', 'q2')
@@ -250,6 +276,8 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
     fc.constant({ type: 'channel.disabled' }),
     received,
+    fc.record({ type: fc.constant('code.missed'), by: fc.constant('d') }),
+    judged,
     done,
     failed,
     lost,

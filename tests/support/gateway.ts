@@ -76,3 +76,13 @@ export async function startTestGateway({
     },
   }
 }
+
+/** Stops a gateway whose clock stands still until told. */
+export async function stopWith(
+  house: TestGateway,
+  clock: { readonly advance: (ms: number) => Promise<void> },
+): Promise<void> {
+  const stopped = house.stop()
+  await clock.advance(5_000)
+  await stopped
+}
