@@ -1,4 +1,4 @@
-/** The history verbs over a journal with compacted actors: what is left is answered. Rule H3.5. */
+/** The history verbs over a journal with compacted actors: what is left is answered. Rule H3.7. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -44,7 +44,7 @@ function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   })
 }
 
-test('H3.5 replay and verify --deep check what is left, say what is gone, and end with 0', () =>
+test('H3.7 replay and verify --deep check what is left, say what is gone, and end with 0', () =>
   withScene(async ({ run, json, directory }) => {
     for (const verb of [
       ['replay'],
@@ -70,7 +70,7 @@ test('H3.5 replay and verify --deep check what is left, say what is gone, and en
     assert.equal(holes.ranges.map(({ stream }) => stream).toSorted(), GONE.toSorted())
   }))
 
-test('H3.5 replay ends with 13 only where nothing is left, and 11 where what is left differs', () =>
+test('H3.7 replay ends with 13 only where nothing is left, and 11 where what is left differs', () =>
   withScene(async ({ run, json, directory }) => {
     const none = await json('replay', '1..1')
     const part = await json('replay', '1..8')
@@ -87,7 +87,7 @@ test('H3.5 replay ends with 13 only where nothing is left, and 11 where what is 
     assert.match(differs.out, 'HISTORY_PRUNED')
   }))
 
-test('H3.5 a compacted actor whose snapshot is gone is damage: verify --deep ends with 12', () =>
+test('H3.7 a compacted actor whose snapshot is gone is damage: verify --deep ends with 12', () =>
   withScene(async ({ run, stateDir, oldest }) => {
     const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
     await store.putSnapshot(SESSION, store.version(SESSION), Buffer.from([0x80])) // An empty map.
@@ -102,7 +102,7 @@ test('H3.5 a compacted actor whose snapshot is gone is damage: verify --deep end
     assert.match(replay.out, `nothing stands for what came before them (first #${oldest})`)
   }))
 
-test('H3.5 states, differences, causes and searches answer in part and refuse in words', () =>
+test('H3.7 states, differences, causes and searches answer in part and refuse in words', () =>
   withScene(async ({ run, json, oldest }) => {
     const before = `#${oldest - 1}`
     const state = await json('state', '--session', 'agent:main:irc:direct:ann', '--at', before)
@@ -130,7 +130,7 @@ test('H3.5 states, differences, causes and searches answer in part and refuse in
     assert.equal([where.code, where.out.trim().split('\n').length], [0, 1])
   }))
 
-test('H3.5 timeline tells how many are gone, and ends with 13 where all are', () =>
+test('H3.7 timeline tells how many are gone, and ends with 13 where all are', () =>
   withScene(async ({ run, json }) => {
     const page = await json('timeline', '1..20')
     const none = await run('timeline', '1..1')
@@ -141,7 +141,7 @@ test('H3.5 timeline tells how many are gone, and ends with 13 where all are', ()
     assert.match(none.err, '1 records were compacted away')
   }))
 
-test('H3.5 stats count beside a compacted gateway; a fork begins behind the holes', () =>
+test('H3.7 stats count beside a compacted gateway; a fork begins behind the holes', () =>
   withScene(async ({ run, json, oldest, directory }) => {
     const stats = await json('history', 'stats')
     assert.is(stats.exit, 0)
@@ -161,7 +161,7 @@ test('H3.5 stats count beside a compacted gateway; a fork begins behind the hole
     assert.is((await run('replay', file)).code, 0)
   }))
 
-test('H3.5 the library refuses and answers alike', () =>
+test('H3.7 the library refuses and answers alike', () =>
   withScene(async ({ stateDir, oldest }) => {
     const log = await openLog({ dir: stateDir })
     const at = (position: number) => () => log.state(SESSION, `#${position}`)

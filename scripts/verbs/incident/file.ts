@@ -10,15 +10,16 @@ import { checkProofs, proveRecords } from '../../../actors/bundle-proofs.ts'
 import { verifyBundle } from '../../../actors/bundle-verify.ts'
 import { readCodeIdentity } from '../../../actors/code.ts'
 import { writePrivate } from '../../../actors/private-file.ts'
-import { systemChance, systemClock } from '../../../actors/services.ts'
+import { systemClock } from '../../../actors/services.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { type Tier, TIERS } from '../../../protocol/history/incident.ts'
 import { quote } from '../../../protocol/ids.ts'
-import { limits } from '../../../protocol/limits.ts'
 import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
 import {
   fileArg,
+  keyUnless,
+  namesArg,
   openOurs,
   type Subject,
   subjectArgs,
@@ -35,12 +36,6 @@ const bodiesArg = {
     type: 'enum',
     options: tiers,
     description: 'texts: skeleton (none), masked (no secrets, no personal data), full',
-  },
-} as const satisfies ArgsDef
-const namesArg = {
-  names: {
-    type: 'boolean',
-    description: 'keep names of people and rooms, and with them hashes and proofs of the journal',
   },
 } as const satisfies ArgsDef
 const outArg = {
@@ -108,11 +103,6 @@ function cutSubject(subject: Subject, tier: Tier, args: Cutting): BundleParts {
     ...keyUnless(args.names),
     ...(args['with-code'] === true ? { codeOf: (id) => reader.code(id) } : {}),
   })
-}
-
-// Drawn for one file, and kept nowhere.
-function keyUnless(names: boolean | undefined): { pseudonymKey?: Uint8Array } {
-  return names === true ? {} : { pseudonymKey: systemChance.bytes(limits.pseudonymKeyBytes) }
 }
 
 async function confirmFull({ id }: Subject, yes: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** What is answered beside holes: all that is left, and which ranges of which actors are gone. H3.5 */
+/** What is answered beside holes: all that is left, and which ranges of which actors are gone. H3.7 */
 import '../../../actors/trap.ts'
 import * as assert from 'uvu/assert'
 import { openBundle, type BundleParts, readBundle, writeBundle } from '../../../actors/bundle.ts'
@@ -45,7 +45,7 @@ async function compacted(): Promise<Scene> {
   return { traffic, whole: [...before, ...behind], head: traffic.store.head().position }
 }
 
-test('H3.5 a replay checks all that is left, and names every range that is gone', async () => {
+test('H3.7 a replay checks all that is left, and names every range that is gone', async () => {
   const { traffic, whole, head } = await compacted()
   const history = openHistory(traffic.store)
   const gone = whole.filter(({ position }) => history.read(position) === null)
@@ -64,7 +64,7 @@ test('H3.5 a replay checks all that is left, and names every range that is gone'
   }
 })
 
-test('H3.5 a range that is gone as a whole has nothing same; one behind the hole is whole', async () => {
+test('H3.7 a range that is gone as a whole has nothing same; one behind the hole is whole', async () => {
   const { traffic, whole, head } = await compacted()
   const history = openHistory(traffic.store)
   const at = history.positionOf('delivery:reply-run-m1', 1) ?? 0
@@ -78,7 +78,7 @@ test('H3.5 a range that is gone as a whole has nothing same; one behind the hole
   assert.equal([...prunedRanges(history, { from: head - 3, to: head })], [])
 })
 
-test('H3.5 other code still differs where it differs, behind a snapshot too', async () => {
+test('H3.7 other code still differs where it differs, behind a snapshot too', async () => {
   const { traffic, head } = await compacted()
   const history = openHistory(traffic.store)
   const code = { ...ourCode(), hashSnapshot: () => 'another' }
@@ -89,7 +89,7 @@ test('H3.5 other code still differs where it differs, behind a snapshot too', as
   assert.equal([same, counts.context], [0, records])
 })
 
-test('H3.5 a snapshot that is not the recorded state stands for nothing', async () => {
+test('H3.7 a snapshot that is not the recorded state stands for nothing', async () => {
   const { traffic, head } = await compacted()
   const { store } = traffic
   const history = openHistory(store)
@@ -112,7 +112,7 @@ test('H3.5 a snapshot that is not the recorded state stands for nothing', async 
   assert.equal([fault.code, fault.details['position']], ['HISTORY_PRUNED', null])
 })
 
-test('H3.5 a refusal of a state names the oldest that is left, and a cut tells the others', async () => {
+test('H3.7 a refusal of a state names the oldest that is left, and a cut tells the others', async () => {
   const { traffic, head } = await compacted()
   const history = openHistory(traffic.store)
   const oldest = history.positionOf(SESSION, oldestTold(history, SESSION, 1) ?? 0) ?? 0
@@ -136,7 +136,7 @@ test('H3.5 a refusal of a state names the oldest that is left, and a cut tells t
   assert.equal(cutAt(history, kinds, head).untold, [])
 })
 
-test('H3.5 what is under way in a compacted actor may not be all', async () => {
+test('H3.7 what is under way in a compacted actor may not be all', async () => {
   const { traffic, head } = await compacted()
   const history = openHistory(traffic.store)
 
@@ -145,7 +145,7 @@ test('H3.5 what is under way in a compacted actor may not be all', async () => {
   assert.equal([run?.inFlightComplete, run?.inFlight], [true, []])
 })
 
-test('H3.5 bisect and find look at what is left; what may have begun before is pruned', async () => {
+test('H3.7 bisect and find look at what is left; what may have begun before is pruned', async () => {
   const { traffic, head } = await compacted()
   const history = openHistory(traffic.store)
   const oldest = oldestTold(history, SESSION, 1) ?? 0
@@ -177,7 +177,7 @@ test('H3.5 bisect and find look at what is left; what may have begun before is p
   )
 })
 
-test('H3.5 the writer of a value is found behind the hole, or is told to be gone', async () => {
+test('H3.7 the writer of a value is found behind the hole, or is told to be gone', async () => {
   const { traffic, head } = await compacted()
   const history = openHistory(traffic.store)
 
@@ -189,7 +189,7 @@ test('H3.5 the writer of a value is found behind the hole, or is told to be gone
   )
 })
 
-test('H3.5 why --not says pruned where the goal may lie in the hole, and pending is not guessed', async () => {
+test('H3.7 why --not says pruned where the goal may lie in the hole, and pending is not guessed', async () => {
   const { traffic } = await compacted()
   const history = openHistory(traffic.store)
   const asked = [...history.range(1, history.head())].find(({ sends, position }) =>
@@ -212,7 +212,7 @@ test('H3.5 why --not says pruned where the goal may lie in the hole, and pending
   assert.is(explainAbsence(history, kinds, { ...answered, alive: false }).verdict, 'happened')
 })
 
-test('H3.5 open work is what it was, though what tells its end is gone', async () => {
+test('H3.7 open work is what it was, though what tells its end is gone', async () => {
   const traffic = await recordTraffic()
   const head = traffic.store.head().position
   const plain = (position: number): unknown => {
@@ -227,7 +227,7 @@ test('H3.5 open work is what it was, though what tells its end is gone', async (
   assert.equal(openWorkAt(openHistory(traffic.store), head - 5).sends, sends)
 })
 
-test('H3.5 an incident file is cut across holes, is whole in itself, and reads the same', async () => {
+test('H3.7 an incident file is cut across holes, is whole in itself, and reads the same', async () => {
   const { traffic, head } = await compacted()
   const options = {
     id: 'inc-1',
