@@ -111,7 +111,7 @@ function renameSegment(segment: Segment, kinds: Kinds, names: Pseudonyms): Segme
 function renameBase(base: SegmentBase, names: Pseudonyms): SegmentBase {
   const context = names.value(base.state.context)
   const state: SavedState = { ...base.state, context }
-  const hash = stateHash(state.value, state.status, state.context)
+  const hash = stateHash(state)
   return { ...base, stream: names.stream(base.stream) as StreamId, hash, state }
 }
 

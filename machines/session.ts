@@ -166,9 +166,7 @@ const machine = setup({
 
 // Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
 function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): HistoryEntry[] {
-  const kept = history.slice(Math.max(0, history.length + 1 - messagesMax))
-  kept.push(entry)
-  return kept
+  return history.slice(Math.max(0, history.length + 1 - messagesMax)).concat(entry)
 }
 
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {

@@ -2,24 +2,28 @@
  * Canonical JSON: one text for one value, so that equal values have equal digests.
  *
  * Keys stand in the order of their UTF-16 units and `undefined` members are left out. What already
- * stands so is written by the engine itself, which is several times faster. A long list that grew
- * out of one written before keeps the texts of its members: a conversation of some hundred
- * entries is hashed at each step, and each step adds one.
+ * stands so is written by the engine itself, which is several times faster. Who hashes a long list
+ * at each step of its growth may have its members' texts kept from one step to the next.
  */
+import { limits } from './limits.ts'
 
 /**
- * Writes a value as canonical JSON.
- * The value must not be changed afterwards: texts of members of long lists are remembered.
+ * Writes a value as canonical JSON. With `keep` the texts of members of long lists are remembered,
+ * and the value must not be changed afterwards.
  */
-export function canonical(value: unknown): string {
+export function canonical(value: unknown, keep = false): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  if (Array.isArray(value)) return `[${listTexts(value).join(',')}]`
+  if (Array.isArray(value)) {
+    if (keep && value.length >= KEPT_FROM) return `[${keptTexts(value).join(',')}]`
+    if (value.every(isPlain)) return JSON.stringify(value)
+    return `[${value.map((member) => canonical(member)).join(',')}]`
+  }
   if (isInOrder(value)) return JSON.stringify(value)
   let members = ''
   for (const key of Object.keys(value).sort()) {
     const member = (value as Readonly<Record<string, unknown>>)[key]
     if (member === undefined) continue
-    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${canonical(member)}`
+    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${canonical(member, keep)}`
   }
   return `{${members}}`
 }
@@ -45,52 +49,40 @@ function isPlain(value: unknown): boolean {
 interface WrittenList {
   readonly members: readonly unknown[]
   readonly texts: readonly string[]
-  readonly before: object | null // key of the list that this one grew out of
 }
 
 // Shorter lists are not worth the memory. A step adds or drops a member or two at the ends.
 const KEPT_FROM = 16
 const STEPS_BACK = 4
 
-// By the last member: a list that has grown is found by the members before its last.
-const written = new WeakMap<object, WrittenList>()
+const written: WrittenList[] = [] // newest first; strong and few, since weak maps burden the collector
 
-function listTexts(list: readonly unknown[]): readonly string[] {
-  const last = list.at(-1)
-  if (list.length < KEPT_FROM || typeof last !== 'object' || last === null) {
-    return list.map((member) => canonical(member))
-  }
+function keptTexts(list: readonly unknown[]): readonly string[] {
   const ancestor = findAncestor(list)
-  const texts = ancestor === null ? list.map((member) => canonical(member)) : grown(list, ancestor)
-  // Two lists of a line are kept: the one before may be hashed once more, older ones are not.
-  if (ancestor !== null && ancestor.key !== last && ancestor.list.before !== null) {
-    written.delete(ancestor.list.before)
-  }
-  const before = ancestor === null || ancestor.key === last ? null : ancestor.key
-  written.set(last, { members: list, texts, before: before ?? ancestor?.list.before ?? null })
+  const texts = list.map((member, index) => {
+    const known = ancestor?.list.members[index - ancestor.offset] === member ? ancestor : null
+    return known?.list.texts[index - known.offset] ?? canonical(member)
+  })
+  if (ancestor !== null) written.splice(written.indexOf(ancestor.list), 1)
+  else if (written.length >= limits.listTextsKept) written.pop()
+  written.unshift({ members: list, texts })
   return texts
 }
 
 interface Ancestor {
   readonly list: WrittenList
-  readonly key: object // its last member
-  readonly offset: number // of the member's place in the new list against its place there
+  readonly offset: number // of a member's place in the new list against its place there
 }
 
+// A list that has grown is known by the last member that both have.
 function findAncestor(list: readonly unknown[]): Ancestor | null {
-  for (let back = 1; back <= STEPS_BACK; back += 1) {
-    const key = list.at(-back)
-    if (typeof key !== 'object' || key === null) return null
-    const known = written.get(key)
-    if (known === undefined) continue
-    return { list: known, key, offset: list.length - back - (known.members.length - 1) }
+  const ends = list.slice(-STEPS_BACK)
+  for (const known of written) {
+    const last = known.members.at(-1)
+    const at = typeof last === 'object' ? ends.lastIndexOf(last) : -1
+    if (at === -1) continue
+    const place = list.length - ends.length + at
+    return { list: known, offset: place - (known.members.length - 1) }
   }
   return null
-}
-
-function grown(list: readonly unknown[], { list: known, offset }: Ancestor): string[] {
-  return list.map((member, index) => {
-    const text = known.members[index - offset] === member ? known.texts[index - offset] : undefined
-    return text ?? canonical(member)
-  })
 }

@@ -40,7 +40,14 @@ export function bodyRef(salt: Uint8Array, bytes: Uint8Array): string {
   return `b:${createHmac('sha256', salt).update(bytes).digest('hex').slice(0, 20)}`
 }
 
-/** Hashes what an actor is: value, status and context, as 16 hex digits. */
-export function stateHash(value: unknown, status: string, context: unknown): string {
-  return sha256Hex(`${canonical(value)}\n${status}\n${canonical(context)}`).slice(0, 16)
+/**
+ * Hashes what an actor is: value, status and context, as 16 hex digits. `keep`: it will be hashed
+ * again after its next step (canonical.ts).
+ */
+export function stateHash(
+  { value, status, context }: { value: unknown; status: string; context: unknown },
+  keep = false,
+): string {
+  const text = `${canonical(value)}\n${status}\n${canonical(context, keep)}`
+  return sha256Hex(text).slice(0, 16)
 }

@@ -139,20 +139,7 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   const body = value.subarray(RECORD_HEADER_BYTES)
   const input = digestInput(previousHash, position, format, body)
   if (crc32(input) !== value.readUInt32BE(1)) throw corruptRecord(position, 'checksum differs')
-  if (format === RECORD) {
-    let hash: Uint8Array | null = null
-    return {
-      pruned: false,
-      previousHash,
-      // Most readers never ask, and it takes longer than all the rest of a short record.
-      get hash() {
-        hash ??= sha256(digestInput(previousHash, position, format, body))
-        return hash
-      },
-      body,
-      ...unpackBody(position, body),
-    }
-  }
+  if (format === RECORD) return new Unsealed(position, previousHash, body)
   if (format === TOMBSTONE) {
     const place = unpackBody(position, body.subarray(HASH_BYTES))
     return { pruned: true, previousHash, hash: body.subarray(0, HASH_BYTES), body, ...place }
@@ -160,6 +147,34 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   throw new GatewayError('RECORD_FORMAT', `record #${position}: unknown format ${format}`, {
     position,
   })
+}
+
+// A class, since an object with a getter of its own lives until the next full collection. Most
+// readers never ask for the hash, and it takes longer than all the rest of a short record.
+class Unsealed implements UnsealedRecord {
+  readonly pruned = false
+  readonly previousHash: Uint8Array
+  readonly streamNumber: number
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly body: Uint8Array
+  #position: number
+  #hash: Uint8Array | null = null
+
+  constructor(position: number, previousHash: Uint8Array, body: Uint8Array) {
+    const { streamNumber, version, fields } = unpackBody(position, body)
+    this.previousHash = previousHash
+    this.streamNumber = streamNumber
+    this.version = version
+    this.fields = fields
+    this.body = body
+    this.#position = position
+  }
+
+  get hash(): Uint8Array {
+    this.#hash ??= sha256(digestInput(this.previousHash, this.#position, RECORD, this.body))
+    return this.#hash
+  }
 }
 
 function unpackBody(

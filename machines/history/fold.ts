@@ -9,7 +9,7 @@ import type { AnyMachineSnapshot } from 'xstate'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { hashSnapshot } from '../step.ts'
+import { hashSnapshotOnce } from '../step.ts'
 import { untold } from './holes.ts'
 import { type Base, type History, kindOf, type Kinds } from './source.ts'
 
@@ -81,7 +81,7 @@ function foldBehind(
     snapshot = stepper.step(snapshot, record.event, record.at).snapshot
     folded += 1
   }
-  const hash = hashSnapshot(snapshot)
+  const hash = hashSnapshotOnce(snapshot)
   return {
     snapshot,
     version,
@@ -105,7 +105,7 @@ function findBase(
   for (; base !== null; base = history.base(stream, base.version - 1)) {
     if (!usable(base) || base.hash !== history.stateHash(stream, base.version)) continue
     const snapshot = stepper.restore(base.state)
-    if (hashSnapshot(snapshot) === base.hash) return { snapshot, version: base.version }
+    if (hashSnapshotOnce(snapshot) === base.hash) return { snapshot, version: base.version }
   }
   return null
 }

@@ -81,8 +81,7 @@ export function isMissingBetween(history: History, stream: StreamId, span: Span)
 export function standingBase(history: History, stream: StreamId, atVersion: number): Base | null {
   let base = history.base(stream, atVersion)
   for (; base !== null; base = history.base(stream, base.version - 1)) {
-    const { value, status, context } = base.state
-    const isOwn = stateHash(value, status, context) === base.hash
+    const isOwn = stateHash(base.state) === base.hash
     if (isOwn && history.stateHash(stream, base.version) === base.hash) return base
   }
   return null

@@ -18,7 +18,7 @@ import {
   type OpenWork,
   waitKey,
 } from '../projections/open-work.ts'
-import { hashSnapshot, saveSnapshot } from '../step.ts'
+import { hashSnapshotOnce, saveSnapshot } from '../step.ts'
 import { foldStream } from './fold.ts'
 import { openWorkAt } from './open.ts'
 import { type Base, byStream, type History, type Kinds } from './source.ts'
@@ -110,7 +110,7 @@ function baseBefore(
   if (version === 0) return []
   const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version })
   const position = history.positionOf(stream, version) ?? 0
-  const hash = hashSnapshot(snapshot)
+  const hash = hashSnapshotOnce(snapshot)
   return [{ stream, version, position, code, hash, state: saveSnapshot(snapshot) }]
 }
 

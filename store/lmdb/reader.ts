@@ -174,17 +174,30 @@ export function storedRecord(
   stream: string,
   record: UnsealedRecord,
 ): StoredRecord {
-  const { version, fields, previousHash, body } = record
-  return {
-    position,
-    stream,
-    version,
-    fields,
-    get hash() {
-      return record.hash
-    },
-    previousHash,
-    body,
+  return new Stored(position, stream, record)
+}
+
+class Stored implements StoredRecord {
+  readonly position: number
+  readonly stream: string
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly previousHash: Uint8Array
+  readonly body: Uint8Array
+  #record: UnsealedRecord
+
+  constructor(position: number, stream: string, record: UnsealedRecord) {
+    this.position = position
+    this.stream = stream
+    this.version = record.version
+    this.fields = record.fields
+    this.previousHash = record.previousHash
+    this.body = record.body
+    this.#record = record
+  }
+
+  get hash(): Uint8Array {
+    return this.#record.hash
   }
 }
 
