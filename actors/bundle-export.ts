@@ -1,8 +1,8 @@
 /**
  * Cutting an incident file out of a journal, and taking more out of one that exists.
  *
- * Records go in whole, byte for byte, whatever the tier: bodies are named by refs, so leaving them
- * out or masking them changes no record, no hash and no state (K1).
+ * Records go in whole, byte for byte: bodies are named by refs, so leaving them out or masking them
+ * changes no record, no hash and no state (K1). Only pseudonyms do (bundle-rename.ts).
  */
 import { cutSegment, type Segment, type SegmentBase } from '../machines/history/segment.ts'
 import type { History } from '../machines/history/source.ts'
@@ -18,6 +18,7 @@ import {
   TIERS,
 } from '../protocol/history/incident.ts'
 import { addCounts, maskBytes, type MaskCounts, maskText } from '../protocol/history/mask.ts'
+import { refsIn } from '../protocol/history/refs.ts'
 import { quote, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
@@ -25,6 +26,7 @@ import { BUNDLE_SCHEMA } from '../store/bundle.ts'
 import type { BundleLink } from '../store/bundle-records.ts'
 import type { StoredRecord, StoreReader } from '../store/contract.ts'
 import type { BundleBody, BundleParts, BundleProofs } from './bundle.ts'
+import { renameBundle } from './bundle-rename.ts'
 import { openHistory } from './history.ts'
 
 /** What to cut, and what to say of it. */
@@ -40,6 +42,8 @@ export interface ExportOptions {
   readonly code: string // identity of this code, whose states the bases are
   readonly tool: string // version that writes
   readonly madeAt: number // ms since epoch
+  /** A key to forget: below the full tier names of people become pseudonyms. Default: they stay. */
+  readonly pseudonymKey?: Uint8Array
   /** The stored code of an identity, where it is to be carried along. */
   readonly codeOf?: (id: string) => Uint8Array | null
   /** Proves that records are in the journal. */
@@ -57,13 +61,13 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
   const takes = (stream: string): boolean => globs?.some((glob) => glob.test(stream)) ?? true
   const records = takeRecords(reader, from, to, takes)
   const history = openHistory(reader)
-  const cut = cutSegment(history, kinds, { from, to, code, takes })
+  const cut = cutSegment(history, kinds, { from, to, code, takes, partly: true })
   const segment: Segment = { ...cut, bases: [...cut.bases, ...basesInside(history, cut)] }
   const raw = rawBodies(reader, segment.records)
   const { bodies, withheld, found } = lower(raw.bodies, tier)
   const notes = lowerNotes(options.notes, tier)
   const codes = [...new Set(segment.records.map((record) => record.code))]
-  return {
+  const parts: BundleParts = {
     manifest: manifestOf(reader, options, {
       codes,
       streams: namesOf(records),
@@ -83,6 +87,13 @@ export function cutBundle(reader: StoreReader, options: ExportOptions): BundlePa
     code: codeArchives(codes, options.codeOf),
     proofs: options.proofsOf?.(records.map(({ position }) => position)) ?? null,
   }
+  return renamed(parts, options.pseudonymKey)
+}
+
+function renamed(parts: BundleParts, key: Uint8Array | undefined): BundleParts {
+  const { tier, names } = parts.manifest
+  const isDue = key !== undefined && tier !== 'full' && names !== 'pseudonyms'
+  return isDue ? renameBundle(parts, kinds, key) : parts
 }
 
 // A stream whose first records were compacted away inside the range stands on the snapshot that
@@ -202,12 +213,7 @@ function rawBodies(reader: StoreReader, records: readonly JournalRecord[]): RawB
 /** Lists the refs that records name, each once, in their order. */
 export function refsOf(records: Iterable<JournalRecord>): Set<string> {
   const refs = new Set<string>()
-  const look = (value: unknown): void => {
-    if (typeof value === 'string') {
-      if (/^b:[\w-]{1,64}$/.test(value)) refs.add(value)
-    } else if (typeof value === 'object' && value !== null) Object.values(value).forEach(look)
-  }
-  for (const { event, effects, sends } of records) look([event, effects, sends])
+  for (const { event, effects, sends } of records) refsIn([event, effects, sends], refs)
   return refs
 }
 
@@ -250,10 +256,15 @@ function lowerNotes(
 }
 
 /**
- * Takes bodies out of a bundle, or masks them. Records, states and proofs stay as they are.
+ * Takes bodies out of a bundle, or masks them. Records, states and proofs stay as they are, but
+ * where a key is given: then names become pseudonyms as in an export.
  * @throws {GatewayError} USAGE: the tier asked for is no lower one.
  */
-export function redactBundle(parts: BundleParts, tier: Tier): BundleParts {
+export function redactBundle(
+  parts: BundleParts,
+  tier: Tier,
+  pseudonymKey?: Uint8Array,
+): BundleParts {
   const { manifest } = parts
   if (TIERS.indexOf(tier) > TIERS.indexOf(manifest.tier)) {
     const text = `--bodies: ${quote(manifest.tier)} can only be lowered, got ${quote(tier)}`
@@ -269,10 +280,11 @@ export function redactBundle(parts: BundleParts, tier: Tier): BundleParts {
     masked: addCounts(before.masked, addCounts(found, notes.found)),
   }
   const title = tier === 'full' ? manifest.title : maskText(manifest.title).text
-  return {
+  const lowered = {
     ...parts,
     manifest: { ...manifest, tier, title, redaction },
     bodies,
     notes: notes.notes,
   }
+  return renamed(lowered, pseudonymKey)
 }

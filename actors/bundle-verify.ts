@@ -29,6 +29,7 @@ export interface VerifyReport {
   readonly hashes: number // recomputed
   readonly chain: Pick<ChainReport, 'linked' | 'bridged'>
   readonly names: number // streams confirmed by what other records say
+  readonly pseudonyms: boolean // stand for names: its hashes are its own, and no journal's
   readonly head: 'holds' | 'elsewhere' // the head of its journal is the last record here, or is not
   readonly stateHashes: Omit<StateReport, 'differences'>
   readonly differences: StateReport['differences']
@@ -70,6 +71,7 @@ export function verifyBundle(bundle: Bundle, { code, checkProofs }: VerifyOption
     hashes: chain.records.length,
     chain: { linked: links.linked, bridged: links.bridged },
     names: names.confirmed,
+    pseudonyms: manifest.names === 'pseudonyms',
     head: head.standing,
     stateHashes,
     differences,

@@ -4,17 +4,20 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
+import type { ChannelContext } from '../machines/channel.ts'
 import {
   type ChannelOpenParams,
+  type CodeTellParams,
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
-import type { OpenWork } from '../machines/projections/open-work.ts'
+import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
+import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
@@ -22,6 +25,7 @@ import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
+import { SenderCodes, tellCode } from './sender-codes.ts'
 import type { Services } from './services.ts'
 
 /** One configured channel. */
@@ -118,7 +122,12 @@ function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record
   return Object.fromEntries(ages)
 }
 
-function driversOf(find: Find, gate: Gate, house: House): Map<string, Driver> {
+function driversOf(find: Find, gate: Gate, house: House): ReadonlyMap<string, Driver> {
+  const ready = ({ params }: Effect): Promise<void> | null => {
+    const channel = find(String(params['channel']))
+    return channel === null ? null : gate.passage(channel.link, house.services)
+  }
+
   return new Map<string, Driver>([
     [
       'channel.open',
@@ -129,13 +138,18 @@ function driversOf(find: Find, gate: Gate, house: House): Map<string, Driver> {
     ],
     ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
     [
+      'code.tell',
+      {
+        visible: isVisible('code.tell'),
+        ready,
+        run: ({ params }) => tellSender(find, params as unknown as CodeTellParams),
+      },
+    ],
+    [
       'message.deliver',
       {
         visible: isVisible('message.deliver'),
-        ready: ({ params }) => {
-          const channel = find(String(params['channel']))
-          return channel === null ? null : gate.passage(channel.link, house.services)
-        },
+        ready,
         run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
       },
     ],
@@ -161,6 +175,7 @@ async function startAll(
 interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
+  readonly codes: SenderCodes
   readonly state: () => ChannelState
   readonly link: Link
 }
@@ -168,17 +183,18 @@ interface Channel {
 function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: House): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
+  const codes = new SenderCodes(services.chance)
   const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
 
   async function received(message: InboundMessage): Promise<void> {
-    const { messageId } = message
+    const key = inboundKey(message)
     hear(link, services.clock.monotonic())
-    if (arriving.has(messageId) || work.inbound.get(setup.name)?.has(messageId)) return
-    arriving.add(messageId)
+    if (arriving.has(key) || work.inbound.get(setup.name)?.has(key)) return
+    arriving.add(key)
     try {
       await take(message)
     } finally {
-      arriving.delete(messageId)
+      arriving.delete(key)
     }
   }
 
@@ -202,6 +218,10 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
       ...defaults(),
+      ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
+        ...message,
+        at: services.clock.now(),
+      }),
     }
     const cause = `ext:${setup.name}:${messageId}`
     const record = await registry.offer(stream, { event, cause, correlationId, bodies: [body] })
@@ -210,18 +230,28 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
   }
 
   const link = makeLink()
-  const { clock } = services
-  function heard(): void {
-    link.proves = true
-    hear(link, clock.monotonic())
+  return {
+    setup,
+    link,
+    codes,
+    adapter: setup.open({ received, ...signsOf(setup.name, link, house) }),
+    state: () => readState(registry, stream, link, services),
   }
-  function dropped(reason: string): void {
-    setLink(link, false)
-    tellDropped(setup.name, reason, house)
-  }
+}
 
-  const adapter = setup.open({ received, heard, dropped })
-  return { setup, link, adapter, state: () => readState(registry, stream, link, services) }
+// What an adapter tells of its link.
+function signsOf(name: string, link: Link, house: House): Pick<ChannelHost, 'heard' | 'dropped'> {
+  const { clock } = house.services
+  return {
+    heard: () => {
+      link.proves = true
+      hear(link, clock.monotonic())
+    },
+    dropped: (reason) => {
+      setLink(link, false)
+      tellDropped(name, reason, house)
+    },
+  }
 }
 
 // A channel that is set aside takes part in nothing; the house stands without it.
@@ -292,6 +322,14 @@ async function closeLink(find: Find, name: unknown): Promise<Outcome> {
     await channel.adapter.close()
   }
   return { type: 'effect.done' }
+}
+
+async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome> {
+  const channel = find(telling.channel)
+  if (channel === null) {
+    return { type: 'effect.failed', class: 'unconfigured', retryable: false, sent: 'no' }
+  }
+  return tellCode(telling, channel.codes, channel.adapter)
 }
 
 async function deliver(

@@ -13,13 +13,14 @@ import type { Kinds } from '../machines/history/source.ts'
 import type { Code } from '../machines/history/take.ts'
 import { stepTrap } from '../machines/step.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import { Guest, loadGiven, shutDoors } from './code-guest.ts'
 import {
   type Answer,
   type CodeFiles,
   formatMessage,
-  parseMessage,
+  parseQuestion,
   type Question,
 } from './code-wire.ts'
 import { installTrap } from './trap.ts'
@@ -37,17 +38,30 @@ let pending: readonly JournalRecord[] = []
 installTrap()
 process.on('disconnect', () => exit(0))
 process.on('message', (message) => {
-  void answer(message).then((said) => send?.(formatMessage(said)))
+  void answer(message).then((said) => send?.(formatOrFault(said)))
 })
 shutDoors()
 
 async function answer(message: unknown): Promise<Answer> {
   try {
-    return await reply(parseMessage(message) as Question)
+    return await reply(parseQuestion(message))
   } catch (thrown) {
-    const { code, message: text } = toGatewayError(thrown)
-    return { t: 'fault', code, message: text }
+    return faultOf(thrown)
   }
+}
+
+// What the guest made may be too large, or nothing that can be written.
+function formatOrFault(said: Answer): Uint8Array {
+  try {
+    return formatMessage(said)
+  } catch (thrown) {
+    return formatMessage(faultOf(thrown))
+  }
+}
+
+function faultOf(thrown: unknown): Answer {
+  const { code, message } = toGatewayError(thrown)
+  return { t: 'fault', code, message: message.slice(0, limits.recordBytesMax) }
 }
 
 async function reply(question: Question): Promise<Answer> {
@@ -70,8 +84,14 @@ async function reply(question: Question): Promise<Answer> {
     case 'fork':
       return { t: 'forked', rerun: rerunSegment(question.segment, replayer.code, question.plan) }
     case 'explore':
-      return { t: 'explored', ...exploreSampled(question.segment, replayer.code, question.plan) }
+      return explore(replayer, question)
   }
+}
+
+function explore({ code }: Replayer, asked: Extract<Question, { t: 'explore' }>): Answer {
+  const { exploration, samples } = exploreSampled(asked.segment, code, asked.plan)
+  const shown = samples.map(({ violation, segment: { records } }) => ({ violation, records }))
+  return { t: 'explored', exploration, samples: shown }
 }
 
 function takePending(from: Replayer): Answer {

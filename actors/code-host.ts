@@ -10,16 +10,17 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Difference } from '../machines/history/replay.ts'
-import type { Base, History } from '../machines/history/source.ts'
+import { standingBase } from '../machines/history/holes.ts'
+import type { History } from '../machines/history/source.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
+import { checkDifferences, checkNeeded, parseAnswer } from './code-answer.ts'
 import {
   type Answer,
   type CodeFiles,
   formatMessage,
   type Needed,
-  parseMessage,
   type Question,
 } from './code-wire.ts'
 import type { Clock } from './services.ts'
@@ -116,7 +117,7 @@ function packageFolders(): string[] {
 /** One question at a time, each with a deadline. */
 class Conversation {
   #child: ChildProcess
-  #id: string
+  readonly id: string
   #clock: Clock
   #answerMs: number
   #ended: Promise<unknown>
@@ -125,7 +126,7 @@ class Conversation {
 
   constructor(child: ChildProcess, id: string, clock: Clock, answerMs: number) {
     this.#child = child
-    this.#id = id
+    this.id = id
     this.#clock = clock
     this.#answerMs = answerMs
     this.#ended = once(child, 'exit')
@@ -145,8 +146,8 @@ class Conversation {
     const message = await new Promise<unknown>((answered, failed) => {
       const answerMs = this.#answerMs * patience
       const cancel = this.#clock.after(answerMs, () => {
-        const text = `code ${this.#id}: no answer for ${answerMs} ms`
-        this.#gone = new GatewayError('TIMEOUT', text, { code: this.#id })
+        const text = `code ${this.id}: no answer for ${answerMs} ms`
+        this.#gone = new GatewayError('TIMEOUT', text, { code: this.id })
         this.#child.kill('SIGKILL')
         this.#settle?.(null, this.#gone)
       })
@@ -160,18 +161,18 @@ class Conversation {
         if (error !== null) this.#end(error.message)
       })
     })
-    return parseMessage(message) as Answer
+    return parseAnswer(this.id, message)
   }
 
   async close(): Promise<void> {
-    this.#gone ??= new GatewayError('INTERNAL', `code ${this.#id}: closed`)
+    this.#gone ??= new GatewayError('INTERNAL', `code ${this.id}: closed`)
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.kill('SIGKILL')
     await this.#ended
   }
 
   #end(why: string): void {
-    this.#gone ??= new GatewayError('INTERNAL', `code ${this.#id}: its process ${why}`)
+    this.#gone ??= new GatewayError('INTERNAL', `code ${this.id}: its process ${why}`)
     this.#settle?.(null, this.#gone)
   }
 }
@@ -183,6 +184,7 @@ async function replayThere(
 ): Promise<readonly (Difference | null)[]> {
   let answer = await conversation.ask({ t: 'take', records })
   if (answer.t === 'need') {
+    checkNeeded(conversation.id, answer.streams, records)
     for (const needed of answer.streams) {
       const said = await conversation.ask(seedOf(history, needed))
       if (said.t === 'fault') throw new GatewayError(said.code, said.message)
@@ -191,7 +193,7 @@ async function replayThere(
   }
   if (answer.t === 'fault') throw new GatewayError(answer.code, answer.message)
   if (answer.t !== 'taken') throw new GatewayError('INTERNAL', `code: unexpected ${answer.t}`)
-  return answer.differences
+  return checkDifferences(conversation.id, answer.differences, records)
 }
 
 // All records of the stream so far; where some were compacted away, the newest base behind them.
@@ -200,7 +202,7 @@ function seedOf(history: History, { stream, version }: Needed): Question {
     return { t: 'seed', stream, version, base: null, records: upTo(history, stream, 1, version) }
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
-    const base: Base | null = history.base(stream, version)
+    const base = standingBase(history, stream, version)
     if (base === null) throw error
     const records = upTo(history, stream, base.version + 1, version)
     return { t: 'seed', stream, version, base, records }

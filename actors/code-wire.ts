@@ -8,7 +8,7 @@
  *   fork     a stretch, to be run again                       -> forked
  *   explore  a stretch, to be crashed                         -> explored
  *
- * Any answer may be a fault instead.
+ * Any answer may be a fault instead. Answers are a stranger's: `code-answer.ts` reads them.
  */
 import type { Exploration, ExplorePlan, ExploreSample } from '../machines/history/explore.ts'
 import type { Rerun } from '../machines/history/fork.ts'
@@ -53,9 +53,14 @@ export type Answer =
   | {
       readonly t: 'explored'
       readonly exploration: Exploration
-      readonly samples: readonly ExploreSample[]
+      readonly samples: readonly SampleRecords[]
     }
   | { readonly t: 'fault'; readonly code: ErrorCode; readonly message: string }
+
+/** A violation with the records that show it; what they stand on is the stretch's. */
+export interface SampleRecords extends Pick<ExploreSample, 'violation'> {
+  readonly records: readonly JournalRecord[]
+}
 
 /** A stream whose state up to a version is needed before a replay can go on. */
 export interface Needed {
@@ -70,13 +75,13 @@ export function formatMessage(message: Question | Answer): Uint8Array {
   return bytes
 }
 
-/** Decodes a message. @throws {GatewayError} PAYLOAD_TOO_LARGE, RECORD_FORMAT */
-export function parseMessage(message: unknown): Question | Answer {
+/** Decodes a question; it is ours. @throws {GatewayError} PAYLOAD_TOO_LARGE, RECORD_FORMAT */
+export function parseQuestion(message: unknown): Question {
   if (!(message instanceof Uint8Array)) {
     throw new GatewayError('RECORD_FORMAT', 'code: expected bytes')
   }
   assertSize(message)
-  return unpack(message) as Question | Answer
+  return unpack(message) as Question
 }
 
 function assertSize({ byteLength }: Uint8Array): void {

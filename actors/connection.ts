@@ -28,6 +28,7 @@ import type { JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
+import { Guard } from './guard.ts'
 import type { Subscriber } from './hub.ts'
 import type { Peer } from './peer.ts'
 import type { Cancel } from './services.ts'
@@ -47,7 +48,9 @@ export class Connection implements Subscriber {
   #house: ConnectionHouse
   #phase: Phase = 'waiting'
   #caller: Caller | null = null
+  #guard: Guard
   #outstanding = 0
+  #inFlight = new Set<string>() // Ids that carry a correlation of the client's own.
   #seq = 0
   #cancelDeadline: Cancel
   #challenge: Challenge | null
@@ -61,6 +64,7 @@ export class Connection implements Subscriber {
     this.#link = link
     this.#peer = peer
     this.#house = house
+    this.#guard = new Guard(socket, link, clock)
     this.#cancelDeadline = clock.after(limits.connectDeadlineMs, () => this.#expire())
     socket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary))
     socket.on('error', (error) => this.#failed(error))
@@ -119,6 +123,11 @@ export class Connection implements Subscriber {
     this.#socket.close(code, reason)
   }
 
+  /** Looks whether a frame stands half sent; called from time to time. */
+  look(): void {
+    this.#guard.look(this.admitted)
+  }
+
   terminate(): void {
     this.#socket.terminate()
   }
@@ -126,30 +135,28 @@ export class Connection implements Subscriber {
   /** Ends the socket of a device that may not stay; what it still sends is not read. */
   expel(reason: string): void {
     // In the next turn: the answer to a device that did this to itself leaves first.
-    setImmediate(() => {
-      this.#phase = 'closed'
-      this.#house.hub.remove(this)
-      this.#socket.close(1008, reason)
-      this.#house.services.clock.after(limits.expelGraceMs, () => this.#socket.terminate())
-    })
+    setImmediate(() => this.#drop(1008, reason, limits.expelGraceMs))
   }
 
   // A reader that does not read costs a bounded amount of memory, then its socket.
   #write(text: string): void {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > limits.connectionBufferBytesMax) {
-      const bytes = socket.bufferedAmount
-      this.#house.services.log.warn('websocket closed: slow reader', {
-        connectionId: this.id,
-        bytes,
-      })
-      this.#phase = 'closed'
-      socket.terminate()
-      return
+    const { bufferedAmount: bytes } = socket
+    if (bytes > 0 && bytes + text.length > limits.connectionBufferBytesMax) {
+      const { log } = this.#house.services
+      log.warn('websocket closed: slow reader', { connectionId: this.id, bytes })
+      return this.#drop(1013, 'slow reader: resume from the last position')
     }
     this.#cork()
     socket.send(text)
+  }
+
+  // What has not left is not sent again: a client resumes from what it saw.
+  #drop(code: number, reason: string, graceMs?: number): void {
+    this.#phase = 'closed'
+    this.#house.hub.remove(this)
+    this.#guard.end(code, reason, graceMs)
   }
 
   // The frames of one turn leave in one write: answers to one commit come in bursts.
@@ -168,8 +175,8 @@ export class Connection implements Subscriber {
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    if (this.#phase === 'closed') return
-    if (isBinary) return this.#socket.close(1003, 'text frames only')
+    if (this.#phase === 'closed' || this.#guard.ended) return
+    if (isBinary) return this.#drop(1003, 'text frames only')
     let id = ''
     try {
       const frame = parseRequest(data.toString('utf8'))
@@ -188,7 +195,7 @@ export class Connection implements Subscriber {
       this.#house.services.log.error('request failed', {
         connectionId: this.id,
         id,
-        error: error.stack,
+        error,
       })
     }
     this.#answer(formatFault(id, error))
@@ -201,7 +208,7 @@ export class Connection implements Subscriber {
     this.#phase = 'closed'
     this.#house.refused(address, code)
     this.#house.services.log.warn('websocket refused', { address, code, reason })
-    this.#socket.close(1008, code)
+    this.#guard.end(1008, code)
   }
 
   #expire(): void {
@@ -236,6 +243,7 @@ export class Connection implements Subscriber {
     if (answer.kind === 'challenge') return this.#challengeAgain(id, answer.why)
     const { admission, deviceToken } = answer
     const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
+    house.seat(this, admission)
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller
     if (this.#phase !== 'judging') return caller.close(1006, 'gone before it was admitted')
@@ -274,7 +282,7 @@ export class Connection implements Subscriber {
       code,
       error,
     })
-    this.#socket.close(1011, code)
+    this.#drop(1011, code)
   }
 
   // The hub is joined before the answer leaves: nothing can happen between the two unseen.
@@ -307,22 +315,23 @@ export class Connection implements Subscriber {
   }
 
   #serve(frame: RequestFrame): void {
+    this.#guard.request()
     const command = parseSeedRequest(frame)
     const caller = this.#caller
     if (caller === null || this.#outstanding >= limits.outstandingRequestsMax) {
       const text = `${this.#outstanding} requests are outstanding on this connection, wait for answers`
       throw new GatewayError('UNAVAILABLE', text)
     }
-    this.#outstanding += 1
+    this.#begin(frame)
     caller
       .handle(command, `req:${this.id}:${frame.id}`)
       .then(
         (payload) => {
-          this.#outstanding -= 1
+          this.#finish(frame)
           return this.#answer(formatResult(frame.id, payload))
         },
         (error: unknown) => {
-          this.#outstanding -= 1
+          this.#finish(frame)
           return this.#fault(frame.id, toGatewayError(error))
         },
       )
@@ -330,9 +339,26 @@ export class Connection implements Subscriber {
       .catch((error: unknown) => this.#fault(frame.id, toGatewayError(error)))
   }
 
+  // Two answers under one id could not be told apart. A bare method name is no id of the client's
+  // own: clients of the specification's dialect may have several of it in flight.
+  #begin({ id }: RequestFrame): void {
+    if (this.#inFlight.has(id)) {
+      const details = { path: 'id' }
+      throw new GatewayError('INVALID_REQUEST', 'frame.id: a request with it is in flight', details)
+    }
+    if (id.includes('#')) this.#inFlight.add(id)
+    this.#outstanding += 1
+  }
+
+  #finish({ id }: RequestFrame): void {
+    this.#inFlight.delete(id)
+    this.#outstanding -= 1
+  }
+
   #failed(error: Error): void {
     const { log } = this.#house.services
     log.warn('websocket error', { connectionId: this.id, error: error.message })
+    this.#guard.end(1002, '') // ws has closed it with the fitting code; this bounds the goodbye.
     if (this.#caller === null) this.#house.refused(this.#peer.address, 'FRAME_INVALID')
   }
 

@@ -13,10 +13,12 @@ import type { JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { Origin } from './caller.ts'
 import { Connection } from './connection.ts'
+import { ControlWrites } from './control-writes.ts'
 import { type Answer, Gatekeeper, type GatekeeperSetup, type Knock } from './gatekeeper.ts'
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
 import type { Peer } from './peer.ts'
+import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
 
@@ -30,6 +32,8 @@ export interface ConnectionHouse {
   readonly epoch: number
   readonly knock: (knock: Knock) => Promise<Answer>
   readonly refused: (address: string, code: string) => void
+  /** Gives an admitted connection its place. @throws {GatewayError} UNAVAILABLE */
+  readonly seat: (connection: Connection, admission: Admission) => void
   readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
   readonly handle: (command: Command, origin: Origin) => unknown
 }
@@ -49,18 +53,26 @@ const ENDS_SOCKETS: ReadonlySet<string> = new Set(['device.revoked', 'device.rot
 /** Keeps every open socket. */
 export class Connections {
   #house: ConnectionHouse
-  #open = new Set<Connection>()
+  #open = new Map<Connection, Place>()
+  #places = new Places()
   #refusals: Refusals
   #nextTick: Cancel = () => {}
+  #nextLook: Cancel = () => {}
   #stopped = false
 
   constructor(setup: ConnectionsSetup) {
     this.#refusals = new Refusals(setup)
+    const writes = new ControlWrites(setup.services.clock)
     const gatekeeper = new Gatekeeper(setup)
     this.#house = {
       ...setup,
       knock: (knock) => gatekeeper.knock(knock),
       refused: (address, code) => this.#refusals.count(address, code),
+      seat: (connection, admission) => this.#open.get(connection)?.seat(admission),
+      handle: (command, origin) => {
+        writes.count(command.method, origin.caller.admission.deviceId)
+        return setup.handle(command, origin)
+      },
       presence: (connectionId, { deviceId, role }, online) => {
         if (this.#stopped) return
         const ts = setup.services.clock.now()
@@ -68,17 +80,21 @@ export class Connections {
       },
     }
     this.#tickLater()
+    this.#lookLater()
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#places.size
   }
 
   /** Open sockets that have not been admitted yet. */
   get waiting(): number {
-    let waiting = 0
-    for (const connection of this.#open) if (!connection.admitted) waiting += 1
-    return waiting
+    return this.#places.waiting
+  }
+
+  /** Why an address may not open one more socket now; null: it may. */
+  refusal(origin: { address: string; loopback: boolean }): string | null {
+    return this.#places.refusal(origin)
   }
 
   /** Counts a socket that was refused before it became one. */
@@ -89,7 +105,9 @@ export class Connections {
   /** Takes an upgraded socket and the byte stream beneath it. */
   take(socket: WebSocket, link: Duplex, peer: Peer): void {
     const connection = new Connection(socket, link, peer, this.#house)
-    this.#open.add(connection)
+    const place = this.#places.take(peer)
+    this.#open.set(connection, place)
+    link.once('close', () => place.leave())
     void connection.ended.finally(() => this.#open.delete(connection))
   }
 
@@ -97,7 +115,7 @@ export class Connections {
   committed({ stream, event, ignored }: JournalRecord): void {
     if (!ENDS_SOCKETS.has(event.type) || ignored !== null) return
     const deviceId = streamName(stream)
-    for (const connection of this.#open) {
+    for (const connection of this.#open.keys()) {
       if (connection.deviceId === deviceId) connection.expel(event.type)
     }
   }
@@ -106,16 +124,24 @@ export class Connections {
   async close(graceMs: number): Promise<void> {
     this.#stopped = true
     this.#nextTick()
+    this.#nextLook()
     this.#refusals.stop()
-    const open = [...this.#open]
+    const open = [...this.#open.keys()]
     for (const connection of open) connection.close(1012, 'gateway stops')
     const ended = Promise.all(open.map((connection) => connection.ended))
     const patience = new Promise<void>((resolve) => {
       this.#house.services.clock.after(graceMs, resolve)
     })
     await Promise.race([ended, patience])
-    for (const connection of this.#open) connection.terminate()
+    for (const connection of this.#open.keys()) connection.terminate()
     await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))])
+  }
+
+  #lookLater(): void {
+    this.#nextLook = this.#house.services.clock.after(limits.halfFrameLookMs, () => {
+      for (const connection of this.#open.keys()) connection.look()
+      this.#lookLater()
+    })
   }
 
   #tickLater(): void {

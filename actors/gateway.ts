@@ -260,6 +260,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     {
       connections,
       log: services.log,
+      clock: services.clock,
       probes: house.surroundings.probes,
       lists: house.surroundings.lists,
     },

@@ -5,6 +5,7 @@
  */
 import type { Base, History } from '../machines/history/source.ts'
 import type { SavedState } from '../machines/step.ts'
+import { savedOpenWork } from './projector.ts'
 import { pack, unpack } from '../protocol/codec.ts'
 import type { StreamId } from '../protocol/ids.ts'
 import { type JournalRecord, parseRecord } from '../protocol/record.ts'
@@ -40,6 +41,7 @@ export function openHistory(store: StoreReader): History {
     },
     streams: () => store.streams() as Iterable<StreamId>,
     base: (stream, atVersion) => readBase(store, stream, atVersion),
+    openWork: (position) => savedOpenWork(store, position),
   }
 }
 

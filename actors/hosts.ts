@@ -15,9 +15,10 @@ export interface DoorLists {
   readonly allowedHosts: readonly string[] // with their port where it is not ours
 }
 
-/** A status line and why, for the log. */
+/** How a request is refused: status line, further header lines, and why, for the log. */
 export interface Refusal {
   readonly status: string
+  readonly headers?: string // each line ends with CR LF
   readonly reason: string
 }
 
@@ -34,7 +35,7 @@ export function judgeHead(
   lists: DoorLists,
   port: number,
 ): Refusal | null {
-  if (!url.startsWith('/')) return { status: BAD_REQUEST, reason: 'the request names no path' }
+  if (!/^\/(?!\/)/.test(url)) return { status: BAD_REQUEST, reason: 'the target is no path' }
   if (carriesSecret(url)) {
     return { status: BAD_REQUEST, reason: 'a credential has no place in a URL' }
   }

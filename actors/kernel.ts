@@ -19,6 +19,7 @@ import type { Services } from './services.ts'
 import { formatSnapshot } from './stream.ts'
 import { openSupervisor, type Supervisor } from './supervisor.ts'
 import { openTimers, type Timers } from './timers.ts'
+import { keepTrace } from './traces.ts'
 import { isTrapped } from './trap.ts'
 
 export interface Recovered {
@@ -114,7 +115,7 @@ async function compact(
   await projector.checkpoint()
   const { snapshot, version } = registry.actor(stream)
   await store.putSnapshot(stream, version, formatSnapshot(snapshot, code))
-  return store.compact(stream, version)
+  return store.compact(stream, version, keepTrace)
 }
 
 interface Parts {

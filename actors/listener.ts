@@ -4,7 +4,7 @@
  * Host, Origin and URL are judged before any state is made, for HTTP and for upgrades alike
  * (hosts.ts). Nothing secret is ever read from a URL, no subprotocol is echoed, compression is off.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
@@ -12,10 +12,13 @@ import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Connections } from './connections.ts'
 import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
+import { answerHttp, judgeForm } from './http.ts'
 import type { Peer } from './peer.ts'
-import type { ProbeAnswer, Probes } from './probes.ts'
-import type { Log } from './services.ts'
+import type { Probes } from './probes.ts'
+import { addressOf, endWith, RawSockets } from './raw-sockets.ts'
+import type { Clock, Log } from './services.ts'
 import { createDoorServer, renewTls, type Tls } from './tls.ts'
+import { Turnstile } from './turnstile.ts'
 
 export interface Listener {
   readonly port: number
@@ -30,6 +33,7 @@ export interface Listener {
 interface Door {
   readonly connections: Connections
   readonly log: Log
+  readonly clock: Clock
   readonly probes: Probes
   readonly lists: DoorLists
 }
@@ -47,32 +51,33 @@ export async function openListener(
     maxPayload: limits.preAuthFrameBytesMax,
     perMessageDeflate: false,
     clientTracking: false,
+    maxFragments: limits.fragmentsMax,
     handleProtocols: () => false,
   })
   let stopped = false
-  const timeouts = {
-    headersTimeout: limits.connectDeadlineMs,
-    requestTimeout: limits.connectDeadlineMs,
-  }
-  const server = createDoorServer(timeouts, tls)
-  server.on('request', (request, response) => answerHttp(request, response, door))
-  server.on('clientError', (_error, socket: Duplex) => endWith(socket, '400 Bad Request'))
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+  const raw = new RawSockets(door.clock, tls === null)
+  const server = openServer(door, raw, tls)
+  const turnstile = new Turnstile(door.clock)
+  const enter = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    raw.spoke(request.socket)
+    if (socket.destroyed) return
     const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
-    if (refusal !== null) {
-      const from = request.socket.remoteAddress ?? ''
-      door.log.warn('websocket refused', {
-        address: from,
-        status: refusal.status,
-        reason: refusal.reason,
-      })
-      door.connections.refused(from, refusal.status.slice(0, 3))
-      return endWith(socket, refusal.status)
-    }
+    if (refusal !== null) return refuse(request, socket, refusal)
     sockets.handleUpgrade(request, socket, head, (upgraded) => {
       door.connections.take(upgraded, socket, describePeer(request))
     })
+  }
+  const refuse = (request: IncomingMessage, socket: Duplex, refusal: Refusal): void => {
+    const address = request.socket.remoteAddress ?? ''
+    const { status, reason, headers } = refusal
+    door.log.warn('websocket refused', { address, status, reason })
+    door.connections.refused(address, status.slice(0, 3))
+    endWith(socket, status, headers)
+  }
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+    const taken = turnstile.take(() => enter(request, socket, head))
+    if (!taken) refuse(request, socket, REFUSE_CROWD)
   })
   await listen(server, address, port)
   return {
@@ -86,18 +91,50 @@ export async function openListener(
   }
 }
 
+// Sockets that ask for no upgrade end here: bounded in number, in time and in what they may ask.
+function openServer(door: Door, raw: RawSockets, tls: Tls | null): Server {
+  const settings = {
+    headersTimeout: limits.headerDeadlineMs,
+    requestTimeout: limits.headerDeadlineMs,
+    connectionsCheckingInterval: limits.halfFrameLookMs,
+    maxHeaderSize: limits.headerBytesMax,
+  }
+  const server = createDoorServer(settings, tls)
+  server.maxConnections = limits.connectionsMax + limits.connectionsReserved + limits.rawLoopbackMax
+  server.on('connection', (socket) => {
+    if (!raw.take(socket)) door.connections.refused(addressOf(socket.remoteAddress).address, 'raw')
+  })
+  server.on('request', (request, response) => {
+    raw.spoke(request.socket)
+    const refusal = judgeHead(request, door.lists, portOf(request))
+    if (refusal !== null) {
+      door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
+    }
+    const { log, probes } = door
+    answerHttp(request, response, { log, probes, peer: describePeer(request), refusal })
+  })
+  server.on('connect', (_request, socket: Duplex) => {
+    endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    endWith(socket, STATUS_OF[error.code ?? ''] ?? '400 Bad Request')
+  })
+  return server
+}
+
+const STATUS_OF: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+const REFUSE_CROWD: Refusal = { status: '503 Service Unavailable', reason: 'a crowd at the door' }
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
 function judgeUpgrade(request: IncomingMessage, { connections, lists }: Door): Refusal | null {
-  const refusal = judgeHead(request, lists, portOf(request))
+  const refusal = judgeForm(request) ?? judgeHead(request, lists, portOf(request))
   if (refusal !== null) return refusal
-  if (
-    connections.size >= limits.connectionsMax ||
-    connections.waiting >= limits.connectionsPreAuthMax
-  ) {
-    return { status: '503 Service Unavailable', reason: 'too many connections' }
-  }
-  return null
+  const reason = connections.refusal(addressOf(request.socket.remoteAddress))
+  return reason === null ? null : { status: '503 Service Unavailable', reason }
 }
 
 function portOf({ socket }: IncomingMessage): number {
@@ -117,58 +154,11 @@ const FORWARDING_HEADERS = [
 ]
 
 function describePeer(request: IncomingMessage): Peer {
-  const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
   return {
-    address,
-    loopback: address === '::1' || address.startsWith('127.'),
+    ...addressOf(request.socket.remoteAddress),
     origin: request.headers.origin ?? null,
     forwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
   }
-}
-
-function answerHttp(request: IncomingMessage, response: ServerResponse, door: Door): void {
-  const refusal = judgeHead(request, door.lists, portOf(request))
-  if (refusal !== null) {
-    door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
-    return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
-  }
-  const path = (request.url ?? '').split('?')[0]
-  const { authorization } = request.headers
-  const answer = door.probes.answer(path ?? '', { peer: describePeer(request), authorization })
-  if (answer !== null) return void sendAnswer(answer, response, door)
-  response.setHeader('upgrade', 'websocket')
-  respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
-}
-
-async function sendAnswer(
-  answer: Promise<ProbeAnswer>,
-  response: ServerResponse,
-  { log }: Door,
-): Promise<void> {
-  try {
-    const { status, type, body } = await answer
-    response.statusCode = status
-    response.setHeader('content-type', type)
-    response.setHeader('cache-control', 'no-store')
-    response.end(body)
-  } catch (error) {
-    log.error('probe not answered', { error: String(error) })
-    respond(response, 500, { error: 'the probe failed' })
-  }
-}
-
-function respond(response: ServerResponse, status: number, body: object): void {
-  response.statusCode = status
-  response.setHeader('content-type', 'application/json; charset=utf-8')
-  response.end(`${JSON.stringify(body)}\n`)
-}
-
-// Who is refused may keep its half open for ever; ours is closed with the answer.
-function endWith(socket: Duplex, status: string): void {
-  if (!socket.writable) return void socket.destroy()
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => {
-    socket.destroy()
-  })
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

@@ -19,7 +19,10 @@ interface Room {
   chars: number
 }
 
-/** Copies fields as plain JSON values: at most `limits.logLineCharsMax` characters of text. */
+/**
+ * Copies fields as plain JSON values: at most `limits.logLineCharsMax` characters of text, and
+ * `limits.logFieldCharsMax` of one.
+ */
 export function cleanFields(fields: LogFields): LogFields {
   const room: Room = { chars: limits.logLineCharsMax }
   const clean = membersOf(fields).map(([name, value]) => {
@@ -37,7 +40,7 @@ export function cleanText(text: string, charsMax: number = limits.logLineCharsMa
 }
 
 function cleanValue(value: unknown, room: Room, depth: number): unknown {
-  if (typeof value === 'string') return takeText(value, room)
+  if (typeof value === 'string') return takeText(value, room, limits.logFieldCharsMax)
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value === 'bigint' || typeof value === 'symbol') return String(value)
   if (typeof value === 'function') return '[function]'
@@ -55,7 +58,7 @@ function cleanObject(value: object, room: Room, depth: number): unknown {
     return value.length > MEMBERS_MAX ? [...items, `[${value.length - MEMBERS_MAX} more]`] : items
   }
   const clean = membersOf(value).map(([name, member]) => {
-    const key = takeText(name, room)
+    const key = takeText(name, room, limits.logFieldCharsMax)
     return [key, isSecret(name, member) ? '[redacted]' : cleanValue(member, room, depth + 1)]
   })
   return Object.fromEntries(clean)
@@ -65,15 +68,18 @@ function cleanError(error: Error, room: Room, depth: number): unknown {
   const clean = ['name', 'message', 'code', 'stack', 'cause'].flatMap((name) => {
     const value = read(error, name)
     const isAbsent = value === undefined || (name === 'cause' && depth + 1 >= DEPTH_MAX)
-    return isAbsent ? [] : [[name, cleanValue(value, room, depth + 1)]]
+    if (isAbsent) return []
+    // A stack is of no use without its end.
+    const whole = name === 'stack' && typeof value === 'string'
+    return [[name, whole ? takeText(value, room) : cleanValue(value, room, depth + 1)]]
   })
   return Object.fromEntries(clean)
 }
 
-function takeText(text: string, room: Room): string {
-  const shown = cleanText(text, room.chars)
-  room.chars = Math.max(0, room.chars - text.length)
-  return shown
+function takeText(text: string, room: Room, charsMax: number = room.chars): string {
+  const chars = Math.min(charsMax, room.chars)
+  room.chars = Math.max(0, room.chars - Math.min(chars, text.length))
+  return cleanText(text, chars)
 }
 
 /** A flag under a secret-sounding name says nothing secret. */

@@ -3,6 +3,11 @@ import { GatewayError } from '../protocol/errors.ts'
 import type { Command } from '../protocol/command.ts'
 import type { Origin } from './caller.ts'
 import { agent, agentAbort } from './methods/agent.ts'
+import {
+  channelPairingApprove,
+  channelPairingList,
+  channelPairingReject,
+} from './methods/channel-pairing.ts'
 import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
@@ -60,6 +65,27 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return configPatch(house, command.params, origin)
     case 'config.get':
       return configGet(house, command.params, origin)
+    case 'connect':
+      throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
+    default:
+      return handlePairing(house, command, origin)
+  }
+}
+
+type PairingMethod = `${'pairing' | 'device' | 'channel.pairing'}.${string}`
+
+function handlePairing(
+  house: MethodHouse,
+  command: Extract<Command, { method: PairingMethod }>,
+  origin: Origin,
+): unknown {
+  switch (command.method) {
+    case 'channel.pairing.list':
+      return channelPairingList(house, command.params, origin)
+    case 'channel.pairing.approve':
+      return channelPairingApprove(house, command.params, origin)
+    case 'channel.pairing.reject':
+      return channelPairingReject(house, command.params, origin)
     case 'pairing.list':
       return pairingList(house, command.params, origin)
     case 'pairing.approve':
@@ -74,7 +100,5 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return deviceRevoke(house, command.params, origin)
     case 'device.rotate':
       return deviceRotate(house, command.params, origin)
-    case 'connect':
-      throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
   }
 }

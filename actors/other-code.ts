@@ -20,12 +20,14 @@ import {
   Tally,
   type TallyOptions,
 } from '../machines/history/replay.ts'
+import { Standing } from '../machines/history/holes.ts'
 import type { Segment } from '../machines/history/segment.ts'
 import type { History } from '../machines/history/source.ts'
 import type { Code } from '../machines/history/take.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
+import { checkExplored, checkRerun } from './code-answer.ts'
 import { type LoadCode, storedCode } from './code-files.ts'
 import { type CodeHost, type CodeHostOptions, openCodeHost } from './code-host.ts'
 import type { CodeFiles } from './code-wire.ts'
@@ -85,12 +87,14 @@ function hostRunner(host: CodeHost): Runner {
     id: host.id,
     rerun: async (segment, plan) => {
       const patience = patienceFor(segment.records.length)
-      return (await host.ask({ t: 'fork', segment, plan }, 'forked', patience)).rerun
+      const { rerun } = await host.ask({ t: 'fork', segment, plan }, 'forked', patience)
+      return checkRerun(host.id, rerun, segment)
     },
-    explore: (segment, plan) => {
+    explore: async (segment, plan) => {
       const { length } = segment.records
       const patience = patienceFor((Math.min(plan.budget, length) * length) / 2)
-      return host.ask({ t: 'explore', segment, plan }, 'explored', patience)
+      const found = await host.ask({ t: 'explore', segment, plan }, 'explored', patience)
+      return checkExplored(host.id, found, { segment, ...plan })
     },
     close: host.close,
   }
@@ -129,16 +133,39 @@ export async function replayHistory(
   if (choice === 'current') return replayRange(history, own, range, { ...options, recordedState })
   const tally = new Tally({ ...options, recordedState })
   const lanes = new Lanes(house, choice)
+  const standing = new Standing(history, { from, to })
+  const isRecorded = choice === 'recorded'
   try {
-    for (const records of chunksOf(history.range(from, to), choice === 'recorded')) {
+    for (const records of chunksOf(standing.select(history.range(from, to)), isRecorded)) {
       const lane = await lanes.of(records[0]?.code ?? '')
-      const differences = await lane(history, records)
-      for (const [index, record] of records.entries()) tally.add(record, differences[index] ?? null)
+      const taken = await takeIn(lane, history, records, standing)
+      for (const [record, difference] of taken) tally.add(record, difference)
     }
   } finally {
     await lanes.close()
   }
-  return tally.result()
+  return tally.result(standing.holes())
+}
+
+// Again, without what a writer beside us compacted meanwhile.
+async function takeIn(
+  lane: Lane,
+  history: History,
+  records: readonly JournalRecord[],
+  standing: Standing,
+): Promise<[JournalRecord, Difference | null][]> {
+  let taken = records
+  for (;;) {
+    try {
+      const differences = await lane(history, taken)
+      return taken.map((record, index) => [record, differences[index] ?? null])
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
+      const left = standing.again(taken)
+      if (left.length === taken.length) throw error
+      taken = left
+    }
+  }
 }
 
 /** One process for each code that is asked; none for our own. */

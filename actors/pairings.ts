@@ -119,18 +119,20 @@ export class Pairings {
       .sort((a, b) => a.request.requestedAt - b.request.requestedAt)
   }
 
-  /** Finds the request whose code a person typed; null counts as a miss of every code alive. */
-  async findByCode(code: string, cited: Cited): Promise<Waiting | null> {
+  /** Finds the request whose code a person typed. */
+  findByCode(code: string): Waiting | null {
     const digest = digestPairingCode(code)
-    const all = this.waiting()
     // All are compared, so that time tells nothing of where a code stands.
-    const found = all.filter(({ request }) => equalSecrets(digest, request.codeHash))
-    if (found[0] !== undefined) return found[0]
-    const alive = all.filter(({ request }) => request.codeHash !== '')
+    const found = this.waiting().filter(({ request }) => equalSecrets(digest, request.codeHash))
+    return found[0] ?? null
+  }
+
+  /** Counts a wrong code: a miss of every code that is alive. */
+  async missCode(cited: Cited): Promise<void> {
+    const alive = this.waiting().filter(({ request }) => request.codeHash !== '')
     await Promise.all(
       alive.map(({ deviceId }) => this.tell(deviceId, { type: 'code.missed' }, cited)),
     )
-    return null
   }
 
   /** All devices that are or were let in, newest first. */

@@ -37,16 +37,28 @@ interface Checkpoint {
   readonly work: unknown
 }
 
+/** Reads the newest saved fold of the open work where it is not behind a position. */
+export function savedOpenWork(store: StoreReader, position: number): OpenWork | null {
+  const work = readCheckpoint(store)?.work ?? null
+  return work !== null && work.position <= position ? work : null
+}
+
+function readCheckpoint(store: StoreReader): { code: string; work: OpenWork | null } | null {
+  const stored = store.checkpoint(CHECKPOINT)
+  if (stored === null) return null
+  const { code, work } = unpack(stored.bytes) as Checkpoint
+  return { code, work: restoreOpenWork(work) }
+}
+
 /**
  * Rebuilds the open work from the newest checkpoint and the records behind it. A checkpoint of
  * other code than `code` is folded anew from the records, as far as they are there.
  * @throws {GatewayError} STORE_CORRUPT: it needs what was compacted away.
  */
 export function loadOpenWork(store: StoreReader, code: string | null = null): OpenWork {
-  const stored = store.checkpoint(CHECKPOINT)
-  const saved = stored === null ? null : (unpack(stored.bytes) as Checkpoint)
+  const saved = readCheckpoint(store)
   const head = store.head().position // A writer beside us may go on.
-  const restored = saved === null ? null : restoreOpenWork(saved.work)
+  const restored = saved?.work ?? null
   const usable = restored !== null && restored.position <= head ? restored : null
   if (usable === null) return foldTo(store, emptyOpenWork(), head)
   const isCurrent = code === null || saved?.code === code

@@ -8,7 +8,8 @@
  *
  * `channel.enabled` comes at every boot, from any state: a new process has no link. A message is
  * judged here, in any state, and sent on to its session; a refused one stays a record that names
- * its rule.
+ * its rule. Where direct messages are by pairing, an unknown sender is told one code, and an owner
+ * lets them in by it (rules/senders.ts).
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
@@ -17,6 +18,7 @@ import { limits } from '../protocol/limits.ts'
 import type { PeerKind } from '../protocol/message.ts'
 import {
   type ChannelOpenParams,
+  type CodeTellParams,
   collected,
   type EffectDone,
   type EffectFailed,
@@ -26,6 +28,18 @@ import {
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
+import {
+  approveSender,
+  askSender,
+  findPending,
+  forgetCode,
+  isHouseFull,
+  judgeSender,
+  missCode,
+  NO_SENDERS,
+  rejectSender,
+  type Senders,
+} from './rules/senders.ts'
 import type { Wait } from './waits.ts'
 
 export type ChannelEnabled = {
@@ -53,6 +67,16 @@ export type MessageReceived = {
   model: string
   thinking: string
   messagesMax: number
+  codeDigest?: string // of the code that was drawn for an unknown sender
+  at: number
+}
+
+/** An owner has let a sender in, or turned them away, by the code that they were told. */
+export type SenderJudged = {
+  type: 'sender.approved' | 'sender.rejected'
+  senderId: string
+  digest: string // of the code; empty: by name, only to turn away who was let in
+  by: string // device
   at: number
 }
 
@@ -60,6 +84,8 @@ export type ChannelEvent =
   | ChannelEnabled
   | { type: 'channel.disabled'; at: number }
   | MessageReceived
+  | SenderJudged
+  | { type: 'code.missed'; by: string; at: number }
   | EffectDone
   | EffectFailed
   | EffectLost
@@ -73,6 +99,7 @@ export interface ChannelContext extends Attempt {
   admitted: number
   refused: number
   rule: string // of the last decision
+  senders?: Senders // absent until somebody was told a code
 }
 
 // No last attempt: a home line comes back some day.
@@ -126,11 +153,35 @@ const machine = setup({
       event.type !== 'message.received'
         ? context
         : produce(context, (draft) => {
-            const { admitted, rule } = judgeMessage(context.policy, event)
+            const { admitted, rule } = judgeMessage(context, event)
             if (admitted) draft.admitted += 1
             else draft.refused += 1
             draft.rule = rule
           }),
+    ),
+    'code.keep': assign(({ context, event }) => {
+      if (event.type !== 'message.received' || event.codeDigest === undefined) return context
+      const { senderId, codeDigest: digest, at } = event
+      return { ...context, senders: askSender(sendersOf(context), { senderId, digest }, at) }
+    }),
+    'code.forget': assign(({ context, event }) =>
+      'attempt' in event
+        ? { ...context, senders: forgetCode(sendersOf(context), event.attempt) }
+        : context,
+    ),
+    'code.miss': assign(({ context, event }) => ({
+      ...context,
+      senders: missCode(sendersOf(context), event.at),
+    })),
+    'sender.approve': assign(({ context, event }) =>
+      event.type === 'sender.approved'
+        ? { ...context, senders: approveSender(sendersOf(context), event.senderId) }
+        : context,
+    ),
+    'sender.reject': assign(({ context, event }) =>
+      event.type === 'sender.rejected'
+        ? { ...context, senders: rejectSender(sendersOf(context), event.senderId, event.at) }
+        : context,
     ),
     'message.forward': enqueueActions(({ event, enqueue }) => {
       if (event.type !== 'message.received') return
@@ -155,21 +206,67 @@ const machine = setup({
       })
     }),
     'channel.open': collected<ChannelOpenParams>,
+    'code.tell': collected<CodeTellParams>,
     'channel.close': collected<{ channel: string }>,
     'stream.send': collected<SendParams>,
   },
   guards: {
     'attempt.current': ({ context, event }) => isCurrent(context, event, 'channel.open'),
     'message.admitted': ({ context, event }) =>
-      event.type === 'message.received' && judgeMessage(context.policy, event).admitted,
+      event.type === 'message.received' && judgeMessage(context, event).admitted,
+    'code.due': ({ context, event }) =>
+      event.type === 'message.received' && judgeMessage(context, event).rule === 'dm.pairing.code',
+    // Where it may have been told, another code would make the first one worthless.
+    'code.untold': ({ event }) =>
+      'name' in event &&
+      event.name === 'code.tell' &&
+      ((event.type === 'effect.failed' && event.sent === 'no') ||
+        (event.type === 'effect.lost' && !event.started)),
+    'sender.pending': ({ context, event }) =>
+      event.type === 'sender.approved' && isPending(context, event) && !isFullHouse(context),
+    'sender.rejectable': ({ context, event }) =>
+      event.type === 'sender.rejected' && (isPending(context, event) || isApproved(context, event)),
   },
 })
 
+function sendersOf({ senders }: ChannelContext): Senders {
+  return senders ?? NO_SENDERS
+}
+
+function isPending(context: ChannelContext, { digest, senderId, at }: SenderJudged): boolean {
+  return findPending(sendersOf(context), digest, at)?.senderId === senderId
+}
+
+function isApproved(context: ChannelContext, { digest, senderId }: SenderJudged): boolean {
+  return digest === '' && sendersOf(context).approved.includes(senderId)
+}
+
+function isFullHouse(context: ChannelContext): boolean {
+  return isHouseFull(sendersOf(context))
+}
+
 // The cap of a session's queue is judged before anything is taken in (decisions.md 25).
-function judgeMessage(policy: ChannelPolicy, event: MessageReceived): Verdict {
-  const verdict = judge(policy, event)
+function judgeMessage(context: ChannelContext, event: MessageReceived): Verdict {
+  const verdict = judgePerson(context, event)
   if (!verdict.admitted || event.pending <= limits.sessionQueueMax) return verdict
   return { admitted: false, rule: 'session.full' }
+}
+
+/** What a channel's verdict on who writes needs of a message. */
+export type Written = Pick<
+  MessageReceived,
+  'peer' | 'senderId' | 'roomId' | 'mentioned' | 'codeDigest' | 'at'
+>
+
+/** Judges who writes: by the policy, and where that leaves it to pairing, by what is known. */
+export function judgePerson(
+  context: Pick<ChannelContext, 'policy' | 'senders'>,
+  written: Written,
+): Verdict {
+  const verdict = judge(context.policy, written)
+  if (verdict.rule !== 'dm.pairing') return verdict
+  const { senderId, codeDigest, at } = written
+  return judgeSender(context.senders ?? NO_SENDERS, senderId, codeDigest, at)
 }
 
 export const channelMachine = machine.createMachine({
@@ -194,8 +291,21 @@ export const channelMachine = machine.createMachine({
     },
     'message.received': [
       { guard: 'message.admitted', actions: ['verdict.keep', 'message.forward'] },
+      {
+        guard: 'code.due',
+        actions: [
+          'verdict.keep',
+          'code.keep',
+          { type: 'code.tell', params: ({ context, event }) => codeOf(context, event) },
+        ],
+      },
       { actions: 'verdict.keep' },
     ],
+    'effect.failed': { guard: 'code.untold', actions: 'code.forget' },
+    'effect.lost': { guard: 'code.untold', actions: 'code.forget' },
+    'code.missed': { actions: 'code.miss' },
+    'sender.approved': { guard: 'sender.pending', actions: 'sender.approve' },
+    'sender.rejected': { guard: 'sender.rejectable', actions: 'sender.reject' },
   },
   states: {
     stopped: {},
@@ -214,6 +324,11 @@ export const channelMachine = machine.createMachine({
     backingOff: { on: { 'retry.due': { target: 'starting', actions: 'attempt.next' } } },
   },
 })
+
+function codeOf(context: ChannelContext, event: MessageReceived): CodeTellParams {
+  const { channel, target, codeDigest: digest = '' } = event
+  return { channel, target, digest, attempt: sendersOf(context).codes }
+}
 
 /** Lists what a channel waits for: while backing off, the time of the next dial. */
 export function channelWaits(value: unknown, context: ChannelContext): Wait[] {

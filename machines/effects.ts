@@ -80,7 +80,15 @@ export interface AlertPostParams {
   attempt: number
 }
 
-const VISIBLE: ReadonlySet<string> = new Set(['message.deliver', 'alert.post'])
+/** What tells a sender the code whose digest this is; its driver alone knows the code. */
+export interface CodeTellParams {
+  channel: string
+  target: string
+  digest: string
+  attempt: number // the code's number: its outcome cites it
+}
+
+const VISIBLE: ReadonlySet<string> = new Set(['message.deliver', 'code.tell', 'alert.post'])
 
 /** Tells whether an effect can be seen outside: then a start marker is written before it (K6). */
 export function isVisible(name: string): boolean {

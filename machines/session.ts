@@ -10,7 +10,6 @@
  * The history holds refs, never text (K1); it is the recipe of the next prompt. A message joins it
  * when its run begins, so that each answer follows its question.
  */
-import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -68,9 +67,10 @@ export type MessageFiled = {
 
 export type SessionEvent = MessageAccepted | RunFinished | MessageFiled
 
+/** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
-  role: 'user' | 'assistant'
   ref: string
+  role: 'user' | 'assistant'
   runId: string
 }
 
@@ -96,47 +96,33 @@ export interface SessionContext {
 const machine = setup({
   types: { context: {} as SessionContext, events: {} as SessionEvent },
   actions: {
-    'message.keep': assign(({ context, event }) =>
-      event.type !== 'message.accepted'
-        ? context
-        : produce(context, (draft) => {
-            draft.key = event.sessionKey
-            draft.messages += 1
-            draft.messagesMax = event.messagesMax
-            const { runId, ref, route, model, thinking } = event
-            draft.queue.push({ runId, asked: askedBy(event), ref, route, model, thinking })
-          }),
-    ),
-    'answer.keep': assign(({ context, event }) =>
-      event.type !== 'run.finished'
-        ? context
-        : produce(context, (draft) => {
-            draft.current = null
-            if (event.status !== 'done') return
-            draft.messages += 1
-            draft.history.push({ role: 'assistant', ref: event.ref, runId: event.runId })
-          }),
-    ),
-    'filing.keep': assign(({ context, event }) =>
-      event.type !== 'message.filed'
-        ? context
-        : produce(context, (draft) => {
-            draft.key = event.sessionKey
-            draft.messages += 1
-            draft.history.push({ role: 'assistant', ref: event.ref, runId: event.deliveryId })
-            draft.history.splice(0, Math.max(0, draft.history.length - draft.messagesMax))
-          }),
-    ),
-    'run.take': assign(({ context }) =>
-      produce(context, (draft) => {
-        const next = draft.queue.shift() ?? null
-        draft.current = next
-        if (next === null) return
-        draft.turn += 1
-        draft.history.push({ role: 'user', ref: next.ref, runId: next.runId })
-        draft.history.splice(0, Math.max(0, draft.history.length - draft.messagesMax))
-      }),
-    ),
+    'message.keep': assign(({ context, event }) => {
+      if (event.type !== 'message.accepted') return context
+      const { sessionKey: key, messagesMax, runId, ref, route, model, thinking } = event
+      const planned = { runId, asked: askedBy(event), ref, route, model, thinking }
+      const queue = [...context.queue, planned]
+      return { ...context, key, messages: context.messages + 1, messagesMax, queue }
+    }),
+    'answer.keep': assign(({ context, event }) => {
+      if (event.type !== 'run.finished') return context
+      const over = { ...context, current: null }
+      if (event.status !== 'done') return over
+      // Not cut to messagesMax here: the next question does it, and the answer stays with its own.
+      const answer: HistoryEntry = { ref: event.ref, role: 'assistant', runId: event.runId }
+      return { ...over, messages: context.messages + 1, history: context.history.concat(answer) }
+    }),
+    'filing.keep': assign(({ context, event }) => {
+      if (event.type !== 'message.filed') return context
+      const { sessionKey: key, ref, deliveryId: runId } = event
+      const history = joined(context, { ref, role: 'assistant', runId })
+      return { ...context, key, messages: context.messages + 1, history }
+    }),
+    'run.take': assign(({ context }) => {
+      const [next = null, ...queue] = context.queue
+      if (next === null) return { ...context, current: null }
+      const history = joined(context, { ref: next.ref, role: 'user', runId: next.runId })
+      return { ...context, queue, current: next, turn: context.turn + 1, history }
+    }),
     'run.request': enqueueActions(({ context, enqueue }) => {
       if (context.current === null) return
       const { runId, model, thinking, asked } = context.current
@@ -177,6 +163,11 @@ const machine = setup({
     'run.current': ({ context, event }) => isCurrent(context, event),
   },
 })
+
+// Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
+function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): HistoryEntry[] {
+  return history.slice(Math.max(0, history.length + 1 - messagesMax)).concat(entry)
+}
 
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {
   return { channel, room: peer === sender ? null : peer, sender, at }

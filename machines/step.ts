@@ -171,9 +171,14 @@ export function formatValue(snapshot: AnyMachineSnapshot): string {
   return typeof snapshot.value === 'string' ? snapshot.value : canonical(snapshot.value)
 }
 
-/** Hashes a snapshot: 16 hex digits over value, status and context. */
+/** Hashes a snapshot that is stepped on: 16 hex digits over value, status and context. */
 export function hashSnapshot(snapshot: AnyMachineSnapshot): string {
-  return stateHash(snapshot.value, snapshot.status, snapshot.context)
+  return stateHash(saveSnapshot(snapshot), true)
+}
+
+/** The same of a snapshot that is looked at once. */
+export function hashSnapshotOnce(snapshot: AnyMachineSnapshot): string {
+  return stateHash(saveSnapshot(snapshot))
 }
 
 /** Takes out of a snapshot what is worth keeping. */

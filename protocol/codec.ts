@@ -6,9 +6,11 @@
  */
 import { createHmac } from 'node:crypto'
 import { Packr } from 'msgpackr'
+import { canonical } from './canonical.ts'
 import { sha256Hex } from './digest.ts'
 import { GatewayError } from './errors.ts'
 
+export { canonical } from './canonical.ts'
 export { sha256, sha256Hex } from './digest.ts'
 
 const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true })
@@ -38,41 +40,14 @@ export function bodyRef(salt: Uint8Array, bytes: Uint8Array): string {
   return `b:${createHmac('sha256', salt).update(bytes).digest('hex').slice(0, 20)}`
 }
 
-// Contexts are immutable and share structure, so members of a long list keep their text from one
-// step to the next. Short-lived small objects are not worth the memory.
-const MEMBERS_KEPT_FROM = 16
-const memberTexts = new WeakMap<object, string>()
-
 /**
- * Writes a value as canonical JSON: keys in order, `undefined` members left out.
- * The value must not be changed afterwards: texts of members of long lists are remembered.
+ * Hashes what an actor is: value, status and context, as 16 hex digits. `keep`: it will be hashed
+ * again after its next step (canonical.ts).
  */
-export function canonical(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  if (!Array.isArray(value)) return `{${canonicalMembers(value).join(',')}}`
-  const write = value.length < MEMBERS_KEPT_FROM ? canonical : canonicalKept
-  return `[${value.map((member) => write(member)).join(',')}]`
-}
-
-function canonicalKept(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return canonical(value)
-  const known = memberTexts.get(value)
-  if (known !== undefined) return known
-  const text = canonical(value)
-  memberTexts.set(value, text)
-  return text
-}
-
-function canonicalMembers(value: object): string[] {
-  const members: string[] = []
-  for (const key of Object.keys(value).sort()) {
-    const member = (value as Readonly<Record<string, unknown>>)[key]
-    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonical(member)}`)
-  }
-  return members
-}
-
-/** Hashes what an actor is: value, status and context, as 16 hex digits. */
-export function stateHash(value: unknown, status: string, context: unknown): string {
-  return sha256Hex(`${canonical(value)}\n${status}\n${canonical(context)}`).slice(0, 16)
+export function stateHash(
+  { value, status, context }: { value: unknown; status: string; context: unknown },
+  keep = false,
+): string {
+  const text = `${canonical(value)}\n${status}\n${canonical(context, keep)}`
+  return sha256Hex(text).slice(0, 16)
 }

@@ -1,8 +1,9 @@
 /** A checked wish to change or read something: a method's name and its parameters, in shape. */
-import { type Failure, type Struct, validate } from 'superstruct'
+import type { Struct } from 'superstruct'
 import { GatewayError } from './errors.ts'
 import { quote } from './ids.ts'
 import { isMethod, type MethodName, methods, type MethodParams } from './methods.ts'
+import { type Shape, shapeOf } from './shape.ts'
 
 /** A command, told apart by its method. */
 export type Command = { [M in MethodName]: { method: M; params: MethodParams<M> } }[MethodName]
@@ -15,11 +16,19 @@ export function parseCommand(method: string, params: unknown): Command {
   if (!isMethod(method)) {
     throw new GatewayError('UNKNOWN_METHOD', `method: ${quote(method)} is not a method`, { method })
   }
-  const [error, value] = validate(params, methods[method].params as unknown as Struct)
-  if (error === undefined) return { method, params: value } as Command
-  const [failure = error] = error.failures()
-  const path = failure.path.map(String).join('.')
+  const shape = shapeOf(methods[method].params as unknown as Struct, params)
+  if (shape.ok) return { method, params: shape.value } as Command
+  const { failure } = shape
+  const path = pathOf(failure)
   throw new GatewayError('INVALID_REQUEST', describeFailure(failure, path), { path })
+}
+
+type Failure = Extract<Shape<unknown>, { ok: false }>['failure']
+
+// A secret may have been put where a name belongs: an unknown name under `auth` is not repeated.
+function pathOf({ path, type }: Failure): string {
+  const names = path.map(String)
+  return names[0] === 'auth' && type === 'never' ? 'auth' : names.join('.')
 }
 
 // What is under `auth` is a secret, right or wrong, and is not shown.

@@ -45,6 +45,7 @@ export interface EventFrame {
  * with half a character.
  */
 export function parseRequest(text: string): RequestFrame {
+  checkSize(text)
   const value = parseJson(text)
   if (!isObject(value)) throw invalid(`frame: expected an object, got ${describe(value)}`)
   const { type, id, method, params = {} } = value
@@ -57,7 +58,7 @@ export function parseRequest(text: string): RequestFrame {
   }
   if (!isObject(params)) throw invalid(`frame.params: expected an object, got ${describe(params)}`)
   checkText(id)
-  checkShape(params, 1, { keys: 0 })
+  checkTexts(params)
   return method === undefined ? { type, id, params } : { type, id, method, params }
 }
 
@@ -74,14 +75,53 @@ function parseJson(text: string): unknown {
   }
 }
 
-function checkShape(value: object, depth: number, count: { keys: number }): void {
-  if (depth > limits.frameDepthMax) throw invalid(`frame: deeper than ${limits.frameDepthMax}`)
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c
+const SQUARE_TO_CURLY = 0x20 // The bit by which [ and { differ, and ] and }.
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+/**
+ * Judges depth and number of members before anything is made of them: to parse a million keys only
+ * to refuse them would stop everybody for seconds. Counts commas and brackets outside of texts;
+ * whether it is JSON at all is the parser's to say.
+ */
+function checkSize(text: string): void {
+  let members = 0
+  let depth = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    const bracket = code | SQUARE_TO_CURLY
+    if (code === QUOTE) at = endOfText(text, at)
+    else if (bracket === CLOSE) depth -= 1
+    else if (code === COMMA) members += 1
+    else if (bracket === OPEN) {
+      members += 1
+      depth += 1
+      // The frame itself is one level more than its params.
+      if (depth > limits.frameDepthMax + 1)
+        throw invalid(`frame: deeper than ${limits.frameDepthMax}`)
+    }
+    if (members > limits.frameKeysMax) throw invalid(`frame: over ${limits.frameKeysMax} keys`)
+  }
+}
+
+// Where the quote is that ends a text; the end of all where none does.
+function endOfText(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1
+    if ((end - before) % 2 === 1) return end // An even number of backslashes: none of them is ours.
+  }
+  return text.length
+}
+
+function checkTexts(value: object): void {
   for (const [key, member] of Object.entries(value)) {
-    count.keys += 1
-    if (count.keys > limits.frameKeysMax) throw invalid(`frame: over ${limits.frameKeysMax} keys`)
     checkText(key)
     if (typeof member === 'string') checkText(member)
-    else if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, count)
+    else if (typeof member === 'object' && member !== null) checkTexts(member)
   }
 }
 

@@ -8,13 +8,38 @@ export const limits = {
   preAuthFrameBytesMax: 64 * 1024, // A connect frame is under 4 KiB; strangers get no more (S11).
   frameBytesMax: 25 * 1024 * 1024, // Upstream's maxPayload: clients size their uploads by it.
   frameDepthMax: 64, // Real params nest under 10 deep; deeper is an attack on recursion (S21).
-  frameKeysMax: 100_000, // Bounds the time of one parse-and-walk to about 50 ms.
+  frameKeysMax: 100_000, // Commas and brackets: bounds the time of one parse-and-walk to about 50 ms.
   connectionBufferBytesMax: 8 * 1024 * 1024, // A slow reader costs at most this much memory.
   connectDeadlineMs: 10_000, // decisions.md 16.
   tickIntervalMs: 30_000, // The specification.
   outstandingRequestsMax: 64, // Per connection; more is a retryable UNAVAILABLE before any effect.
   connectionsMax: 5_000, // 40 KiB each is 200 MiB, what a small home server can give.
   connectionsPreAuthMax: 256, // Half-open strangers cannot use up the table.
+  connectionsReserved: 32, // Above connectionsMax, for owners' devices that have no socket yet.
+  connectionsPerAddressMax: 512, // Of one remote address; a household behind one is under 50.
+  preAuthPerAddressMax: 32, // Strangers of one remote address; a browser opens under 10.
+  preAuthRemoteMax: 192, // Of connectionsPreAuthMax; what is left belongs to this machine.
+  preAuthLoopbackMax: 224, // And the other way round: a runaway script leaves room for a phone.
+  rawPerAddressMax: 128, // TCP without a request, a remote address.
+  rawLoopbackMax: 1_024, // The same for this machine: a storm of its own clients.
+  turnstileBurst: 8, // Upgrades that need not wait for their turn: a household that comes back.
+  turnstilePerSecond: 200, // Behind them: a storm of 1,000 takes 5 s, and most of our time is left.
+  turnstileMax: 1_024, // Upgrades that wait; more are told to come again.
+  headerDeadlineMs: 10_000, // A request's head is one packet; a drip is an attack (S09).
+  headerBytesMax: 16 * 1024, // Node's own default, said here because S49 crosses it.
+  halfFrameMs: 30_000, // A frame or message that stands still for so long is given up (S10).
+  halfFrameProgressBytes: 64 * 1024, // What must come in halfFrameMs after connect: 2 KiB a second.
+  halfFrameLookMs: 4_000, // How often connections are looked at for that.
+  controlFramesBurst: 32, // Pings and pongs at once; clients send one in 15 s, ws itself cuts at 60 (S17).
+  controlFramesPerSecond: 8,
+  fragmentsMax: 16_384, // Of one message: 25 MiB in pieces of 1,600 bytes (S13).
+  closeGraceMs: 2_000, // From our close frame to the end of the link, read or not.
+  requestsBurst: 4_000, // Requests of one connection at once (S40).
+  requestsPerSecond: 1_000, // Over a minute; the whole gateway commits about 4,000 a second.
+  requestsRefusedMax: 20_000, // Refused in a row: who does not listen to retryAfterMs is cut off.
+  controlWritesMax: 30, // Upstream: control-plane writes of one device and method (S39).
+  controlWritesWindowMs: 60_000,
+  controlWritersMax: 1_000, // Devices and methods remembered; the oldest go first.
   resumeRecordsMax: 50_000, // About a second of reading; a client further behind must refetch.
 
   // Who may come in.
@@ -68,8 +93,10 @@ export const limits = {
   streamNameBytesMax: 640, // A kind and a session key; LMDB keys end at 1,978 bytes.
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
   indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
+  runsCachedMax: 256, // Decoded runs kept, one of each stream: at most 0.5 MB.
+  listTextsKept: 32, // Histories whose entries keep their texts from step to step: at most 5 MB.
   streamsCachedMax: 4_096, // Stream names and versions kept in memory: about 1 MB.
-  snapshotEveryRecords: 256, // At most 256 steps to wake an actor: about 3 ms.
+  snapshotEveryRecords: 128, // At most so many steps to wake an actor or to see it at any moment.
   verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
   checkpointEveryRecords: 4_096, // Boot folds at most this many records over the checkpoint.
   anchorIntervalMs: 5_000, // How old the sidecar's knowledge of the head may be.
@@ -122,6 +149,13 @@ export const limits = {
   channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
   channelOpenMs: 30_000, // Dial, TLS and registration.
   channelSilentMs: 180_000, // Two pings and their answers were missed: connected is not believed.
+  senderCodeMs: 3_600_000, // Upstream: a code holds an hour.
+  sendersPendingMax: 3, // Upstream: of one account at a time.
+  sendersApprovedMax: 500, // People of one account, 20 KB of context at most.
+  sendersRejectedMax: 16, // Remembered until their hour is over.
+  codeMissesMax: 5, // Wrong codes in codeLockMs, then none is looked at: 40 bits are not guessed.
+  codeLockMs: 600_000,
+  codesHeldMax: 64, // Codes of one channel in memory, until they are told.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
   ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
@@ -171,7 +205,11 @@ export const limits = {
   replayChunkRecords: 500, // Records that one message takes to other code; also when ended actors go.
   replayActorsMax: 20_000, // States held by a replay; a state is 1 to 20 KB.
   replayDiffsMax: 1_000, // Differences listed; the rest are counted.
+  holesListedMax: 1_000, // Compacted ranges listed; the rest are counted.
   codeMessageBytesMax: 64 * 1024 * 1024, // Between us and other code: a fork of 50,000 records.
+  codeValuesMax: 8_000_000, // Values of one answer: a fork of 60,000 records has about 5 million.
+  codeListMax: 10_000, // Effects, sends or waits of one step; ours make under 10.
+  codeNameCharsMax: 1_024, // Names of effects and waits, hashes, identities.
   codeAnswerMs: 20_000, // Other code that says nothing for so long is in a loop.
   codeStepsPerAnswer: 20_000, // Steps that earn one more codeAnswerMs; ours take 2 s under load.
   codeHeapMb: 512, // What other code may take before its process ends.
@@ -191,6 +229,7 @@ export const limits = {
   bundleFramesMax: 4_096,
   bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
   bundleBodiesMax: 200_000,
+  pseudonymKeyBytes: 32, // Of HMAC-SHA-256; drawn for one file and forgotten.
   bundleNotesMax: 10_000,
   bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
   bundleDepthMax: 64, // Contexts nest under 10 deep; deeper is an attack on recursion.
@@ -240,6 +279,7 @@ export const limits = {
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,
   logLineCharsMax: 4_096,
+  logFieldCharsMax: 256, // One field: a User-Agent of 15 KB is an attack on whoever reads it (S46).
   configBytesMax: 1024 * 1024,
   configVersionsMax: 20, // Past configurations: weeks of changes, 20 small files.
   configLookMs: 2_000, // How often the file is looked at for an edit by hand.

@@ -234,6 +234,28 @@ export const methods = {
     roles: CLIENT,
     writes: true,
   },
+  'channel.pairing.list': {
+    params: object({ channel: size(string(), 1, 64) }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: false,
+  },
+  'channel.pairing.approve': {
+    params: object({ channel: size(string(), 1, 64), code: size(string(), 1, 32) }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'channel.pairing.reject': {
+    params: object({
+      channel: size(string(), 1, 64),
+      code: optional(size(string(), 1, 32)),
+      senderId: optional(id()),
+    }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
 } as const satisfies Record<string, MethodSpec>
 
 export type MethodName = keyof typeof methods

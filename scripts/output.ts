@@ -49,8 +49,9 @@ export function note(line: string): void {
   process.stderr.write(`${plain(line)}\n`)
 }
 
-/** Lines up rows in columns, two spaces between them. */
-export function columns(rows: readonly (readonly string[])[]): string[] {
+/** Lines up rows in columns, two spaces between them; a cell makes no line of its own. */
+export function columns(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map((cell) => oneLine(plain(cell))))
   const widths: number[] = []
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {

@@ -8,12 +8,12 @@
  * A store that may be in doubt is never left by `process.exit` (D-R3, D-R10): what was acknowledged
  * is on disk, and SIGKILL is how we are sure that nothing more is.
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GatewayOptions, RunningGateway } from '../actors/gateway.ts'
 import { type HeldLock, takeLock } from '../actors/lock.ts'
 import { type GatewayLog, openLog } from '../actors/log.ts'
 import { systemChance, systemClock } from '../actors/services.ts'
+import { makeDirectory, openStateDir } from '../actors/state-dir.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { findPortHolder } from './port-holder.ts'
@@ -44,12 +44,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
   process.title = 'openclaw gateway' // decisions.md 30: found by pkill.
   process.umask(0o077)
   const { stateDir } = options.settings
+  const narrowed = await openStateDir(stateDir)
   const logDir = join(stateDir, 'logs')
   await makeDirectory(logDir)
   const version = readVersion()
   const info = { pid: process.pid, port: null, startedAt: systemClock.now(), version, ready: false }
   const lock = await takeLock(stateDir, info)
   const log = openGatewayLog(options, logDir)
+  if (narrowed) log.warn('state directory was open to others', { path: stateDir })
   const life = new Life(options, lock, log)
   try {
     let boots = 0
@@ -91,16 +93,6 @@ function openGatewayLog({ verbose, people }: RunOptions, directory: string): Gat
     level,
     ...(people === null ? {} : { people: { level: verbose ? 'debug' : 'warn', write: people } }),
   })
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    const message = `the state directory cannot be used: ${reason}`
-    throw new GatewayError('PERMISSION', message, { path }, cause)
-  }
 }
 
 function startGateway(

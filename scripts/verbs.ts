@@ -26,15 +26,15 @@ const devices: VerbEntry = {
 
 const pairing = {
   'pairing list': {
-    summary: 'list the devices that wait for approval',
+    summary: 'list the devices that wait for approval; of a CHANNEL: its senders',
     load: async () => (await import('./verbs/pairing.ts')).pairingList,
   },
   'pairing approve': {
-    summary: 'let a device in: [CHANNEL] CODE, or its request id',
+    summary: 'let a device or a sender in: [CHANNEL] CODE, or a request id',
     load: async () => (await import('./verbs/pairing.ts')).pairingApprove,
   },
   'pairing reject': {
-    summary: 'turn a device away: CODE, or its request id',
+    summary: 'turn a device or a sender away: [CHANNEL] CODE, or a request id',
     load: async () => (await import('./verbs/pairing.ts')).pairingReject,
   },
   'pairing qr': {

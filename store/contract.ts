@@ -13,6 +13,7 @@
  *   S7  appends are committed in the order of the calls.
  *   S8  a newer writer's epoch fences an older one: EPOCH_FENCED.
  *   S13 erasing bodies changes no record, hash, root or proof.
+ *   S14 a tombstone carries what whoever compacted wanted kept of the record.
  */
 import type { Tree } from '../protocol/history/merkle.ts'
 
@@ -56,7 +57,11 @@ export interface StoredLink {
   readonly hash: Uint8Array
   readonly previousHash: Uint8Array
   readonly pruned: boolean
+  readonly kept: readonly unknown[] // of a pruned record; empty where nothing was kept, or not pruned
 }
+
+/** What to keep of a record that is compacted away: small values, in its tombstone. */
+export type KeepOf = (record: StoredRecord) => readonly unknown[]
 
 /** The end of the journal. Position 0 and a zero hash where it is empty. */
 export interface Head {
@@ -131,6 +136,8 @@ export interface StoreReader {
   /** The bytes of a body; null where it was erased, or never written. */
   readonly body: (ref: string) => Uint8Array | null
   readonly bodyState: (ref: string) => BodyState
+  /** Refs of all bodies, erased ones included. */
+  readonly refs: () => Iterable<string>
   readonly salted: (ref: string) => SaltedBody | null
   /** Newest snapshot at or below a version (default: newest of all); damaged ones are skipped. */
   readonly snapshot: (stream: string, atVersion?: number) => StoredSnapshot | null
@@ -163,7 +170,7 @@ export interface Store extends StoreReader {
   readonly putSnapshot: (stream: string, version: number, bytes: Uint8Array) => Promise<void>
   readonly putCheckpoint: (name: string, position: number, bytes: Uint8Array) => Promise<void>
   /** Removes records of a stream below its newest snapshot at or under `version`; see compact.ts. */
-  readonly compact: (stream: string, version: number) => Promise<{ removed: number }>
+  readonly compact: (stream: string, version: number, keep?: KeepOf) => Promise<{ removed: number }>
   /** Keeps a signed head of `position` records, which must be there. */
   readonly putHead: (position: number, text: string) => Promise<void>
   /** Keeps a public key, once. */

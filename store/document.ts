@@ -14,13 +14,17 @@ import { limits } from '../protocol/limits.ts'
  * Decodes one document that came from elsewhere; `place` names it in faults.
  * @throws {GatewayError} RECORD_FORMAT: cut short, too deep, too many values, or foreign types.
  */
-export function unpackForeign(place: string, bytes: Uint8Array): unknown {
-  const reason = faultOf(bytes)
+export function unpackForeign(
+  place: string,
+  bytes: Uint8Array,
+  valuesMax: number = limits.bundleValuesMax,
+): unknown {
+  const reason = faultOf(bytes, valuesMax)
   if (reason === null) return unpack(bytes)
   throw new GatewayError('RECORD_FORMAT', `${place}: ${reason}`, { place, reason })
 }
 
-function faultOf(bytes: Uint8Array): string | null {
+function faultOf(bytes: Uint8Array, valuesMax: number): string | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const open: number[] = [] // members still to come, of each container
   let left = 1
@@ -35,7 +39,7 @@ function faultOf(bytes: Uint8Array): string | null {
     if (at >= bytes.length) return 'cut short'
     left -= 1
     values += 1
-    if (values > limits.bundleValuesMax) return `more than ${limits.bundleValuesMax} values`
+    if (values > valuesMax) return `more than ${valuesMax} values`
     const token = tokenAt(view, at)
     if (token === null) return `a type that is not ours, at byte ${at}`
     at += token.bytes

@@ -35,6 +35,7 @@ import type {
   Appended,
   BodyState,
   Head,
+  KeepOf,
   SaltedBody,
   Store,
   StoredLink,
@@ -67,6 +68,7 @@ export function openMemory(): Store {
     body: (ref) => memory.salted(ref)?.bytes ?? null,
     salted: (ref) => memory.salted(ref),
     bodyState: (ref) => memory.bodyState(ref),
+    refs: () => memory.refs(),
     snapshot: (stream, atVersion) => memory.snapshot(stream, atVersion),
     checkpoint: (name) => {
       const found = newest(memory.checkpoints.get(name), 'checkpoints', name, Infinity)
@@ -75,7 +77,7 @@ export function openMemory(): Store {
     append: (draft) => memory.append(draft),
     putSnapshot: (stream, version, bytes) => memory.putSnapshot(stream, version, bytes),
     putCheckpoint: (name, position, bytes) => memory.putCheckpoint(name, position, bytes),
-    compact: (stream, version) => memory.compact(stream, version),
+    compact: (stream, version, keep) => memory.compact(stream, version, keep),
     erase: (refs) => memory.erase(refs),
     ...memory.proof.contract(),
     stats: () => memory.stats(),
@@ -147,7 +149,7 @@ class Memory {
     })
   }
 
-  compact(stream: string, version: number): Promise<{ removed: number }> {
+  compact(stream: string, version: number, keep?: KeepOf): Promise<{ removed: number }> {
     return this.#later(() => {
       const found = this.#byName.get(stream)
       const snapshot = this.snapshot(stream, version)
@@ -156,7 +158,8 @@ class Memory {
       for (const position of found.positions.slice(0, snapshot.version - 1)) {
         const record = this.#unsealed(position)
         if (record.pruned) continue
-        this.#records[position - 1] = Buffer.from(sealTombstone(position, record))
+        const kept = keep?.(this.#stored(position, record)) ?? []
+        this.#records[position - 1] = Buffer.from(sealTombstone(position, record, kept))
         removed += 1
       }
       return { removed }
@@ -176,9 +179,10 @@ class Memory {
     if (!Number.isSafeInteger(position) || position < 1) return null
     if (position > this.#records.length) return null
     const record = this.#unsealed(position)
-    const { version, hash, previousHash, pruned } = record
+    const { version, hash, previousHash, pruned, fields } = record
     const stream = this.#nameOf(position, record)
-    return { position, stream, version, hash, previousHash, pruned }
+    const kept = pruned ? fields : []
+    return { position, stream, version, hash, previousHash, pruned, kept }
   }
 
   *range(from: number, to = this.#head.position): Generator<StoredRecord> {
@@ -228,6 +232,11 @@ class Memory {
   bodyState(ref: string): BodyState {
     if (this.salted(ref) !== null) return 'there'
     return this.#bodies.has(ref) ? 'erased' : 'missing'
+  }
+
+  refs(): string[] {
+    this.#assertOpen()
+    return [...this.#bodies.keys()]
   }
 
   erase(refs: readonly string[]): Promise<{ erased: number }> {

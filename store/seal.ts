@@ -12,7 +12,8 @@
  *   tombstone   0  u8     format = 2: a record that was compacted away
  *               1  u32    CRC-32 of (previous hash, position, format, body)
  *               5  32     previous hash
- *              37  ...    body: 32 bytes hash of the removed record, msgpack [streamNumber, version]
+ *              37  ...    body: 32 bytes hash of the removed record,
+ *                         msgpack [streamNumber, version, ...kept]
  *
  *   any other   0  u8     format = 1
  *               1  u32    CRC-32 of (msgpack of the key, format, bytes)
@@ -54,7 +55,7 @@ export interface UnsealedRecord {
   readonly hash: Uint8Array
   readonly streamNumber: number
   readonly version: number
-  readonly fields: readonly unknown[] // empty where pruned
+  readonly fields: readonly unknown[] // of a tombstone: what was kept of its record
   readonly body: Uint8Array // as stored: of a tombstone, its own
 }
 
@@ -100,9 +101,13 @@ export function sealRecord(
   }
 }
 
-/** Seals what is left of a record that is compacted away: its links and its place. */
-export function sealTombstone(position: number, record: UnsealedRecord): Uint8Array {
-  const place = pack([record.streamNumber, record.version])
+/** Seals what is left of a record that is compacted away: its links, its place, and what is kept. */
+export function sealTombstone(
+  position: number,
+  record: UnsealedRecord,
+  kept: readonly unknown[] = [],
+): Uint8Array {
+  const place = pack([record.streamNumber, record.version, ...kept])
   const body = Buffer.concat([record.hash, place])
   const input = digestInput(record.previousHash, position, TOMBSTONE, body)
   return frameRecord(TOMBSTONE, crc32(input), record.previousHash, body)
@@ -134,9 +139,7 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   const body = value.subarray(RECORD_HEADER_BYTES)
   const input = digestInput(previousHash, position, format, body)
   if (crc32(input) !== value.readUInt32BE(1)) throw corruptRecord(position, 'checksum differs')
-  if (format === RECORD) {
-    return { pruned: false, previousHash, hash: sha256(input), body, ...unpackBody(position, body) }
-  }
+  if (format === RECORD) return new Unsealed(position, previousHash, body)
   if (format === TOMBSTONE) {
     const place = unpackBody(position, body.subarray(HASH_BYTES))
     return { pruned: true, previousHash, hash: body.subarray(0, HASH_BYTES), body, ...place }
@@ -144,6 +147,34 @@ export function unsealRecord(position: number, value: Buffer): UnsealedRecord {
   throw new GatewayError('RECORD_FORMAT', `record #${position}: unknown format ${format}`, {
     position,
   })
+}
+
+// A class, since an object with a getter of its own lives until the next full collection. Most
+// readers never ask for the hash, and it takes longer than all the rest of a short record.
+class Unsealed implements UnsealedRecord {
+  readonly pruned = false
+  readonly previousHash: Uint8Array
+  readonly streamNumber: number
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly body: Uint8Array
+  #position: number
+  #hash: Uint8Array | null = null
+
+  constructor(position: number, previousHash: Uint8Array, body: Uint8Array) {
+    const { streamNumber, version, fields } = unpackBody(position, body)
+    this.previousHash = previousHash
+    this.streamNumber = streamNumber
+    this.version = version
+    this.fields = fields
+    this.body = body
+    this.#position = position
+  }
+
+  get hash(): Uint8Array {
+    this.#hash ??= sha256(digestInput(this.previousHash, this.#position, RECORD, this.body))
+    return this.#hash
+  }
 }
 
 function unpackBody(

@@ -15,7 +15,7 @@ import {
 import { type ActorName, findStream } from '../../machines/history/find-stream.ts'
 import { readGoal } from '../../machines/history/goal.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
-import { type History, factsOf } from '../../machines/history/source.ts'
+import { type History, factsOf, requireRecord } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { explainRecord, findWriter, outcomeAt } from '../../machines/history/why.ts'
@@ -33,7 +33,10 @@ import type { Origin } from '../caller.ts'
 import { openHistory } from '../history.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
-/** `{ schema, from, to, records, next, head }`; `next`: where to go on, null at the end. */
+/**
+ * `{ schema, from, to, records, next, pruned, head }`; `next`: where to go on, null at the end;
+ * `pruned`: how many records of this page were compacted away.
+ */
 export const historyRead: Handler<'history.read'> = async (house, params, origin) => {
   const history = openHistory(house.store)
   const { from, to } = rangeOf(house, history, params.range ?? 'start..')
@@ -41,7 +44,9 @@ export const historyRead: Handler<'history.read'> = async (house, params, origin
   const limit = params.limit ?? limits.historyPageMax
   const last = Math.min(to, from + limits.historyReadsMax - 1)
   const records: JournalRecord[] = []
+  let seen = 0
   for (const record of history.range(from, last)) {
+    seen += 1
     if (takes(record)) records.push(record)
     if (records.length >= limit) break
   }
@@ -49,7 +54,8 @@ export const historyRead: Handler<'history.read'> = async (house, params, origin
   const lines = records.map(formatLine)
   const shown = params.bodies === true ? await withTexts(house, records, origin) : lines
   const next = reached < to ? reached + 1 : null
-  return { schema: LINE_SCHEMA, from, to, records: shown, next, head: history.head() }
+  const pruned = Math.max(0, reached - from + 1 - seen)
+  return { schema: LINE_SCHEMA, from, to, records: shown, next, pruned, head: history.head() }
 }
 
 /** `{ following, position }`: from now on, or no more, every record that passes is told. */
@@ -151,8 +157,8 @@ function streamOf(history: History, params: ActorName, { position, at }: Resolve
       findStream(history, params),
     )
   }
-  const record = at === null ? history.read(position) : null
-  return record?.stream ?? checked('actor', () => findStream(history, params))
+  if (at === null && position > 0) return requireRecord(history, position).stream
+  return checked('actor', () => findStream(history, params))
 }
 
 interface Written {

@@ -13,6 +13,14 @@ import { quote } from '../../protocol/ids.ts'
 import type { MethodParams } from '../../protocol/methods.ts'
 import type { Origin } from '../caller.ts'
 import type { Waiting } from '../pairings.ts'
+import {
+  approveSender,
+  askedByCode,
+  type AskingSender,
+  findAnywhere,
+  missAnywhere,
+  rejectSender,
+} from './channel-pairing.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
 /** `{ pending: [{ requestId, deviceId, role, scopes, address, requestedAt, expiresAt, hasCode }] }` */
@@ -24,9 +32,23 @@ export const pairingList: Handler<'pairing.list'> = ({ pairings }) => ({
   }),
 })
 
-/** `{ requestId, deviceId, role, scopes, position }`; the device fetches its token by its key. */
+/**
+ * `{ requestId, deviceId, role, scopes, position }`; the device fetches its token by its key. Of a
+ * sender's code: `{ channel, senderId, position }`.
+ */
 export const pairingApprove: Handler<'pairing.approve'> = async (house, params, origin) => {
-  const { deviceId, request } = await findRequest(house, params, origin)
+  const asked = await findAsked(house, params, origin)
+  if ('deviceId' in asked) return approveDevice(house, { ...asked, params }, origin)
+  if (params.scopes === undefined) return approveSender(house, asked, origin)
+  const text = 'params.scopes: a sender of a channel has none'
+  throw new GatewayError('INVALID_REQUEST', text, { path: 'scopes' })
+}
+
+async function approveDevice(
+  house: MethodHouse,
+  { deviceId, request, params }: Waiting & { readonly params: MethodParams<'pairing.approve'> },
+  origin: Origin,
+): Promise<object> {
   const { requestId, role, publicKey, address, origin: page, forwarded } = request
   const { caller, cause, correlationId } = origin
   const by = caller.admission.deviceId
@@ -42,9 +64,11 @@ export const pairingApprove: Handler<'pairing.approve'> = async (house, params, 
   return { requestId, deviceId, role, scopes, position: record.position }
 }
 
-/** `{ requestId, deviceId, position }` */
+/** `{ requestId, deviceId, position }`; of a sender's code: `{ channel, senderId, position }`. */
 export const pairingReject: Handler<'pairing.reject'> = async (house, params, origin) => {
-  const { deviceId, request } = await findRequest(house, params, origin)
+  const asked = await findAsked(house, params, origin)
+  if (!('deviceId' in asked)) return rejectSender(house, asked, origin)
+  const { deviceId, request } = asked
   const { requestId } = request
   const { caller, cause, correlationId } = origin
   const event = { type: 'approval.rejected', requestId, by: caller.admission.deviceId }
@@ -107,26 +131,33 @@ export const deviceRotate: Handler<'device.rotate'> = async (house, params, orig
 
 type RequestParams = Pick<MethodParams<'pairing.reject'>, 'code' | 'requestId' | 'channel'>
 
-async function findRequest(
-  { pairings }: MethodHouse,
+// One code space: a code alone may be a device's or a sender's (decisions.md 22).
+async function findAsked(
+  house: MethodHouse,
   { code, requestId, channel }: RequestParams,
-  { cause, correlationId }: Origin,
-): Promise<Waiting> {
+  origin: Origin,
+): Promise<Waiting | AskingSender> {
   if ((code === undefined) === (requestId === undefined)) {
     const text = 'params: expected either code or requestId'
     throw new GatewayError('INVALID_REQUEST', text, { path: 'code' })
   }
-  // Those who wait are devices; no channel has a request of its own.
-  if (channel !== undefined) throw noRequest()
-  if (requestId !== undefined) {
+  const { pairings } = house
+  if (code === undefined) {
     const found = pairings.waiting().find(({ request }) => request.requestId === requestId)
-    if (found === undefined) throw noRequest()
+    // Those who wait by id are devices; no channel has a request of its own.
+    if (found === undefined || channel !== undefined) throw noRequest()
     return found
   }
-  const read = readPairingCode(code ?? '')
-  const found = read === null ? null : await pairings.findByCode(read, { cause, correlationId })
-  if (found === null) throw noRequest()
-  return found
+  if (channel !== undefined) return askedByCode(house, { channel, code }, origin)
+  const read = readPairingCode(code)
+  if (read === null) throw noRequest()
+  const [device, sender] = [pairings.findByCode(read), findAnywhere(house, read)]
+  const found = device ?? sender
+  if (found !== null) return found
+  const { cause, correlationId } = origin
+  await pairings.missCode({ cause, correlationId })
+  await missAnywhere(house, origin)
+  throw noRequest()
 }
 
 // One answer to a code that is wrong, burned, used, or too old.

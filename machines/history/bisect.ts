@@ -9,6 +9,7 @@ import type { Predicate, PredicateSubject } from '../../protocol/history/predica
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { foldStream, stepOn } from './fold.ts'
+import { oldestTold, untold } from './holes.ts'
 import { type History, type Kinds } from './source.ts'
 
 /** A probe: a record, and whether the predicate holds behind it. */
@@ -34,7 +35,8 @@ export interface BisectOptions {
 
 /**
  * Finds the first record of an actor behind which a predicate holds.
- * @throws {GatewayError} NOT_FOUND: it never holds there, or the actor has no record there.
+ * @throws {GatewayError} NOT_FOUND: it never holds there, or the actor has no record there;
+ * HISTORY_PRUNED: it holds in the oldest state that is left.
  */
 export function bisectStates(
   history: History,
@@ -43,11 +45,12 @@ export function bisectStates(
   options: BisectOptions,
 ): Bisected {
   const { from, to, predicate, scan } = options
-  const first = history.versionAt(stream, from - 1) + 1
+  const begin = history.versionAt(stream, from - 1) + 1
   const last = history.versionAt(stream, to)
-  if (last < first) {
+  if (last < begin) {
     throw new GatewayError('NOT_FOUND', `${stream}: no record from #${from} to #${to}`, { stream })
   }
+  const first = oldestOf(history, stream, { from: begin, to: last })
   const probes: Probe[] = []
   const isBad = (version: number): boolean => {
     const subject = subjectAt(history, kinds, stream, version)
@@ -64,9 +67,8 @@ export function bisectStates(
     })
   }
   const found = history.read(history.positionOf(stream, version) ?? 0)
-  if (found === null) {
-    throw new GatewayError('HISTORY_PRUNED', `${stream}: version ${version} was compacted away`)
-  }
+  // Where it holds in the oldest state that is left, it may have begun before.
+  if (found === null || (version === first && first > begin)) throw untold(history, stream, begin)
   // Halving rests on the range beginning with a good record.
   const monotone = scan || version === first || !isBad(first)
   return { first: found, probes, records: last - first + 1, monotone }
@@ -96,14 +98,32 @@ function scanFor(
   return null
 }
 
-/** Walks the states of an actor behind each of its records, in order. */
+// The first version whose state is left.
+function oldestOf(
+  history: History,
+  stream: StreamId,
+  { from, to }: { from: number; to: number },
+): number {
+  const oldest = oldestTold(history, stream, from)
+  if (oldest !== null && oldest <= to) return oldest
+  throw untold(history, stream, to)
+}
+
+/**
+ * Walks the states of an actor behind each of its records, in order; of a compacted one from the
+ * oldest state that is left.
+ * @throws {GatewayError} HISTORY_PRUNED: none is left up to `last`.
+ */
 export function* statesOf(
   history: History,
   kinds: Kinds,
   stream: StreamId,
   { first, last }: { first: number; last: number },
 ): Generator<{ version: number; subject: PredicateSubject }> {
-  const from = foldStream(history, kinds, stream, { upToVersion: first - 1 })
+  if (first > last) return
+  const oldest = oldestOf(history, stream, { from: first, to: last })
+  yield { version: oldest, subject: subjectAt(history, kinds, stream, oldest) }
+  const from = foldStream(history, kinds, stream, { upToVersion: oldest })
   for (const { record, snapshot } of stepOn(history, kinds, stream, { from, last })) {
     const { version, position } = record
     const { value, status, context } = snapshot

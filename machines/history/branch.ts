@@ -55,5 +55,6 @@ export function openBranch(parent: History, { at, records }: BranchRecords): His
       yield* own.keys()
     },
     base: (stream, atVersion) => parent.base(stream, Math.min(atVersion, cutOf(stream))),
+    openWork: (position) => parent.openWork?.(Math.min(position, at)) ?? null,
   }
 }

@@ -9,7 +9,8 @@ import type { AnyMachineSnapshot } from 'xstate'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { hashSnapshot } from '../step.ts'
+import { hashSnapshotOnce } from '../step.ts'
+import { untold } from './holes.ts'
 import { type Base, type History, kindOf, type Kinds } from './source.ts'
 
 /** One actor as its stream tells it. */
@@ -56,7 +57,7 @@ export function foldStream(
   } catch (error) {
     const isPruned = error instanceof GatewayError && error.code === 'HISTORY_PRUNED'
     const other = isPruned ? find(anyBase) : null
-    if (other === null) throw error
+    if (other === null) throw isPruned ? untold(history, stream, upToVersion) : error
     return foldBehind(other, history, kinds, { stream, upToVersion })
   }
 }
@@ -80,7 +81,7 @@ function foldBehind(
     snapshot = stepper.step(snapshot, record.event, record.at).snapshot
     folded += 1
   }
-  const hash = hashSnapshot(snapshot)
+  const hash = hashSnapshotOnce(snapshot)
   return {
     snapshot,
     version,
@@ -104,7 +105,7 @@ function findBase(
   for (; base !== null; base = history.base(stream, base.version - 1)) {
     if (!usable(base) || base.hash !== history.stateHash(stream, base.version)) continue
     const snapshot = stepper.restore(base.state)
-    if (hashSnapshot(snapshot) === base.hash) return { snapshot, version: base.version }
+    if (hashSnapshotOnce(snapshot) === base.hash) return { snapshot, version: base.version }
   }
   return null
 }

@@ -6,10 +6,11 @@
  * ever done.
  */
 import { GatewayError } from '../../protocol/errors.ts'
-import type { StreamId } from '../../protocol/ids.ts'
+import { type StreamId, streamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { isSame } from './compare.ts'
 import { checkEdits } from './edits.ts'
+import { isMissingBetween } from './holes.ts'
 import { type InboundOutcome, InboundTracker } from './outcomes.ts'
 import type { EffectCounts, Fault, RerunPlan } from './plan.ts'
 import { indexRecording } from './recording.ts'
@@ -139,8 +140,9 @@ export function sumFork(
     if (record.position % 1_024 === 0) before.settle()
   }
   before.settle()
-  const recorded = endsOf(before.copy(), segment.records, control, about)
-  const then = endsOf(before, branch.records, branch, about)
+  const gone = { history, from: segment.from }
+  const recorded = endsOf(before.copy(), segment.records, { ...control, gone, about })
+  const then = endsOf(before, branch.records, { ...branch, gone, about })
   const outcomes = [...new Set([...recorded.keys(), ...then.keys()])].map((id) => ({
     target: recorded.get(id)?.target ?? `@${then.get(id)?.target ?? ''}`,
     recorded: recorded.get(id)?.word ?? 'absent',
@@ -162,16 +164,22 @@ interface Ended {
   readonly word: string
 }
 
+interface EndsAsked extends Pick<Rerun, 'made' | 'rules'> {
+  readonly gone: { readonly history: History; readonly from: number }
+  readonly about: StreamId | null
+}
+
 function endsOf(
   tracker: InboundTracker,
   records: readonly JournalRecord[],
-  { made, rules }: Rerun,
-  about: StreamId | null,
+  { made, rules, gone, about }: EndsAsked,
 ): Map<string, Ended> {
   for (const record of records) tracker.add(record)
   const stubbed = new Set(made)
   const reasons = new Map(rules)
-  const wordOf = ({ end, at, position }: InboundOutcome): string => {
+  const wordOf = (outcome: InboundOutcome): string => {
+    const { end, at, position } = outcome
+    if (end === 'pending' && isEndGone(outcome, gone)) return 'pruned'
     if (end === 'refused' && reasons.has(position)) return `refused(${reasons.get(position)})`
     return at !== null && stubbed.has(at) ? `${end}(stub)` : end
   }
@@ -179,6 +187,18 @@ function endsOf(
   return new Map(
     meant.map((outcome) => [outcome.id, { target: outcome.target, word: wordOf(outcome) }]),
   )
+}
+
+// It came in before the stretch, and records that could tell its end are missing.
+function isEndGone(
+  { id, position, about }: InboundOutcome,
+  { history, from }: EndsAsked['gone'],
+): boolean {
+  if (position >= from) return false
+  const reply = streamId('delivery', `reply-${id}`)
+  const streams = [about, streamId('run', id), reply, streamId('delivery', id)]
+  const span = { from: position, to: from }
+  return streams.some((stream) => isMissingBetween(history, stream, span))
 }
 
 /**

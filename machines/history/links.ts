@@ -8,7 +8,7 @@
 import type { StreamId } from '../../protocol/ids.ts'
 import { outputAddress } from '../../protocol/ids.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
-import { firstKept, type History } from './source.ts'
+import { firstKept, type History, keptStream } from './source.ts'
 
 export type EffectOutcome = 'done' | 'failed' | 'cancelled' | 'lost' | 'pending'
 
@@ -132,16 +132,15 @@ function followStream(history: History, record: JournalRecord, upTo: number): Ow
 }
 
 /** Finds the record that took a send in. */
-function consumerOf(
+export function consumerOf(
   history: History,
   from: number,
   { address, to, upTo }: { address: string; to: StreamId; upTo: number },
 ): Pick<SendFate, 'record' | 'pruned'> {
   const next = history.versionAt(to, from) + 1
-  const kept = firstKept(history, to, next)
-  for (const record of history.stream(to, kept)) {
+  for (const record of keptStream(history, to, next)) {
     if (record.position > upTo) break
     if (record.cause === address) return { record, pruned: false }
   }
-  return { record: null, pruned: kept > next }
+  return { record: null, pruned: firstKept(history, to, next) > next }
 }

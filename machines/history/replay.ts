@@ -22,6 +22,7 @@ import {
   type ReplayClass,
 } from './compare.ts'
 import { foldStream, stepOn } from './fold.ts'
+import { type Holes, NO_HOLES, Standing } from './holes.ts'
 import { type Base, type History, kindOf } from './source.ts'
 import { type Code, type Outputs, takeEvent } from './take.ts'
 
@@ -60,6 +61,7 @@ export interface ReplayResult {
   readonly first: number | null // position of the first that differs and is not allowed
   readonly worst: ReplayClass // of those that are not allowed
   readonly diffs: readonly ReplayDiff[] // the first `limits.replayDiffsMax`
+  readonly holes: Holes // what could not be stepped
 }
 
 const EMPTY = { ignored: null, effects: [], sends: [], armed: [], cancelled: [] } as const
@@ -180,7 +182,7 @@ export class Tally {
     this.#options.diffed?.(diff)
   }
 
-  result(): ReplayResult {
+  result(holes: Holes = NO_HOLES): ReplayResult {
     return {
       records: this.#records,
       same: this.#counts.same,
@@ -189,6 +191,7 @@ export class Tally {
       first: this.#first,
       worst: this.#worst,
       diffs: this.#diffs,
+      holes,
     }
   }
 
@@ -226,8 +229,8 @@ function sidesOf(
 }
 
 /**
- * Replays a range in this process.
- * @throws {GatewayError} HISTORY_PRUNED, STORE_CORRUPT
+ * Replays a range in this process; compacted streams from the snapshots that stand for them.
+ * @throws {GatewayError} STORE_CORRUPT
  */
 export function replayRange(
   history: History,
@@ -237,14 +240,29 @@ export function replayRange(
 ): ReplayResult {
   const replayer = new Replayer(code)
   const tally = new Tally(options)
+  const standing = new Standing(history, { from, to })
   let taken = 0
-  for (const record of history.range(from, to)) {
-    if (!replayer.knows(record)) seedBefore(replayer, history, record)
+  for (const record of standing.select(history.range(from, to))) {
+    if (!replayer.knows(record) && !trySeed(replayer, history, record)) {
+      standing.again([record])
+      continue
+    }
     tally.add(record, replayer.take(record))
     taken += 1
     if (taken % limits.replayChunkRecords === 0) replayer.rest()
   }
-  return tally.result()
+  return tally.result(standing.holes())
+}
+
+// False where a writer beside us compacted what lies before it.
+function trySeed(replayer: Replayer, history: History, record: JournalRecord): boolean {
+  try {
+    seedBefore(replayer, history, record)
+    return true
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return false
+    throw error
+  }
 }
 
 /** Seeds what this code makes of a stream before a record, as it would in service. */

@@ -90,9 +90,10 @@ export function resolveRange(
   return { from, to: end.position, others: [...start.others, ...end.others] }
 }
 
+// A place is known also where its record was compacted away; its stream then is not.
 function stepBack(history: History, position: number, back: number): number {
+  if (back === 0 && position >= 1 && position <= history.head()) return position
   const { stream, version } = requireRecord(history, position)
-  if (back === 0) return position
   const found = history.positionOf(stream, version - back)
   if (found !== null) return found
   throw new GatewayError(

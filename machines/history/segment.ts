@@ -18,8 +18,9 @@ import {
   type OpenWork,
   waitKey,
 } from '../projections/open-work.ts'
-import { hashSnapshot, saveSnapshot } from '../step.ts'
+import { hashSnapshotOnce, saveSnapshot } from '../step.ts'
 import { foldStream } from './fold.ts'
+import { openWorkAt } from './open.ts'
 import { type Base, byStream, type History, type Kinds } from './source.ts'
 
 /** The state of one actor before the segment begins. */
@@ -52,16 +53,18 @@ export interface CutOptions {
   readonly code: string // whose states the bases are
   /** Which streams to take; default: all. */
   readonly takes?: (stream: StreamId) => boolean
+  /** Takes streams whose state before the segment was compacted away too, without that state. */
+  readonly partly?: boolean
 }
 
 /**
  * Cuts a segment out of a history. Reads the journal from its first record, for what was open.
- * @throws {GatewayError} HISTORY_PRUNED, STORE_CORRUPT
+ * @throws {GatewayError} HISTORY_PRUNED: not `partly`, and a state before it is gone; STORE_CORRUPT
  */
 export function cutSegment(
   history: History,
   kinds: Kinds,
-  { from, to, code, takes = () => true }: CutOptions,
+  { from, to, code, takes = () => true, partly = false }: CutOptions,
 ): Segment {
   const records = [...history.range(from, to)].filter(({ stream }) => takes(stream))
   const open = openBefore(history, from, takes)
@@ -69,7 +72,14 @@ export function cutSegment(
   for (const [, { stream }] of [...open.effects, ...open.waits]) streams.add(stream)
   for (const [, { to: target }] of open.sends) streams.add(target)
   for (const stream of open.connections) streams.add(stream as StreamId)
-  const bases = [...streams].flatMap((stream) => baseBefore(history, kinds, stream, { from, code }))
+  const bases = [...streams].flatMap((stream) => {
+    try {
+      return baseBefore(history, kinds, stream, { from, code })
+    } catch (error) {
+      if (partly && error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return []
+      throw error
+    }
+  })
   return { from, to, bases, open, records }
 }
 
@@ -100,7 +110,7 @@ function baseBefore(
   if (version === 0) return []
   const { snapshot } = foldStream(history, kinds, stream, { upToVersion: version })
   const position = history.positionOf(stream, version) ?? 0
-  const hash = hashSnapshot(snapshot)
+  const hash = hashSnapshotOnce(snapshot)
   return [{ stream, version, position, code, hash, state: saveSnapshot(snapshot) }]
 }
 
@@ -109,8 +119,7 @@ function openBefore(
   from: number,
   takes: (stream: StreamId) => boolean,
 ): SegmentOpen {
-  const work = emptyOpenWork()
-  for (const record of history.range(1, from - 1)) foldOpenWork(work, record)
+  const work = openWorkAt(history, from - 1)
   return {
     effects: [...work.effects].filter(([, { stream }]) => takes(stream)),
     sends: [...work.sends].filter(([, { to }]) => takes(to)),
@@ -121,8 +130,15 @@ function openBefore(
 }
 
 /** Folds what is open at the end of a segment. */
-export function openWorkOf({ open, records }: Segment): OpenWork {
+export function openWorkOf(segment: Segment): OpenWork {
+  const work = openAtStart(segment)
+  for (const record of segment.records) foldOpenWork(work, record)
+  return work
+}
+
+function openAtStart({ open, from }: Segment): OpenWork {
   const work = emptyOpenWork()
+  work.position = from - 1
   for (const [address, effect] of open.effects) work.effects.set(address, effect)
   for (const [address, send] of open.sends) work.sends.set(address, send)
   for (const [address, wait] of open.waits) {
@@ -131,7 +147,6 @@ export function openWorkOf({ open, records }: Segment): OpenWork {
   }
   for (const stream of open.connections) work.connections.add(stream)
   for (const name of open.channels) work.channels.add(name)
-  for (const record of records) foldOpenWork(work, record)
   return work
 }
 
@@ -174,6 +189,7 @@ export function openSegment(segment: Segment): History {
       const base = bases.get(stream)
       return base !== undefined && base.version <= atVersion ? base : null
     },
+    openWork: (position) => (position < segment.from - 1 ? null : openAtStart(segment)),
   }
 }
 

@@ -9,6 +9,7 @@ import type { FilterFacts } from '../../protocol/history/filter.ts'
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Kind } from '../kinds.ts'
+import type { OpenWork } from '../projections/open-work.ts'
 import type { SavedState } from '../step.ts'
 
 /** The machines of some code, by kind. */
@@ -39,6 +40,8 @@ export interface History {
   readonly streams: () => Iterable<StreamId>
   /** The newest saved fold at or below a version. */
   readonly base: (stream: StreamId, atVersion: number) => Base | null
+  /** A saved fold of the open work at or before a position, the caller's to go on with. */
+  readonly openWork?: (position: number) => OpenWork | null
 }
 
 /**
@@ -72,14 +75,31 @@ export function requireRecord(history: History, position: number): JournalRecord
  * What is gone is always the beginning of a stream.
  */
 export function firstKept(history: History, stream: StreamId, from: number): number {
+  const isKept = (version: number): boolean =>
+    history.read(history.positionOf(stream, version) ?? 0) !== null
+  if (isKept(from)) return from // Almost always.
   let low = from
   let high = Math.max(from, history.version(stream) + 1)
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
-    if (history.read(history.positionOf(stream, middle) ?? 0) === null) low = middle + 1
-    else high = middle
+    if (isKept(middle)) high = middle
+    else low = middle + 1
   }
   return low
+}
+
+/** Reads a stream from a version on, or from the first behind it that was not compacted away. */
+export function* keptStream(
+  history: History,
+  stream: StreamId,
+  from: number,
+): Generator<JournalRecord> {
+  try {
+    yield* history.stream(stream, from)
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'HISTORY_PRUNED') throw error
+    yield* history.stream(stream, firstKept(history, stream, from))
+  }
 }
 
 /** Where an output came from: `1838.e0` -> 1838; null where the cause lies outside. */

@@ -32,7 +32,10 @@ export interface StateAt {
   readonly waitingFor: readonly Candidate[]
   readonly timers: readonly Wait[]
   readonly inFlight: readonly InFlight[]
-  /** False where an output older than limits.inFlightRecordsMax records could still be open. */
+  /**
+   * False where an output could still be open that is older than limits.inFlightRecordsMax records
+   * of this actor, or was compacted away.
+   */
   readonly inFlightComplete: boolean
 }
 
@@ -61,8 +64,7 @@ export function stateAt(
     verified: folded.hash === record.stateHash,
     waitingFor: candidatesOf(snapshot),
     timers: kindOf(kinds, stream).waits(snapshot),
-    inFlight: inFlightAt(history, stream, version, position),
-    inFlightComplete: version <= limits.inFlightRecordsMax,
+    ...inFlightAt(history, stream, version, position),
   }
 }
 
@@ -99,33 +101,34 @@ export function stateBefore(
   return foldStream(history, kinds, stream, { upToVersion: version - 1 })
 }
 
-// Looks a bounded way back: what is open longer than so many records of one actor is not expected.
+// Looks a bounded way back. Each boot ends every effect before it and carries every send, so what
+// is open is of one process, and the actors that go on for long (channels, sessions, the gateway)
+// have one or two things under way. Beyond the bound the answer says that it may not be all.
 function inFlightAt(
   history: History,
   stream: StreamId,
   version: number,
   position: number,
-): InFlight[] {
+): Pick<StateAt, 'inFlight' | 'inFlightComplete'> {
   const first = Math.max(1, version - limits.inFlightRecordsMax + 1)
+  const kept = firstKept(history, stream, first)
   const found: InFlight[] = []
-  const records = [...recordsFrom(history, stream, first, version)]
+  const records = [...recordsFrom(history, stream, kept, version)]
   const ended = new Set(records.map(({ kind, cause }) => (kind === 'event' ? cause : '')))
   for (const record of records) {
     const isOver = record.effects.every((_, index) => ended.has(`${record.position}.e${index}`))
     if (isOver && record.sends.length === 0) continue
     found.push(...openOf(history, record, position))
   }
-  return found
+  return { inFlight: found, inFlightComplete: kept === 1 }
 }
 
-// What was compacted away had ended, or its actor could not have been.
 function* recordsFrom(
   history: History,
   stream: StreamId,
-  first: number,
+  version: number,
   last: number,
 ): Generator<JournalRecord> {
-  const version = firstKept(history, stream, first)
   if (version > last) return
   for (const record of history.stream(stream, version)) {
     if (record.version > last) return

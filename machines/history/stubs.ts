@@ -27,6 +27,7 @@ const STUBS: Readonly<Record<string, Stub>> = {
   },
   'model.cancel': { latencyMs: 1, done: NO_FACTS },
   'message.deliver': { latencyMs: 50, done: () => ({ messageId: null }) },
+  'code.tell': { latencyMs: 50, done: NO_FACTS },
   'channel.open': { latencyMs: 200, done: NO_FACTS },
   'alert.post': { latencyMs: 200, done: () => ({ status: 200 }) },
   'channel.close': { latencyMs: 10, done: NO_FACTS },

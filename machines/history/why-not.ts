@@ -7,7 +7,6 @@
  * happen without help from outside.
  */
 import type { AnyMachineSnapshot } from 'xstate'
-import { GatewayError } from '../../protocol/errors.ts'
 import { type StreamId, streamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
@@ -24,6 +23,7 @@ import { firstKept, type History, kindOf, type Kinds } from './source.ts'
  * pending          under way in a living process       failed   it was tried and given up
  * waiting          for a time that will come           blocked  something must happen first
  * refused          a rule or a guard said no           never-requested   nothing asked for it
+ * pruned           what came of it was compacted away: nobody can tell
  */
 export type Verdict =
   | 'happened'
@@ -34,6 +34,7 @@ export type Verdict =
   | 'failed'
   | 'refused'
   | 'never-requested'
+  | 'pruned'
 
 /** Where a chain stops. */
 export interface Frontier {
@@ -84,6 +85,10 @@ export function explainAbsence(history: History, kinds: Kinds, question: WhyNotQ
     return { verdict: 'happened', chain, frontier: null, ignored, blocks: [], proof: null }
   }
   const { frontier, node } = search.newestEnd()
+  if (frontier.verdict === 'pruned') {
+    const [chain, blocks] = [chainTo(node), []]
+    return { verdict: 'pruned', chain, frontier, ignored, blocks, proof: null }
+  }
   return {
     verdict: frontier.verdict,
     chain: chainTo(node),
@@ -133,9 +138,10 @@ class Search {
     return null
   }
 
-  /** The newest end; one that stands open before one that only ended. */
+  /** The newest end; one that nobody can tell first, then one that stands open. */
   newestEnd(): End {
     const rank = ({ frontier: { verdict, output, record } }: End): number => {
+      if (verdict === 'pruned') return 4
       if (output !== null) return 3
       if (record.ignored !== null) return 1
       return verdict === 'never-requested' ? 0 : 2
@@ -153,6 +159,11 @@ class Search {
     const { record } = node
     if (record.ignored !== null) {
       this.#close(node, 'refused', { reason: record.ignored })
+      return []
+    }
+    // A message that was not sent on was kept out, whatever its sender was told of it.
+    if (record.event.type === 'message.received' && record.sends.length === 0) {
+      this.#close(node, 'refused', { reason: this.#ruleOf(record) })
       return []
     }
     const { effects, sends, waits } = fatesOf(this.#history, record, this.#history.head())
@@ -178,16 +189,16 @@ class Search {
   }
 
   #followSend(node: Node, { address, send, record, pruned }: SendFate): JournalRecord | null {
-    if (pruned) {
-      const text = `what came of ${send.event.type} #${address} in ${send.to} was compacted away`
-      throw new GatewayError('HISTORY_PRUNED', text, { stream: send.to })
-    }
     // A run that was taken from the queue belongs to its own message.
     const isOthers =
       node.record.event.type === 'run.finished' && send.event.type === 'run.requested'
     if (isOthers) return null
     if (record === null) {
-      this.#close(node, 'blocked', { output: address, reason: send.event.type, stream: send.to })
+      this.#close(node, pruned ? 'pruned' : 'blocked', {
+        output: address,
+        reason: send.event.type,
+        stream: send.to,
+      })
     }
     return record
   }
@@ -203,9 +214,6 @@ class Search {
   #followState(node: Node): JournalRecord[] {
     const { event, stream, value } = node.record
     switch (event.type) {
-      case 'message.received':
-        this.#close(node, 'refused', { reason: this.#ruleOf(node.record) })
-        return []
       case 'message.accepted':
         return this.#followQueued(node, stream)
       case 'run.finished':
@@ -221,7 +229,9 @@ class Search {
 
   #followQueued(node: Node, stream: StreamId): JournalRecord[] {
     const runId = String(node.record.event['runId'])
-    for (const first of this.#history.stream(streamId('run', runId), 1)) return [first]
+    const run = streamId('run', runId)
+    const kept = firstKept(this.#history, run, 1)
+    for (const first of this.#history.stream(run, kept)) return [first]
     const { context } = this.#stateAt(stream, this.#history.head())
     const current = (context as SessionContext).current?.runId ?? null
     this.#close(node, 'blocked', {

@@ -16,6 +16,7 @@ import { fatesOf } from './links.ts'
 import { stateBefore } from './state.ts'
 import { causeOf, type History, type Kinds, requireRecord } from './source.ts'
 import { stepOn } from './fold.ts'
+import { oldestTold, untold } from './holes.ts'
 
 /** One record of a chain. */
 export interface WhyStep {
@@ -111,7 +112,7 @@ export function outcomeAt(
   const send = output.startsWith('s') ? sends[index] : undefined
   if (send !== undefined) {
     return {
-      outcome: send.record === null ? 'pending' : 'taken',
+      outcome: send.pruned ? 'pruned' : send.record === null ? 'pending' : 'taken',
       record: send.record,
       started: false,
     }
@@ -138,7 +139,7 @@ interface WriterQuestion {
  * Reads the stream backwards in windows that grow, so that one without snapshots, folded from its
  * beginning for each, costs a few folds and no more; at most `recordsMax` records of it.
  * @throws {GatewayError} NOT_FOUND: nothing ever changed it; USAGE: no pointer, or nothing within
- * the bound changed it; HISTORY_PRUNED.
+ * the bound changed it; HISTORY_PRUNED: nothing that is left did.
  */
 export function findWriter(
   history: History,
@@ -148,7 +149,10 @@ export function findWriter(
 ): Written {
   const keys = parsePointer(path)
   const newest = history.versionAt(stream, position)
-  const oldest = Math.max(1, newest - recordsMax + 1)
+  const bound = Math.max(1, newest - recordsMax + 1)
+  const told = oldestTold(history, stream, bound - 1)
+  if (told === null) throw untold(history, stream, newest)
+  const oldest = told + 1 // The first that can be told from what was before it.
   let window: number = limits.snapshotEveryRecords
   for (let last = newest; last >= oldest; window *= 2) {
     const first = Math.max(oldest, last - window + 1)
@@ -156,6 +160,7 @@ export function findWriter(
     if (found !== null) return found
     last = first - 1
   }
+  if (oldest > bound) throw untold(history, stream, bound - 1)
   if (oldest > 1) {
     const text = `${path}: none of the newest ${recordsMax} records of ${stream} changed it; the command line looks further`
     throw new GatewayError('USAGE', text, { stream })

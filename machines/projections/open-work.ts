@@ -6,7 +6,7 @@
  *   waits        armed, not fired or cancelled   connections  opened, not closed
  *   channels     enabled, not disabled
  *   keys         idempotency keys and where their answer stands
- *   inbound      message ids taken in, by channel
+ *   inbound      messages taken in, by channel; ids are a room's own
  *   sessions     a row for each, as `sessions.list` shows it
  *
  * The maps are changed in place (10,000 rows would cost a copy each step); rows are immutable.
@@ -60,7 +60,7 @@ export interface OpenWork {
   readonly waits: Map<string, OpenWait> // by address
   readonly waitAddresses: Map<string, string> // stream + wait id -> address
   readonly keys: Map<string, KeyUse> // owner + key, oldest first
-  readonly inbound: Map<string, Set<string>> // channel -> message ids, oldest first
+  readonly inbound: Map<string, Set<string>> // channel -> inboundKey, oldest first
   readonly connections: Set<string> // streams
   readonly channels: Set<string> // names of those enabled
   readonly sessions: Map<string, SessionRow>
@@ -243,10 +243,18 @@ function keepKey(
   }
 }
 
-function keepInbound(work: OpenWork, { channel, messageId }: MessageReceived): void {
-  const known = work.inbound.get(channel) ?? new Set()
-  work.inbound.set(channel, known)
-  known.add(messageId)
+/** The key under which an inbound message of a channel is kept: its id is its room's own. */
+export function inboundKey({
+  roomId,
+  messageId,
+}: Pick<MessageReceived, 'roomId' | 'messageId'>): string {
+  return `${roomId}\n${messageId}`
+}
+
+function keepInbound(work: OpenWork, message: MessageReceived): void {
+  const known = work.inbound.get(message.channel) ?? new Set()
+  work.inbound.set(message.channel, known)
+  known.add(inboundKey(message))
   if (known.size <= limits.inboundDedupeMax) return
   for (const oldest of known) {
     known.delete(oldest)

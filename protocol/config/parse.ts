@@ -138,7 +138,13 @@ function stars(text: string): string {
   return text.replace(/\S/g, '*')
 }
 
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set([
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString', // What superstruct calls where it shows what it saw.
+  'valueOf',
+])
 
 function checkTree(value: unknown, path: Path, file: string): void {
   if (typeof value !== 'object' || value === null) return

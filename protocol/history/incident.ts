@@ -14,16 +14,17 @@ import {
   literal,
   min,
   nullable,
+  optional,
   record,
   size,
   string,
   type Struct,
   tuple,
   type,
-  validate,
 } from 'superstruct'
 import { GatewayError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { shapeOf } from '../shape.ts'
 
 /** How much of the bodies a bundle holds, least first. */
 export const TIERS = ['skeleton', 'masked', 'full'] as const
@@ -53,6 +54,7 @@ const redaction = type({
   withheld: count(), // left out by the tier
   missing: count(), // not in the journal any more
   masked: record(string(), count()), // by detector
+  pseudonyms: optional(count()), // people and rooms, where names are pseudonyms
 })
 
 /** What was done to the bodies, for whoever must judge whether a bundle may be passed on. */
@@ -75,6 +77,8 @@ const manifest = type({
   madeAt: integer(), // ms since epoch
   tool: line(), // version that wrote the file
   codes: array(line()), // identities of the machines that wrote the records
+  /** Absent: kept. Under pseudonyms the records are no more the journal's, and hash otherwise. */
+  names: optional(enums(['kept', 'pseudonyms'])),
   redaction,
 })
 
@@ -127,22 +131,13 @@ export function parseIncident(text: string): Incident {
 
 /** Checks a value that came from elsewhere. @throws {GatewayError} RECORD_FORMAT with its place. */
 export function check<T>(struct: Struct<T>, value: unknown, place: string): T {
-  const [failure, checked] = tryValidate(struct, value, place)
-  if (failure === undefined) return checked
-  const path = [place, ...failure.path.map(String)].join('.')
-  throw new GatewayError('RECORD_FORMAT', `${path}: expected ${failure.type}`, { place: path })
+  const shape = shapeOf(struct, value)
+  if (shape.ok) return shape.value
+  const path = [place, ...shape.failure.path.map(String)].join('.')
+  throw new GatewayError('RECORD_FORMAT', `${path}: expected ${shape.failure.type}`, {
+    place: path,
+  })
 }
-
-// superstruct writes what it saw into its message, and a map may have a `toString` of its own.
-function tryValidate<T>(struct: Struct<T>, value: unknown, place: string): Verdict<T> {
-  try {
-    return validate(value, struct)
-  } catch (cause) {
-    throw new GatewayError('RECORD_FORMAT', `${place}: of another shape`, { place }, cause)
-  }
-}
-
-type Verdict<T> = ReturnType<typeof validate<T, unknown>>
 
 /** Tells the smallest stretch that holds all ranges of an incident; null where it has none. */
 export function hullOf({ ranges }: Pick<Incident, 'ranges'>): { from: number; to: number } | null {

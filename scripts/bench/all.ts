@@ -24,6 +24,8 @@ const BENCHES: readonly Bench[] = [
   { file: 'determinism', quick: ['--records', '5000'] },
   { file: 'memory', quick: ['--sessions', '1000', '--connections', '200'] },
   { file: 'cycles', quick: ['--cycles', '20'] },
+  { file: 'door', quick: ['--quick'] },
+  { file: 'fuzz', quick: ['--seconds', '5'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
 ]
 

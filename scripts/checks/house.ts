@@ -3,6 +3,7 @@
  */
 import { readdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { judgeStateDir } from '../../actors/state-dir.ts'
 import { limits } from '../../protocol/limits.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
@@ -26,11 +27,8 @@ export async function checkStateDir(stateDir: string): Promise<Finding> {
   if (!found.isDirectory()) {
     return fail(name, `${stateDir} is no directory`, 'remove it, or set OPENCLAW_STATE_DIR')
   }
-  const uid = process.getuid?.() ?? found.uid
-  if (found.uid !== uid) {
-    const says = `${stateDir} belongs to user ${found.uid}, not to ${uid}`
-    return fail(name, says, `run as that user, or: chown -R ${uid} ${stateDir}`)
-  }
+  const unsafe = await judgeStateDir(stateDir)
+  if (unsafe !== null) return fail(name, unsafe.message, 'the gateway does not start like this')
   const open = await openPaths(stateDir)
   if (open.length === 0) return ok(name, stateDir)
   const more = open.length > SHOWN_MAX ? ` and ${open.length - SHOWN_MAX} more` : ''

@@ -23,11 +23,16 @@ export function formatWritten(file: string, bytes: number, manifest: Manifest): 
   const masked = Object.entries(redaction.masked).map(([name, count]) => `${count} ${name}`)
   const found = masked.length === 0 ? 'nothing masked' : `masked: ${masked.join(', ')}`
   const gone = missing === 0 ? '' : `, ${missing} no longer in the journal`
+  const isRenamed = manifest.names === 'pseudonyms'
+  const hashes = isRenamed ? 'Hashes are its own' : 'Records, hashes and states unchanged'
+  const people = isRenamed
+    ? `Pseudonyms stand for ${redaction.pseudonyms ?? 0} people and rooms, so it proves nothing of the journal; --names keeps both.`
+    : 'Names of actors, channels and people stand in the records and are not masked.'
   const of = actors === null ? '' : ` of ${actors.join(', ')}`
   return [
     `wrote ${file} ${formatSize(bytes)}: ${records} of ${records + leftOut} records${of}, ${bodies} bodies, head #${head.position}`,
-    `  tier ${tier}: ${withheld} bodies withheld${gone}; ${found}. Records, hashes and states unchanged: replayable.`,
-    '  Names of actors, channels and people stand in the records and are not masked.',
+    `  tier ${tier}: ${withheld} bodies withheld${gone}; ${found}. ${hashes}: replayable.`,
+    `  ${people}`,
   ]
 }
 
@@ -40,7 +45,7 @@ export function formatVerdict(report: VerifyReport): string[] {
     'digest ok',
     `${hashes}/${records} record hashes`,
     `chain ${chain.linked} linked, ${chain.bridged} bridged`,
-    `${names} names confirmed`,
+    `${names} names confirmed${report.pseudonyms ? ', pseudonyms: hashes of its own' : ''}`,
     head === 'holds' ? 'ends at the head of its journal' : 'ends before the head of its journal',
   ]
   if (ours > 0) parts.push(`${same}/${ours} states`)

@@ -8,6 +8,7 @@ import type { ReportSubject } from '../../machines/history/report.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { hullOf, type Incident } from '../../protocol/history/incident.ts'
 import { type Incidents, openIncidents } from '../../actors/incidents.ts'
+import { systemChance } from '../../actors/services.ts'
 import { limits } from '../../protocol/limits.ts'
 import { programName } from '../exit.ts'
 import { readSettings } from '../settings.ts'
@@ -25,6 +26,19 @@ export const subjectArgs = {
   },
   range: { type: 'string', valueHint: 'A..B', description: 'a range in place of an incident' },
 } as const satisfies ArgsDef
+
+/** That of verbs that write incident files for others. */
+export const namesArg = {
+  names: {
+    type: 'boolean',
+    description: 'keep names of people and rooms, and with them hashes and proofs of the journal',
+  },
+} as const satisfies ArgsDef
+
+/** Draws the key of a file's pseudonyms, to be kept nowhere; none where names are to stay. */
+export function keyUnless(names: boolean | undefined): { pseudonymKey?: Uint8Array } {
+  return names === true ? {} : { pseudonymKey: systemChance.bytes(limits.pseudonymKeyBytes) }
+}
 
 /** That of verbs about an incident file. */
 export const fileArg = {

@@ -35,7 +35,8 @@ interface Shown {
   readonly utc: boolean
   readonly gapMs: number
   readonly bodies: boolean
-  readonly pruned?: ReadonlyMap<number, number> // position -> how many are gone before it
+  /** Position -> how many are gone before it; behind the last under Infinity. */
+  readonly pruned?: ReadonlyMap<number, number>
 }
 
 /** Prints records as lines; boots, silence and pruned places stand between them. */
@@ -56,6 +57,9 @@ export function showTimeline(
     if (shown.bodies) rows.push(...textLines(source, record))
     before = record
   }
+  const behind = shown.pruned?.get(Infinity) ?? 0
+  if (behind > 0 && before !== null)
+    rows.push(`  ┄┄┄┄ ${behind} records behind it were compacted away ┄┄┄┄`)
   const lines = columns(rows.filter((row) => typeof row !== 'string'))
   let next = 0
   for (const row of rows) {

@@ -3,6 +3,7 @@
  */
 import type { ReplayDiff, ReplayResult } from '../../machines/history/replay.ts'
 import { limits } from '../../protocol/limits.ts'
+import { showHoles } from './holes-text.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { type Explored, INVARIANT_WORDS } from './explore.ts'
 
@@ -11,15 +12,17 @@ export type Format = 'text' | 'json' | 'ndjson'
 /** Exit code of a replay that differs in what was not allowed. */
 export const DIVERGED = 11
 
+const PRUNED = 13
+
 /** Prints what a replay of one history came to; returns the exit code. */
 export function showResult(
   result: ReplayResult,
   format: Format,
   { code, head }: { code: string; head: number },
 ): number {
-  const { records, same, allowed, first, worst, diffs, counts } = result
-  const exit = first === null ? 0 : DIVERGED
-  const end = { records, same, allowed, counts, first, worst, exit }
+  const { records, same, allowed, first, worst, diffs, counts, holes } = result
+  const exit = exitOf(result)
+  const end = { records, same, allowed, counts, first, worst, holes, exit }
   if (format === 'ndjson') showJson({ t: 'end', ...end, listed: diffs.length, head })
   else if (format === 'json') {
     showJson({ ok: exit === 0, schema: 'openclaw-replay/1', code, ...end, diffs })
@@ -27,13 +30,20 @@ export function showResult(
   return exit
 }
 
+// Pruned only where nothing at all was left to recompute.
+function exitOf({ records, first, holes }: ReplayResult): number {
+  if (first !== null) return DIVERGED
+  return records === 0 && holes.records + holes.stands + holes.lost > 0 ? PRUNED : 0
+}
+
 /** Prints a replay for people. */
-export function showText({ records, same, allowed, first, diffs }: ReplayResult): void {
+export function showText({ records, same, allowed, first, diffs, holes }: ReplayResult): void {
   const differ = records - same
   const parts = [`${records} records`, `${same} identical`, `${differ} differ`]
   if (allowed > 0) parts.push(`${allowed} of them as allowed`)
   if (first !== null) parts.push(`first at #${first}`)
   show(parts.join(', '))
+  showHoles(holes)
   if (diffs.length === 0) return
   const rows = diffs.map((diff) => [
     ` ${diff.class}${diff.allowed ? ' (allowed)' : ''}`,

@@ -13,9 +13,10 @@ import { openHistory } from '../../actors/history.ts'
 import { openIncidents } from '../../actors/incidents.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
 import { openBranch } from '../../machines/history/branch.ts'
+import { openWorkAt } from '../../machines/history/open.ts'
 import { openWorkOf } from '../../machines/history/segment.ts'
 import type { History } from '../../machines/history/source.ts'
-import { emptyOpenWork, foldOpenWork, type OpenWork } from '../../machines/projections/open-work.ts'
+import type { OpenWork } from '../../machines/projections/open-work.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { programName } from '../exit.ts'
@@ -105,13 +106,12 @@ export function alongFork(source: Source, ...addresses: readonly (string | undef
   if (name === undefined) return source
   const { at, records } = readFork(source.stateDir, name)
   const history = openBranch(source.history, { at, records })
-  return { ...source, name: `${source.name} @${name}`, history, openWork: () => foldAll(history) }
-}
-
-function foldAll(history: History): OpenWork {
-  const work = emptyOpenWork()
-  for (const record of history.range(1, history.head())) foldOpenWork(work, record)
-  return work
+  return {
+    ...source,
+    name: `${source.name} @${name}`,
+    history,
+    openWork: () => openWorkAt(history, history.head()),
+  }
 }
 
 /** Opens a source for the time of a look, and closes it whatever comes. */

@@ -3,6 +3,7 @@
  * code that wrote it where the journal keeps it, else by ours.
  */
 import { replayHistory } from '../../actors/other-code.ts'
+import type { Holes } from '../../machines/history/holes.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { codeHouse } from './code.ts'
 import { withSource } from './source.ts'
@@ -12,6 +13,7 @@ export interface StateHashes {
   readonly records: number
   readonly same: number
   readonly first: number | null // position of the first that differs
+  readonly holes: Holes // what could not be recomputed
   /** `recorded`: by the code that wrote them; `current`: by ours, which may differ with reason. */
   readonly by: 'recorded' | 'current'
 }
@@ -22,8 +24,8 @@ export function checkStates(journal: string | undefined): Promise<StateHashes> {
     const house = codeHouse(source)
     const replay = async (by: StateHashes['by']): Promise<StateHashes> => {
       const range = { from: 1, to: source.history.head(), choice: by }
-      const { records, same, first } = await replayHistory(house, source.history, range)
-      return { records, same, first, by }
+      const { records, same, first, holes } = await replayHistory(house, source.history, range)
+      return { records, same, first, holes, by }
     }
     try {
       return await replay('recorded')

@@ -96,6 +96,7 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
   failed: 'FAILED: it was tried and given up',
   refused: 'REFUSED',
   'never-requested': 'NEVER REQUESTED: nothing asked for it',
+  pruned: 'HISTORY_PRUNED: what came of it was compacted away',
 }
 
 interface ShownAbsence {
@@ -113,7 +114,8 @@ export function showWhyNot(found: WhyNot, { says, history, utc }: ShownAbsence):
     show(path)
     return
   }
-  show(`${says} did not happen. The chain stops here:`)
+  const end = verdict === 'pruned' ? 'may have happened' : 'did not happen'
+  show(`${says} ${end}. The chain stops here:`)
   show(
     `${path} → ✗ ${frontier.output === null ? '' : `#${frontier.output} `}${plain(frontier.reason)}`,
   )

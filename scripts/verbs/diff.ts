@@ -4,6 +4,7 @@
 import { kinds } from '../../machines/kinds.ts'
 import { formatDiff } from '../../machines/history/documents.ts'
 import { diffStates, type StateDiff, type WrittenChange } from '../../machines/history/diff.ts'
+import { requireRecord } from '../../machines/history/source.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
 import { alongFork, withSource } from '../history/source.ts'
@@ -26,7 +27,7 @@ export const diff = defineVerb({
       const [a, b] = [locate(source, args.a, args), locate(source, args.b, args)]
       const [from, to] = [a.position, b.position].sort((x, y) => x - y)
       const named = args.session !== undefined || args.actor !== undefined
-      const actor = named ? args : { actor: source.history.read(to ?? 0)?.stream }
+      const actor = named ? args : { actor: requireRecord(source.history, to ?? 0).stream }
       const stream = findStream(source.history, actor)
       const found = diffStates(source.history, kinds, stream, { from: from ?? 0, to: to ?? 0 })
       if (args.json) showJson({ ok: true, ...formatDiff(found) })

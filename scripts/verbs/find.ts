@@ -10,7 +10,8 @@ import {
   type FindingName,
   FINDINGS,
 } from '../../machines/history/find.ts'
-import { factsOf } from '../../machines/history/source.ts'
+import { prunedRanges } from '../../machines/history/holes.ts'
+import { type History, factsOf } from '../../machines/history/source.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { formatInstant } from '../../protocol/history/address.ts'
 import { passes } from '../../protocol/history/filter.ts'
@@ -76,6 +77,7 @@ export const find = defineVerb({
       const [name, ...rest] = splitWords(args._)
       const { from, to, filter } = readStretch(source, rest, args)
       const { history } = source
+      noteHoles(history, { from, to }, args)
       if (name === null) {
         const records = select(source, { from, to, filter }, args)
         return showRecords(records, args)
@@ -97,6 +99,15 @@ export const find = defineVerb({
       return showFindings(findings, args)
     }),
 })
+
+// What was compacted away is not looked at, and that is told.
+function noteHoles(history: History, span: { from: number; to: number }, { first }: Wish): void {
+  if (first) return
+  let records = 0
+  for (const { from, to } of prunedRanges(history, span)) records += to - from + 1
+  if (records > 0)
+    note(`${records} records of this stretch were compacted away: what they held is not found.`)
+}
 
 function splitWords(words: readonly string[]): [FindingName | null, ...string[]] {
   const [first, ...rest] = words

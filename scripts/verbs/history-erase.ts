@@ -84,10 +84,16 @@ async function eraseHere(
   }
 }
 
-function tell({ scope, bodies, bytes, dryRun, position }: Payload, isRefused: boolean): void {
+function tell(
+  { scope, bodies, unnamed, bytes, dryRun, position }: Payload,
+  isRefused: boolean,
+): void {
   const what = `${String(bodies)} texts, ${String(bytes)} bytes, of ${String(scope)}`
   if (dryRun === true) show(`would erase ${what}`)
   else show(`erased ${what}; recorded as #${String(position)}`)
+  if (Number(unnamed) > 0) {
+    note(`${String(unnamed)} of them are named by nothing since their records were compacted away.`)
+  }
   if (isRefused) note('Nothing was erased: it cannot be undone. Say --yes to do it.')
   if (dryRun !== true) {
     note('Freed pages keep their bytes until the store uses them again; older copies keep theirs.')

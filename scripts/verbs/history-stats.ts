@@ -39,7 +39,7 @@ function countAll(reader: StoreReader) {
   const heads = [...reader.signedHeads()]
   return {
     records: head,
-    pruned: countPruned(reader, head),
+    ...countPruned(reader, head),
     streams,
     bodies,
     erased: countErased(reader),
@@ -52,21 +52,21 @@ function countAll(reader: StoreReader) {
   }
 }
 
-function countPruned(reader: StoreReader, head: number): number {
+function countPruned(reader: StoreReader, head: number): { pruned: number; compacted: number } {
+  const streams = new Set<string>()
   let pruned = 0
   for (let position = 1; position <= head; position += 1) {
-    if (reader.link(position)?.pruned === true) pruned += 1
+    const link = reader.link(position)
+    if (link?.pruned !== true) continue
+    pruned += 1
+    streams.add(link.stream)
   }
-  return pruned
+  return { pruned, compacted: streams.size }
 }
 
-/** Bodies erased, as the records of erasures say. */
 function countErased(reader: StoreReader): number {
   let erased = 0
-  for (const stored of reader.stream('gateway:main')) {
-    const { event } = parseRecord(stored, stored.fields)
-    if (event.type === 'history.erased') erased += Number(event['bodies'])
-  }
+  for (const ref of reader.refs()) if (reader.bodyState(ref) === 'erased') erased += 1
   return erased
 }
 
@@ -77,11 +77,11 @@ function timeOf(records: ReturnType<StoreReader['range']>): string | null {
 }
 
 function linesOf(stats: Stats): string[] {
-  const { records, pruned, streams, bodies, erased, snapshots, codes, heads } = stats
+  const { records, pruned, compacted, streams, bodies, erased, snapshots, codes, heads } = stats
   const kinds = Object.entries(streams).map(([kind, count]) => [`  ${kind}`, String(count)])
   return columns([
     ['records', String(records)],
-    ['pruned', String(pruned)],
+    ['pruned', `${pruned} records of ${compacted} actors`],
     ['streams', String(Object.values(streams).reduce((sum, count) => sum + count, 0))],
     ...kinds,
     ['bodies', `${bodies}, ${erased} of them erased`],

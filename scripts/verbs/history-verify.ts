@@ -17,6 +17,7 @@ import {
 import { quote } from '../../protocol/ids.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import type { VerifyFault, VerifyOptions, VerifyReport } from '../../store/lmdb/verify.ts'
+import { showHoles } from '../history/holes-text.ts'
 import { findJournal, journalArgs } from '../history/place.ts'
 import type { StateHashes } from '../history/state-hashes.ts'
 import { note, show, showJson } from '../output.ts'
@@ -64,27 +65,28 @@ export const historyVerify = defineVerb({
   },
 })
 
+async function statesOf(journal: string | undefined): Promise<StateHashes> {
+  const { checkStates } = await import('../history/state-hashes.ts')
+  return checkStates(journal)
+}
+
 interface Result extends VerifyReport {
   readonly states: StateHashes | null
 }
 
-// States behind what was compacted away cannot be recomputed; everything else has been checked.
-async function statesOf(journal: string | undefined): Promise<StateHashes | null> {
-  const { checkStates } = await import('../history/state-hashes.ts')
-  try {
-    return await checkStates(journal)
-  } catch (thrown) {
-    const error = toGatewayError(thrown)
-    if (error.code !== 'HISTORY_PRUNED') throw error
-    note(`States were not recomputed: ${error.message}`)
-    return null
-  }
-}
-
+// What was compacted away is no fault; that no whole snapshot stands for it is one.
 function stateFaults(states: StateHashes | null): VerifyFault[] {
-  if (states?.by !== 'recorded' || states.first === null) return []
-  const reason = 'its code arrives at another state than it recorded'
-  return [{ code: 'REPLAY_DIVERGED', position: states.first, reason }]
+  const faults: VerifyFault[] = []
+  if (states?.by === 'recorded' && states.first !== null) {
+    const reason = 'its code arrives at another state than it recorded'
+    faults.push({ code: 'REPLAY_DIVERGED', position: states.first, reason })
+  }
+  const lost = states?.holes.firstLost ?? null
+  if (lost !== null) {
+    const reason = 'what came before was compacted away, and no whole snapshot stands for it'
+    faults.push({ code: 'STORE_CORRUPT', position: lost, reason })
+  }
+  return faults
 }
 
 function readKey(word: string): Verifier {
@@ -175,6 +177,7 @@ function tell(
   if (states !== null) {
     const whose = states.by === 'recorded' ? 'the code that wrote them' : 'this code, not theirs'
     show(`${states.same} of ${states.records} states are as recorded, by ${whose}`)
+    showHoles(states.holes)
   }
   if (tree !== null) {
     show(`root of the first ${tree.size}: ${tree.root}`)

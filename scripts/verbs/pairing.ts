@@ -1,5 +1,6 @@
 /**
- * `openclaw pairing list | approve | reject`: devices that ask to come in, and the owner's word.
+ * `openclaw pairing list | approve | reject`: devices that ask to come in, and the owner's word;
+ * behind the name of a channel, its senders instead.
  */
 import { limits } from '../../protocol/limits.ts'
 import { GatewayError } from '../../protocol/errors.ts'
@@ -7,21 +8,28 @@ import { reachArgs } from '../arguments.ts'
 import { askGateway, formatScopes, formatTime, rowsOf } from '../ask.ts'
 import type { Payload } from '../client.ts'
 import { columns, note, show, showJson } from '../output.ts'
+import { askSenders, showJudged } from '../senders.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['REQUEST', 'DEVICE', 'ROLE', 'SCOPES', 'FROM', 'EXPIRES']
 
 export const pairingList = defineVerb({
   name: 'pairing list',
-  description: 'List the devices that wait for approval',
-  args: reachArgs,
+  description: 'List the devices that wait for approval, or the senders of a channel',
+  args: { ...reachArgs, channel: { type: 'positional', required: false, description: 'its name' } },
   async run(args) {
+    const { channel } = args
+    if (channel !== undefined) return askSenders(args, { word: 'list', channel })
     const answer = await askGateway(args, 'pairing.list', {})
     if (args.json) showJson(answer)
     else showRequests(rowsOf(answer, 'pending'))
     return 0
   },
 })
+
+const codeArg = {
+  words: { type: 'positional', description: '[CHANNEL] CODE', valueHint: 'code' },
+} as const
 
 const scopesArg = {
   scopes: {
@@ -33,17 +41,19 @@ const scopesArg = {
 
 export const pairingApprove = defineVerb({
   name: 'pairing approve',
-  description: 'Let a device in, by the code that it shows or by its request id',
-  args: {
-    ...reachArgs,
-    ...scopesArg,
-    words: { type: 'positional', description: '[CHANNEL] CODE', valueHint: 'code' },
-  },
+  description: 'Let a device in by its code or request id, or a sender of a channel by their code',
+  args: { ...reachArgs, ...scopesArg, ...codeArg },
   async run(args) {
+    const { channel, code } = readWords(args._, 'pairing approve')
+    if (channel !== undefined) {
+      if (args.scopes !== undefined) throw new GatewayError('USAGE', '--scopes: a sender has none')
+      return askSenders(args, { word: 'approve', channel, code })
+    }
     const scopes = args.scopes === undefined ? {} : { scopes: args.scopes.split(',') }
-    const params = { ...requestOf(args._, 'pairing approve'), ...scopes }
+    const params = { ...requestOf(code), ...scopes }
     const answer = await askGateway(args, 'pairing.approve', params)
     if (args.json) showJson(answer)
+    else if (answer['senderId'] !== undefined) showJudged(answer, 'approve')
     else show(`approved ${String(answer['deviceId'])}: ${formatScopes(answer['scopes'])}`)
     return 0
   },
@@ -51,28 +61,38 @@ export const pairingApprove = defineVerb({
 
 export const pairingReject = defineVerb({
   name: 'pairing reject',
-  description: 'Turn a device away; it may ask again after an hour',
+  description: 'Turn a device or a sender away; they may ask again after an hour',
   args: {
     ...reachArgs,
-    words: { type: 'positional', description: '[CHANNEL] CODE', valueHint: 'code' },
+    ...codeArg,
+    sender: { type: 'string', valueHint: 'ID', description: 'of a CHANNEL, who was let in' },
   },
   async run(args) {
-    const answer = await askGateway(args, 'pairing.reject', requestOf(args._, 'pairing reject'))
+    const { channel, code } = readWords(args._, 'pairing reject')
+    const { sender: senderId } = args
+    if (senderId !== undefined) {
+      if (channel === undefined)
+        return askSenders(args, { word: 'reject', channel: code, senderId })
+      throw new GatewayError('USAGE', 'expected CHANNEL --sender ID', { verb: 'pairing reject' })
+    }
+    if (channel !== undefined) return askSenders(args, { word: 'reject', channel, code })
+    const answer = await askGateway(args, 'pairing.reject', requestOf(code))
     if (args.json) showJson(answer)
+    else if (answer['senderId'] !== undefined) showJudged(answer, 'reject')
     else show(`rejected ${String(answer['deviceId'])}`)
     return 0
   },
 })
 
-/** Reads `[CHANNEL] CODE`; a request id is longer than any code. */
-function requestOf(words: readonly string[], verb: string): object {
+function readWords(words: readonly string[], verb: string): { channel?: string; code: string } {
   const [first = '', second] = words
   if (words.length > 2) throw new GatewayError('USAGE', 'expected [CHANNEL] CODE', { verb })
-  const code = second ?? first
-  const channel = second === undefined ? {} : { channel: first }
-  return code.length > limits.pairingCodeCharsMax
-    ? { ...channel, requestId: code }
-    : { ...channel, code }
+  return second === undefined ? { code: first } : { channel: first, code: second }
+}
+
+// A request id is longer than any code.
+function requestOf(code: string): object {
+  return code.length > limits.pairingCodeCharsMax ? { requestId: code } : { code }
 }
 
 function showRequests(rows: readonly Payload[]): void {

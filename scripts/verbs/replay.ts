@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeBundle } from '../../actors/bundle.ts'
 import { bundleExplored } from '../../actors/bundle-explored.ts'
+import { redactBundle } from '../../actors/bundle-export.ts'
 import { writePrivate } from '../../actors/private-file.ts'
 import { replayHistory } from '../../actors/other-code.ts'
 import { systemClock } from '../../actors/services.ts'
@@ -25,6 +26,7 @@ import {
   showResult,
   showText,
 } from '../history/replay-text.ts'
+import { keyUnless, namesArg } from '../history/incident-subject.ts'
 import { refuseForks } from '../history/forks.ts'
 import { historyArgs, locateRange } from '../history/options.ts'
 import { withSource } from '../history/source.ts'
@@ -57,6 +59,7 @@ export const replay = defineVerb({
     },
     explore: { type: 'enum', options: ['crash'], description: 'crash after every record instead' },
     budget: { type: 'string', valueHint: 'N', description: 'crash points at most (default 500)' },
+    ...namesArg,
     out: {
       type: 'string',
       valueHint: 'DIR',
@@ -69,8 +72,10 @@ export const replay = defineVerb({
       allowed: all('allow').map(parseAllowed),
     }
     const format = args.ndjson === true ? 'ndjson' : args.json === true ? 'json' : 'text'
-    if (args.explore === undefined && (args.budget ?? args.out) !== undefined) {
-      throw new GatewayError('USAGE', '--budget and --out belong to --explore', { verb: 'replay' })
+    if (args.explore === undefined && (args.budget ?? args.out ?? args.names) !== undefined) {
+      throw new GatewayError('USAGE', '--budget, --out and --names belong to --explore', {
+        verb: 'replay',
+      })
     }
     const budget = wholeNumber('--budget', args.budget ?? String(limits.exploreBudget), 1, 100_000)
     const [range, ...others] = args._
@@ -89,7 +94,7 @@ export const replay = defineVerb({
       const choice = await chooseCode(house, code)
       if (args.explore !== undefined) {
         const explored = await exploreRange(source, house, { ...stretch, choice, budget })
-        if (args.out !== undefined) await writeSamples(args.out, explored)
+        if (args.out !== undefined) await writeSamples(args.out, explored, args.names)
         return showExplored(explored, format)
       }
       const name = nameOfCode(choice, house.own.id)
@@ -147,7 +152,11 @@ interface Asked {
 }
 
 // Each violation as an incident file of its own.
-async function writeSamples(directory: string, { samples, code }: Explored): Promise<void> {
+async function writeSamples(
+  directory: string,
+  { samples, code }: Explored,
+  names: boolean | undefined,
+): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new GatewayError('USAGE', `--out: cannot write to ${quote(directory)}`, {}, cause)
   })
@@ -159,7 +168,9 @@ async function writeSamples(directory: string, { samples, code }: Explored): Pro
     if (taken.has(id)) continue
     taken.add(id)
     const file = join(directory, `${id}.ocinc`)
-    writePrivate(file, writeBundle(bundleExplored(sample, { ...making, id })))
+    const { pseudonymKey } = keyUnless(names)
+    const parts = bundleExplored(sample, { ...making, id })
+    writePrivate(file, writeBundle(redactBundle(parts, 'skeleton', pseudonymKey)))
     note(`wrote ${file}`)
   }
 }

@@ -4,6 +4,8 @@
 import { systemClock } from '../../actors/services.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { formatState } from '../../machines/history/documents.ts'
+import { type UntoldActor, walkCut } from '../../machines/history/cut.ts'
+import { requireRecord } from '../../machines/history/source.ts'
 import { type StateAt, stateAt } from '../../machines/history/state.ts'
 import { formatValue } from '../../machines/step.ts'
 import type { Resolved } from '../../machines/history/resolve.ts'
@@ -62,9 +64,9 @@ interface Wish {
 
 // A position names an actor by itself.
 function streamOf({ history }: Source, args: Wish, { position, at }: Resolved): Wish {
-  if (args.session !== undefined || args.actor !== undefined || at !== null) return args
-  const record = history.read(position)
-  return record === null ? args : { actor: record.stream }
+  const isNamed = args.session !== undefined || args.actor !== undefined
+  if (isNamed || at !== null || position === 0) return args
+  return { actor: requireRecord(history, position).stream }
 }
 
 function showAbsent(stream: StreamId, { position }: Resolved, json: boolean): number {
@@ -109,6 +111,7 @@ function showState(found: StateAt, { moment, utc, bodies }: Shown): void {
     const mark = started ? ', begun' : ''
     rows.push(['  in flight', `#${address} ${name}${to === null ? '' : ` → ${to}`}${mark}`])
   }
+  if (!found.inFlightComplete) rows.push(['', 'older outputs of it were not looked for'])
   const context = snapshot.context as Readonly<Record<string, unknown>>
   for (const [key, value] of Object.entries(context)) {
     rows.push([`  ${key}`, plain(shorten(JSON.stringify(value)))])
@@ -139,20 +142,38 @@ function shorten(text: string | undefined): string {
   return whole.length <= 160 ? whole : `${whole.slice(0, 157)}...`
 }
 
-// One cut: every actor by its newest record at or before the position (K10).
+const PRUNED = 13
+
+// One cut: every actor by its newest record at or before the position (K10). Only what is shown of
+// each is kept: there may be a hundred thousand.
 function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): number {
-  const found: StateAt[] = []
-  for (const stream of history.streams()) {
-    const each = stateAt(history, kinds, stream, { position: moment.position })
-    if (each !== null) found.push(each)
+  const { position } = moment
+  const actors: ReturnType<typeof formatState>[] = []
+  const rows: string[][] = []
+  const untold: UntoldActor[] = []
+  for (const found of walkCut(history, kinds, position)) {
+    if (!('snapshot' in found)) untold.push(found)
+    else if (json) actors.push(formatState(found, 0))
+    else rows.push(rowOf(found, utc))
   }
+  const count = actors.length + rows.length
+  const exit = count > 0 ? 0 : untold.length > 0 ? PRUNED : 10
   if (json) {
-    const actors = found.map((each) => formatState(each, 0))
-    showJson({ ok: true, at: { position: moment.position }, actors })
-    return found.length === 0 ? 10 : 0
+    showJson({ ok: true, at: { position }, actors, pruned: untold })
+    return exit
   }
-  show(`${found.length} actors at #${moment.position}`)
-  const rows = found.map(({ stream, record, snapshot, verified, inFlight }) => [
+  show(`${count} actors at #${position}`)
+  for (const line of columns(rows)) show(line)
+  for (const { stream, oldest } of untold) {
+    const left = oldest === null ? 'none is left' : `the oldest left is behind #${oldest}`
+    show(`  ${stream}: HISTORY_PRUNED, its state there was compacted away; ${left}`)
+  }
+  if (exit === 10) note('nothing had happened yet')
+  return exit
+}
+
+function rowOf({ stream, record, snapshot, verified, inFlight }: StateAt, utc?: boolean): string[] {
+  return [
     `  ${stream}`,
     formatValue(snapshot),
     `#${record.position}`,
@@ -161,8 +182,5 @@ function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): nu
       ...inFlight.map(({ address, name }) => `#${address} ${name}`),
       ...(verified ? [] : ['✗ hash differs']),
     ].join('  '),
-  ])
-  for (const line of columns(rows)) show(line)
-  if (found.length === 0) note('nothing had happened yet')
-  return found.length === 0 ? 10 : 0
+  ]
 }

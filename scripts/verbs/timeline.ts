@@ -16,7 +16,7 @@ import { alongFork, type Source, withSource } from '../history/source.ts'
 import { note, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
-/** Exit code 0; 10: nothing in that stretch. */
+/** Exit code 0; 10: nothing in that stretch; 13: all that was there was compacted away. */
 export const timeline = defineVerb({
   name: 'timeline',
   description: 'Show the records of a stretch: [A..B] [FILTER...]',
@@ -54,12 +54,12 @@ export const timeline = defineVerb({
       const source = alongFork(opened, ...args._)
       const wish = readWish(source, args)
       const isLines = args.ndjson === true || args.format === 'ndjson'
-      const { records, pruned } = select(source.history, wish)
+      const { records, pruned, gone, left } = select(source.history, wish)
       if (args.format === 'html' || args.format === 'mermaid') {
         return drawTimeline(source, records, { format: args.format, file: args.out })
       }
-      if (isLines) showLines(source, records, wish)
-      else if (args.json) showJson({ ok: true, ...document(source, records, wish) })
+      if (isLines) showLines(source, records, { ...wish, gone })
+      else if (args.json) showJson({ ok: true, ...document(source, records, { ...wish, gone }) })
       else
         showTimeline(source, records, {
           utc: args.utc === true,
@@ -73,13 +73,17 @@ export const timeline = defineVerb({
           utc: args.utc === true,
         })
       if (records.length > 0 || args.follow) return 0
-      if (!args.json && !isLines) note(saysNothing(source, wish))
-      return 10
+      if (!args.json && !isLines) note(saysNothing(source, { ...wish, gone }))
+      return gone > 0 && left === 0 ? PRUNED : 10
     }),
 })
 
-function saysNothing({ history }: Source, { from, to }: Wish): string {
+const PRUNED = 13
+
+function saysNothing({ history }: Source, { from, to, gone }: Told): string {
   if (history.head() === 0) return 'the journal is empty'
+  if (gone > 0)
+    return `nothing is left from #${from} to #${to}: ${gone} records were compacted away`
   if (from <= to) return `nothing from #${from} to #${to}`
   return `nothing was recorded then; what came next begins at #${from}: take #${from}..`
 }
@@ -91,6 +95,10 @@ interface Wish {
   readonly takes: (record: JournalRecord) => boolean
   readonly gapMs: number
   readonly bodies: boolean
+}
+
+interface Told extends Wish {
+  readonly gone: number // records that were compacted away
 }
 
 interface Flags {
@@ -152,31 +160,40 @@ function correlationsOf(history: History, stream: StreamId): ReadonlySet<string>
 
 interface Selected {
   readonly records: readonly JournalRecord[]
-  readonly pruned: ReadonlyMap<number, number> // position -> how many were compacted away before it
+  /** Position -> how many were compacted away before it; behind the last under Infinity. */
+  readonly pruned: ReadonlyMap<number, number>
+  readonly gone: number // of the stretch that was looked at
+  readonly left: number
 }
 
 // From the end backwards where only the newest are wanted: a first page costs a page.
 function select(history: History, { from, to, count, takes }: Wish): Selected {
   const found: JournalRecord[] = []
   const pruned = new Map<number, number>()
+  let [gone, left] = [0, 0]
   for (let position = to; position >= from && found.length < count; position -= 1) {
     const record = history.read(position)
-    const next = found.at(-1)?.position
-    if (record === null && next !== undefined) pruned.set(next, (pruned.get(next) ?? 0) + 1)
-    if (record !== null && takes(record)) found.push(record)
+    if (record === null) {
+      const next = found.at(-1)?.position ?? Infinity
+      pruned.set(next, (pruned.get(next) ?? 0) + 1)
+      gone += 1
+      continue
+    }
+    left += 1
+    if (takes(record)) found.push(record)
   }
-  return { records: found.toReversed(), pruned }
+  return { records: found.toReversed(), pruned, gone, left }
 }
 
-function showLines(source: Source, records: readonly JournalRecord[], wish: Wish): void {
-  const { from, to, bodies } = wish
+function showLines(source: Source, records: readonly JournalRecord[], wish: Told): void {
+  const { from, to, bodies, gone } = wish
   showJson({ t: 'head', schema: 'openclaw-journal/1', journal: source.name, from, to, bodies })
   for (const record of records) showJson(formatRecordLine(source, record, bodies))
-  showJson({ t: 'end', ...ending(source, records.length) })
+  showJson({ t: 'end', ...ending(source, records.length), pruned: gone })
 }
 
-function document(source: Source, records: readonly JournalRecord[], wish: Wish): object {
-  const { from, to, bodies } = wish
+function document(source: Source, records: readonly JournalRecord[], wish: Told): object {
+  const { from, to, bodies, gone } = wish
   const lines = records.map((record) => formatRecordLine(source, record, bodies))
   return {
     schema: 'openclaw-journal/1',
@@ -185,6 +202,7 @@ function document(source: Source, records: readonly JournalRecord[], wish: Wish)
     to,
     records: lines,
     ...ending(source, lines.length),
+    pruned: gone,
   }
 }
 

@@ -64,6 +64,8 @@ export const why = defineVerb({
     }),
 })
 
+const PRUNED = 13
+
 interface Wish {
   readonly json?: boolean | undefined
   readonly utc?: boolean | undefined
@@ -88,7 +90,7 @@ function explain(
   const end = output === null ? null : outcomeAt(history, { position, output })
   if (shown.json) showJson({ ok: true, ...formatWhy(chain, end) })
   else showWhy(chain, end, shown)
-  return chain.pruned === null ? 0 : 13
+  return chain.pruned === null ? 0 : PRUNED
 }
 
 function explainPath(source: Source, path: string, args: Wish): number {
@@ -100,11 +102,11 @@ function explainPath(source: Source, path: string, args: Wish): number {
   if (args.json) {
     const value = { path, was: was === NOTHING ? null : was, is: is === NOTHING ? null : is }
     showJson({ ok: true, ...value, by: record.position, ...formatWhy(chain, null) })
-    return 0
+  } else {
+    show(`${stream}${path} is ${write(is)} since #${record.position}; before it was ${write(was)}`)
+    showWhy(chain, null, { utc: args.utc === true })
   }
-  show(`${stream}${path} is ${write(is)} since #${record.position}; before it was ${write(was)}`)
-  showWhy(chain, null, { utc: args.utc === true })
-  return chain.pruned === null ? 0 : 13
+  return chain.pruned === null ? 0 : PRUNED
 }
 
 function write(value: unknown): string {
@@ -121,5 +123,5 @@ async function explainNot(source: Source, target: string, args: Wish): Promise<n
   const found = explainAbsence(history, kinds, { ...goal, alive })
   if (args.json) showJson({ ok: true, target, ...formatWhyNot(found) })
   else showWhyNot(found, { says: goal.says, history, utc: args.utc === true })
-  return 0
+  return found.verdict === 'pruned' ? PRUNED : 0
 }

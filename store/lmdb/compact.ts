@@ -3,12 +3,14 @@
  *
  * Promises that the chain survives: each record leaves a tombstone with its links and its place
  * (`seal.ts`), so positions and versions stay dense and the journal can still be verified from its
- * first record. Goes upwards in small commits through the queue, so what is pruned is always a
+ * first record; with them goes what the caller wants kept of each. Goes upwards in small commits through the queue, so what is pruned is always a
  * prefix of its stream, also after a crash half-way. Bodies stay. Step 6 of 8.
  */
 import { limits } from '../../protocol/limits.ts'
 import { corruptRecord, sealTombstone } from '../seal.ts'
 import { readRecord } from './environment.ts'
+import { storedRecord } from './reader.ts'
+import type { KeepOf } from '../contract.ts'
 import type { Tables } from './environment.ts'
 import type { StreamIndex, StreamState, Write } from './streams.ts'
 
@@ -17,6 +19,7 @@ export interface CompactTarget {
   readonly tables: Tables
   readonly index: StreamIndex
   readonly commit: (writes: readonly Write[]) => Promise<void>
+  readonly keep?: KeepOf | undefined
 }
 
 /**
@@ -35,7 +38,7 @@ export async function compactBelow(
     const writes = target.index
       .positions(state, version)
       .slice(0, count)
-      .map((position) => tombstoneWrite(target.tables, position))
+      .map((position) => tombstoneWrite(target, state.name, position))
     await target.commit(writes)
     removed += writes.length
     version += writes.length
@@ -56,9 +59,10 @@ function firstKept({ tables, index }: CompactTarget, state: StreamState, below: 
   return low
 }
 
-function tombstoneWrite(tables: Tables, position: number): Write {
+function tombstoneWrite({ tables, keep }: CompactTarget, stream: string, position: number): Write {
   const record = readRecord(tables, position)
   if (record === null) throw corruptRecord(position, 'missing')
-  const value = sealTombstone(position, record)
+  const kept = keep?.(storedRecord(position, stream, record)) ?? []
+  const value = sealTombstone(position, record, kept)
   return { table: tables.records, key: position, value, once: false }
 }

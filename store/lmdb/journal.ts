@@ -31,7 +31,7 @@ import { readKeys } from './proof.ts'
 import { CommitQueue, storeFailed } from './queue.ts'
 import { bodyStateOf } from './reader.ts'
 import { WriterTree } from './tree.ts'
-import type { AppendDraft, Appended, Head, Store } from '../contract.ts'
+import type { AppendDraft, Appended, Head, KeepOf, Store } from '../contract.ts'
 import type { TableKey } from '../seal.ts'
 import type { Table, Tables } from './environment.ts'
 import type { CommitUnit } from './queue.ts'
@@ -118,14 +118,14 @@ export class Journal {
   }
 
   /** Contract: Store.compact. */
-  async compact(stream: string, version: number): Promise<{ removed: number }> {
+  async compact(stream: string, version: number, keep?: KeepOf): Promise<{ removed: number }> {
     this.#assertWritable(limits.spaceStopBytes)
     const { tables, index } = this.#parts
     const snapshot = this.#parts.newestSnapshot(stream, version)
     const state = index.find(stream)
     if (snapshot === null || state === null) return { removed: 0 }
     const commit = (writes: readonly Write[]): Promise<void> => this.#commit(writes)
-    return compactBelow({ tables, index, commit }, state, snapshot.version)
+    return compactBelow({ tables, index, commit, keep }, state, snapshot.version)
   }
 
   /** Contract: Store.putHead. */

@@ -165,7 +165,7 @@ function writesOf(journal: Journal): Writes {
     append: (draft) => journal.append(draft),
     putSnapshot: (stream, version, bytes) => journal.putSnapshot(stream, version, bytes),
     putCheckpoint: (name, position, bytes) => journal.putCheckpoint(name, position, bytes),
-    compact: (stream, version) => journal.compact(stream, version),
+    compact: (stream, version, keep) => journal.compact(stream, version, keep),
     putHead: (position, text) => journal.putHead(position, text),
     putKey: (publicKey) => journal.putKey(publicKey),
     putCode: (id, bytes) => journal.putCode(id, bytes),
@@ -199,10 +199,10 @@ export async function openLmdbReader(
   try {
     if (anchor !== null) attempt(() => checkAnchor(tables, anchor))
     const index = new StreamIndex(tables)
-    const refresh = (): void => {
-      attempt(() => index.refresh())
-    }
-    const head = damaged === undefined ? cachedHead(tables) : wholeHead(tables, index, refresh)
+    const refresh = oncePerTurn(() => attempt(() => index.refresh()))
+    const head = oncePerTurn(
+      damaged === undefined ? cachedHead(tables) : wholeHead(tables, index, refresh),
+    )
     return {
       ...createReads({ tables, index, head, guard: () => {}, refresh }),
       epoch: () => newestEpoch(tables),
@@ -218,6 +218,21 @@ export async function openLmdbReader(
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+// LMDB itself shows one state of the journal for a turn of the event loop; to look for its end before
+// each of a hundred questions costs more than the questions.
+function oncePerTurn<T>(look: () => T): () => T {
+  let seen: { readonly value: T } | null = null
+  return () => {
+    if (seen !== null) return seen.value
+    const value = look()
+    seen = { value }
+    setImmediate(() => {
+      seen = null
+    })
+    return value
   }
 }
 

@@ -10,7 +10,14 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { parsePlainBody, prunedError } from '../shapes.ts'
 import { ZERO_HASH, corruptRecord } from '../seal.ts'
-import { lastPosition, listKeys, newestEpoch, readRecord, readValue } from './environment.ts'
+import {
+  lastPosition,
+  listKeys,
+  newestEpoch,
+  readRecord,
+  readValue,
+  walkKeys,
+} from './environment.ts'
 import { readProof } from './proof.ts'
 import type {
   BodyState,
@@ -80,6 +87,20 @@ export function createReads(source: ReadSource): JournalReads {
       source.refresh()
       return index.allNames()
     },
+    ...bodyReads(source),
+    snapshot: (stream, atVersion) => newestSnapshot(tables, find(stream), atVersion),
+    checkpoint: (name) => {
+      guard()
+      return newestCheckpoint(tables, name)
+    },
+    ...readProof(source),
+  }
+}
+
+type BodyReads = Pick<StoreReader, 'body' | 'salted' | 'bodyState' | 'refs'>
+
+function bodyReads({ tables, guard }: ReadSource): BodyReads {
+  return {
     body: (ref) => {
       guard()
       return readBody(tables, ref)?.bytes ?? null
@@ -92,12 +113,10 @@ export function createReads(source: ReadSource): JournalReads {
       guard()
       return bodyStateOf(tables, ref)
     },
-    snapshot: (stream, atVersion) => newestSnapshot(tables, find(stream), atVersion),
-    checkpoint: (name) => {
+    refs: () => {
       guard()
-      return newestCheckpoint(tables, name)
+      return readRefs(tables)
     },
-    ...readProof(source),
   }
 }
 
@@ -130,9 +149,10 @@ function readStored(source: ReadSource, position: number): StoredRecord | null {
 function readLink(source: ReadSource, position: number): StoredLink | null {
   const record = readUnsealed(source, position)
   if (record === null) return null
-  const { version, hash, previousHash, pruned } = record
+  const { version, hash, previousHash, pruned, fields } = record
   const stream = streamOf(source, position, record)
-  return { position, stream, version, hash, previousHash, pruned }
+  const kept = pruned ? fields : []
+  return { position, stream, version, hash, previousHash, pruned, kept }
 }
 
 function readUnsealed({ tables }: ReadSource, position: number): UnsealedRecord | null {
@@ -148,9 +168,37 @@ function streamOf({ index }: ReadSource, position: number, record: UnsealedRecor
   return stream
 }
 
-function storedRecord(position: number, stream: string, record: UnsealedRecord): StoredRecord {
-  const { version, fields, hash, previousHash, body } = record
-  return { position, stream, version, fields, hash, previousHash, body }
+/** Makes the record that readers are given of one that was unsealed. */
+export function storedRecord(
+  position: number,
+  stream: string,
+  record: UnsealedRecord,
+): StoredRecord {
+  return new Stored(position, stream, record)
+}
+
+class Stored implements StoredRecord {
+  readonly position: number
+  readonly stream: string
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly previousHash: Uint8Array
+  readonly body: Uint8Array
+  #record: UnsealedRecord
+
+  constructor(position: number, stream: string, record: UnsealedRecord) {
+    this.position = position
+    this.stream = stream
+    this.version = record.version
+    this.fields = record.fields
+    this.previousHash = record.previousHash
+    this.body = record.body
+    this.#record = record
+  }
+
+  get hash(): Uint8Array {
+    return this.#record.hash
+  }
 }
 
 function* readRange(source: ReadSource, from: number, to: number): Generator<StoredRecord> {
@@ -221,6 +269,10 @@ function prunedFault(source: ReadSource, state: StreamState, from: number): Gate
 function readBody(tables: Tables, ref: string): SaltedBody | null {
   const value = readValue(tables, 'bodies', ref)
   return value === null ? null : parsePlainBody(ref, value)
+}
+
+function* readRefs(tables: Tables): Generator<string> {
+  for (const key of walkKeys(tables, 'bodies')) if (typeof key === 'string') yield key
 }
 
 /** Tells whether a body is there, or was. */

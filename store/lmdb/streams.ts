@@ -55,6 +55,7 @@ export class StreamIndex {
   readonly #byName = new Map<string, StreamState>()
   readonly #byNumber = new Map<number, StreamState>()
   readonly #names = new Map<number, string>() // of streams without a state
+  readonly #runs = new Map<number, Run>() // looked up last; a run only ever grows at its end
   #base = 0 // indexedThrough when the tails were begun
   #scanned = 0 // records up to here are in runs or tails
   #lastNumber = 0
@@ -125,7 +126,7 @@ export class StreamIndex {
     const known = this.#byName.get(name)
     if (known !== undefined) return known
     const number = readDecoded(this.#tables, 'streams', name)
-    return isCount(number) ? this.#load(number) : null
+    return isCount(number) ? this.#load(number, name) : null
   }
 
   /** Reads a stream's name from its number; null where the number is unknown. */
@@ -150,8 +151,7 @@ export class StreamIndex {
     return this.#keep(name, this.#lastNumber, 0)
   }
 
-  #load(number: number): StreamState | null {
-    const name = this.name(number)
+  #load(number: number, name = this.name(number)): StreamState | null {
     if (name === null) return null
     const run = this.#run(number, HIGHEST)
     return this.#keep(name, number, run === null ? 0 : run.first + run.positions.length - 1)
@@ -180,7 +180,7 @@ export class StreamIndex {
   positions(state: StreamState, version: number): readonly number[] {
     if (version < 1 || version > state.version) return []
     if (version >= state.tailFirst) return state.tail.slice(version - state.tailFirst)
-    const run = this.#run(state.number, version)
+    const run = this.#runWith(state.number, version)
     const found = run === null ? [] : run.positions.slice(version - run.first)
     if (found.length > 0) return found
     throw corruptValue('index', [state.number, version], 'no run holds this version')
@@ -215,6 +215,14 @@ export class StreamIndex {
     }
   }
 
+  #runWith(number: number, version: number): Run | null {
+    const known = this.#runs.get(number)
+    const isIn = known !== undefined && version >= known.first
+    return isIn && version < known.first + known.positions.length
+      ? known
+      : this.#run(number, version)
+  }
+
   /** Finds the run with the highest first version at or below one. */
   #run(number: number, version: number): Run | null {
     const [key] = listKeys(this.#tables, 'index', {
@@ -227,7 +235,10 @@ export class StreamIndex {
     const first = key[1]
     const bytes = readValue(this.#tables, 'index', key)
     if (!isCount(first) || bytes === null) throw corruptValue('index', key, 'no run')
-    return { first, positions: parseRun(key, bytes) }
+    const run = { first, positions: parseRun(key, bytes) }
+    if (this.#runs.size >= limits.runsCachedMax) this.#runs.clear()
+    this.#runs.set(number, run)
+    return run
   }
 
   /** Yields the writes that put all tail positions up to `through` into runs, as it is asked. */

@@ -277,7 +277,9 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
     await tell('pairing:device-1', { type: 'device.revoked', by: 'test' })
     return offer(stream, message)
   }
-  const door = { connections, log: services.log, probes: { answer: () => null }, lists: NO_LISTS }
+  const { log, clock } = services
+  const probes = { answer: () => null }
+  const door = { connections, log, clock, probes, lists: NO_LISTS }
   const listener = await openListener({ address: '127.0.0.1', port: 0 }, door)
   const client = new TestClient(`ws://127.0.0.1:${listener.port}`)
 

@@ -4,10 +4,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText } from '../../actors/bodies.ts'
 import { type Channels, type ChannelSetup, openChannels } from '../../actors/channel.ts'
+import type { ChannelHost } from '../../actors/channels/adapter.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
-import type { ChannelAdapter } from '../../actors/channels/adapter.ts'
 import type { Driver } from '../../actors/outbox.ts'
+import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { InboundMessage } from '../../protocol/message.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import { settle } from '../support/clock.ts'
@@ -23,29 +25,38 @@ interface House {
   readonly services: TestServices
   readonly delivered: string[]
   readonly heard: () => void // a sign of life of the other side
+  /** The platform brings a message. */
+  readonly hear: (changes: Partial<InboundMessage>) => Promise<unknown>
+}
+
+const open: ChannelPolicy = {
+  dmPolicy: 'open',
+  allowFrom: [],
+  groupPolicy: 'disabled',
+  rooms: {},
 }
 
 /** A kernel with one channel whose link opens when `opened` resolves. */
-function openHouse(store: Store, opened: Promise<void>, services = openTestServices()): House {
+function openHouse(store: Store, opened: Promise<void>, policy = open): House {
+  const services = openTestServices()
   const delivered: string[] = []
-  let heard = (): void => {}
+  const hosts: ChannelHost[] = []
   const setup: ChannelSetup = {
     name: 'irc',
-    policy: { dmPolicy: 'open', allowFrom: [], groupPolicy: 'disabled', rooms: {} },
+    policy,
     refuseTarget: () => null,
     sessionKey: () => 'agent:main:main',
     open: (host) => {
-      heard = host.heard
-      return adapter
+      hosts.push(host)
+      return {
+        open: () => opened,
+        deliver: ({ text }) => {
+          delivered.push(text)
+          return Promise.resolve({ messageId: null })
+        },
+        close: () => Promise.resolve(),
+      }
     },
-  }
-  const adapter: ChannelAdapter = {
-    open: () => opened,
-    deliver: ({ text }) => {
-      delivered.push(text)
-      return Promise.resolve({ messageId: null })
-    },
-    close: () => Promise.resolve(),
   }
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, 'test')
@@ -53,8 +64,31 @@ function openHouse(store: Store, opened: Promise<void>, services = openTestServi
   const defaults = () => ({ model: 'echo', thinking: 'off', messagesMax: 10 })
   const channels = openChannels([setup], defaults, { registry, store, work, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
-  return { kernel, channels, services, delivered, heard: () => heard() }
+  const hear = (changes: Partial<InboundMessage>) =>
+    Promise.all(hosts.map((host) => host.received({ ...HELLO, ...changes })))
+  const heard = () => {
+    for (const host of hosts) host.heard()
+  }
+  return { kernel, channels, services, delivered, heard, hear }
 }
+
+const HELLO: InboundMessage = {
+  messageId: 'm1',
+  peer: 'direct',
+  senderId: 'ann',
+  senderName: 'Ann',
+  roomId: 'ann',
+  replyTarget: 'Ann',
+  mentioned: true,
+  text: 'hello',
+  sentAt: null,
+}
+
+/** The messages that were taken in, and whether each went on to its session. */
+const taken = (store: Store): unknown[] =>
+  readRecords(store)
+    .filter(({ event }) => event.type === 'message.received')
+    .map(({ event, sends }) => [event['roomId'], event['messageId'], sends.length === 1])
 
 async function boot({ kernel, channels }: House, epoch: number): Promise<void> {
   await kernel.recover(`boot:${epoch}`)
@@ -156,6 +190,45 @@ channel('S13 a message that was erased before it left is not sent, now or later'
   assert.is(house.kernel.registry.snapshot('delivery:d1').value, 'failed')
   const failed = readRecords(store).findLast(({ event }) => event.type === 'effect.failed')
   assert.is(failed!.event['class'], 'erased')
+})
+
+channel('P22 a message comes once, also behind a restart; ids are a room’s own', async () => {
+  const store = openMemory()
+  const first = openHouse(store, Promise.resolve())
+  await boot(first, 1)
+  await Promise.all([first.hear({}), first.hear({})])
+  await first.hear({})
+  await first.hear({ senderId: 'ben', roomId: 'ben' })
+  await first.kernel.stop()
+  const second = openHouse(store, Promise.resolve())
+  await boot(second, 2)
+  await second.hear({})
+  await second.hear({ messageId: 'm2' })
+
+  assert.equal(taken(store), [
+    ['ann', 'm1', true],
+    ['ben', 'm1', true],
+    ['ann', 'm2', true],
+  ])
+})
+
+channel('P30 a shown name decides nothing, whatever it says', async () => {
+  const store = openMemory()
+  const policy: ChannelPolicy = { ...open, dmPolicy: 'allowlist', allowFrom: ['ann'] }
+  const house = openHouse(store, Promise.resolve(), policy)
+  await boot(house, 1)
+
+  await house.hear({ messageId: 'm1', senderName: 'somebody else' })
+  for (const [n, senderName] of ['ann', 'Ann', '*', 'ann\u0000'].entries()) {
+    await house.hear({ messageId: `n${n}`, senderId: 'eve', roomId: 'eve', senderName })
+  }
+
+  assert.equal(
+    taken(store).map((row) => (row as unknown[])[2]),
+    [true, false, false, false, false],
+  )
+  assert.is(house.kernel.registry.snapshot('channel:irc').context.rule, 'dm.allowlist')
+  assert.not.match(JSON.stringify(readRecords(store)), 'somebody else')
 })
 
 channel.run()

@@ -84,26 +84,29 @@ for (const [method, event] of [
   ['device.revoke', 'device.revoked'],
   ['device.rotate', 'device.rotated'],
 ] as const) {
-  devices(`S35 ${method} closes what is open at once, and kills the token`, async ({ house }) => {
-    const { device, boss } = await paired(house)
-    const client = house.client(REMOTE)
-    const hello = await device.connect(client)
-    const auth = { deviceToken: hello.payload['deviceToken'] }
-    const start = performance.now()
+  devices(
+    `S35 P12 ${method} closes what is open at once, and kills the token`,
+    async ({ house }) => {
+      const { device, boss } = await paired(house)
+      const client = house.client(REMOTE)
+      const hello = await device.connect(client)
+      const auth = { deviceToken: hello.payload['deviceToken'] }
+      const start = performance.now()
 
-    const done = await boss.request(method, { deviceId: device.id })
-    const { code: closeCode, reason } = await client.closed
+      const done = await boss.request(method, { deviceId: device.id })
+      const { code: closeCode, reason } = await client.closed
 
-    assert.ok(performance.now() - start < 1_000)
-    assert.equal([done.ok, closeCode, reason], [true, 1008, event])
-    const old = await house.client(REMOTE).connect({ deviceId: device.id, auth })
-    assert.is(code(old), 'UNAUTHORIZED')
-    const next = { deviceToken: done.payload['deviceToken'] ?? 'none' }
-    const fresh = await house.client(REMOTE).connect({ deviceId: device.id, auth: next })
-    assert.is(fresh.ok, method === 'device.rotate')
-    const byKey = await device.connect(house.client(REMOTE))
-    assert.is(byKey.ok, method === 'device.rotate')
-  })
+      assert.ok(performance.now() - start < 1_000)
+      assert.equal([done.ok, closeCode, reason], [true, 1008, event])
+      const old = await house.client(REMOTE).connect({ deviceId: device.id, auth })
+      assert.is(code(old), 'UNAUTHORIZED')
+      const next = { deviceToken: done.payload['deviceToken'] ?? 'none' }
+      const fresh = await house.client(REMOTE).connect({ deviceId: device.id, auth: next })
+      assert.is(fresh.ok, method === 'device.rotate')
+      const byKey = await device.connect(house.client(REMOTE))
+      assert.is(byKey.ok, method === 'device.rotate')
+    },
+  )
 }
 
 devices('S35 a device that revokes itself is answered first', async ({ house }) => {

@@ -2,61 +2,20 @@
 import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
 import { readText } from '../../actors/bodies.ts'
-import {
-  collectRefs,
-  eraseHistory,
-  type EraseRequest,
-  type EraseScope,
-  parseScope,
-} from '../../actors/erase.ts'
+import { eraseHistory, type EraseRequest, type EraseScope, parseScope } from '../../actors/erase.ts'
+import { collectRefs as search } from '../../actors/erase-search.ts'
 import { replayStream } from '../../actors/stream.ts'
 import type { StreamId } from '../../protocol/ids.ts'
-import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
+import type { StoreReader } from '../../store/contract.ts'
 import { cases } from '../store/cases.ts'
 import { body, refusal } from '../store/contract.ts'
-import { settle } from '../support/clock.ts'
-import { directFrom, received } from '../support/facts.ts'
 import { startTestGateway } from '../support/gateway.ts'
-import { openTestKernel, type TestKernel } from '../support/kernel.ts'
+import { openTalk, tellIn, textsOf } from '../support/talk.ts'
 
 const erase = cases('erase')
+const collectRefs = async (store: StoreReader, scope: EraseScope): Promise<ReadonlySet<string>> =>
+  (await search(store, scope)).refs
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-/** A message on IRC, answered, and the answer delivered. Refs are of the texts given. */
-async function converse(house: TestKernel, sender: string, n: number): Promise<void> {
-  const { kernel, given } = house
-  const asked = body(`${sender} asks ${n}`, n)
-  const answer = body(`answer to ${sender} ${n}`, n)
-  const wrote = { ...directFrom(sender), ref: asked.ref, bytes: 9 }
-  const event = received(`m${n}`, { ...wrote, runId: `r${n}` })
-  const correlationId = String(n).padStart(32, '0')
-  const message = { event, cause: `ext:irc:m${n}`, correlationId, bodies: [asked] }
-  await kernel.registry.deliver('channel:irc', message)
-  await settle()
-  const facts = { ref: answer.ref, inputTokens: 1, outputTokens: 1 }
-  given
-    .find(({ name, params }) => name === 'model.call' && params['runId'] === `r${n}`)!
-    .answer({
-      type: 'effect.done',
-      facts,
-      bodies: [answer],
-    })
-  await settle()
-  given
-    .find(({ name, params }) => name === 'message.deliver' && params['ref'] === answer.ref)!
-    .answer({ type: 'effect.done', facts: { messageId: null } })
-  await settle()
-}
-
-async function openTalk(): Promise<TestKernel> {
-  const house = openTestKernel()
-  const policy = { dmPolicy: 'open', allowFrom: [], groupPolicy: 'open', rooms: {} }
-  await house.tell('channel:irc', { type: 'channel.enabled', channel: 'irc', policy })
-  await converse(house, 'ann', 1)
-  await converse(house, 'bob', 2)
-  await converse(house, 'ann', 3)
-  return house
-}
 
 const request = (scope: EraseScope, dryRun = false): EraseRequest => ({
   scope,
@@ -65,16 +24,6 @@ const request = (scope: EraseScope, dryRun = false): EraseRequest => ({
   dryRun,
 })
 const ann: EraseScope = { kind: 'subject', channel: 'irc', sender: 'ann' }
-
-const tellIn =
-  ({ tell }: TestKernel) =>
-  (event: JournalEvent): Promise<JournalRecord> =>
-    tell('gateway:main', event)
-
-const textsOf = (...numbers: readonly [string, number][]): string[] =>
-  numbers
-    .flatMap(([who, n]) => [body(`${who} asks ${n}`, n).ref, body(`answer to ${who} ${n}`, n).ref])
-    .toSorted()
 
 erase('a subject is what they wrote and the answers to it, and nobody else', async () => {
   const { store } = await openTalk()

@@ -53,7 +53,7 @@ test('F-6 a fork is written whole and private, read back, listed and dropped', (
     assert.equal(listForks(stateDir), ['b'])
   }))
 
-test('F-6 names that lead elsewhere, or are taken, are refused', () =>
+test('F-6 P24 names that lead elsewhere, or are taken, are refused', () =>
   withDirectory(async (stateDir) => {
     await writeFork(stateDir, forkOf('taken'))
 

@@ -2,7 +2,9 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { formatSnapshot, replayStream } from '../../actors/stream.ts'
 import { sha256Hex } from '../../protocol/codec.ts'
+import type { StreamId } from '../../protocol/ids.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Frame } from '../support/client.ts'
 import { approved } from '../support/facts.ts'
@@ -171,5 +173,36 @@ wire('H3.5 what cannot be asked is refused with the path of the fault', async ({
   ])
   assert.equal((await refusal('why.explain', { address: '#999' }))[0], 'NOT_FOUND')
 })
+
+wire(
+  'H3.7 compacted actors: what is left is answered, what is gone is HISTORY_PRUNED',
+  async ({ house }) => {
+    const client = await asked(house)
+    const { store } = house
+    const stream: StreamId = 'session:agent:main:main'
+    const { snapshot, version } = replayStream(store, stream, 'none')
+    await store.putSnapshot(stream, version, formatSnapshot(snapshot, 'none'))
+    const { removed } = await store.compact(stream, version)
+    const newest = store.positionOf(stream, version) ?? 0
+
+    const page = await client.request('history.read', { range: `#1..#${newest}` })
+    assert.is(page.payload['pruned'], removed)
+    assert.is(linesOf(page).length, newest - removed)
+    const now = await client.request('state.at', { session: 'main' })
+    assert.equal([now.payload['verified'], now.payload['inFlightComplete']], [true, false])
+    const run = await client.request('state.at', { actor: 'run:', at: `#${newest - 1}` })
+    assert.is(run.payload['verified'], true)
+    const why = await client.request('why.explain', { address: `#${newest}` })
+    assert.ok((why.payload['chain'] as Line[]).length > 1)
+    const gone = [
+      await client.request('state.at', { session: 'main', at: `#${newest - 1}` }),
+      await client.request('state.diff', { session: 'main', from: `#${newest - 1}`, to: 'head' }),
+      await client.request('why.explain', { address: `#${store.positionOf(stream, 1) ?? 0}` }),
+      await client.request('why.explain', { session: 'main', path: '/turn' }),
+    ]
+    for (const { error } of gone) assert.is(error?.code, 'HISTORY_PRUNED')
+    assert.is(gone[0]?.error?.details?.['position'], newest)
+  },
+)
 
 wire.run()

@@ -45,53 +45,56 @@ async function both(
   return [await status(house, [...lines, ...UPGRADE], target), await status(house, lines, path)]
 }
 
-hosts('S01 S02 an Origin is refused unless it is listed, letter by letter', async ({ house }) => {
-  const { port } = house.gateway
-  const host = `host: 127.0.0.1:${port}`
-  const refused = [
-    'https://evil.example',
-    'null',
-    'file://',
-    '',
-    'http://localhost.evil.example',
-    'http://127.0.0.1.evil.example',
-    `http://127.0.0.1:${port + 1}`,
-    'http://127.0.0.1',
-    `http://localhost:${port}`,
-    `https://127.0.0.1:${port}`,
-    `HTTP://127.0.0.1:${port}`,
-    `http://127.0.0.1:${port}/`,
-    `http://127.0.0.1.:${port}`,
-    `http://[::1]:${port}`,
-    'https://UI.example',
-    'https://ui.example.',
-    'https://ui.example:443',
-    'https://ui.example, https://evil.example',
-    'https://uı.example',
-    'https://xn--u-wga.example',
-    'https://ui2.example',
-  ]
-  const before = house.store.head().position
+hosts(
+  'S01 S02 P1 an Origin is refused unless it is listed, letter by letter',
+  async ({ house }) => {
+    const { port } = house.gateway
+    const host = `host: 127.0.0.1:${port}`
+    const refused = [
+      'https://evil.example',
+      'null',
+      'file://',
+      '',
+      'http://localhost.evil.example',
+      'http://127.0.0.1.evil.example',
+      `http://127.0.0.1:${port + 1}`,
+      'http://127.0.0.1',
+      `http://localhost:${port}`,
+      `https://127.0.0.1:${port}`,
+      `HTTP://127.0.0.1:${port}`,
+      `http://127.0.0.1:${port}/`,
+      `http://127.0.0.1.:${port}`,
+      `http://[::1]:${port}`,
+      'https://UI.example',
+      'https://ui.example.',
+      'https://ui.example:443',
+      'https://ui.example, https://evil.example',
+      'https://uı.example',
+      'https://xn--u-wga.example',
+      'https://ui2.example',
+    ]
+    const before = house.store.head().position
 
-  for (const origin of refused) {
-    assert.equal(await both(house, [host, `origin: ${origin}`]), [403, 403], origin)
-  }
-  const types = new Set(
-    readRecords(house.store)
-      .slice(before)
-      .map(({ event }) => event.type),
-  )
-  assert.equal([...types], ['connections.refused'])
-  for (const origin of [
-    `http://127.0.0.1:${port}`,
-    'https://ui.example',
-    'https://ui2.example:8443',
-  ]) {
-    assert.equal(await both(house, [host, `origin: ${origin}`]), [101, 200], origin)
-  }
-})
+    for (const origin of refused) {
+      assert.equal(await both(house, [host, `origin: ${origin}`]), [403, 403], origin)
+    }
+    const types = new Set(
+      readRecords(house.store)
+        .slice(before)
+        .map(({ event }) => event.type),
+    )
+    assert.equal([...types], ['connections.refused'])
+    for (const origin of [
+      `http://127.0.0.1:${port}`,
+      'https://ui.example',
+      'https://ui2.example:8443',
+    ]) {
+      assert.equal(await both(house, [host, `origin: ${origin}`]), [101, 200], origin)
+    }
+  },
+)
 
-hosts('S04 a Host is one of ours, with our port, once', async ({ house }) => {
+hosts('S04 P2 a Host is one of ours, with our port, once', async ({ house }) => {
   const { port } = house.gateway
   const allowed = [
     `127.0.0.1:${port}`,
@@ -131,7 +134,7 @@ hosts('S04 a Host is one of ours, with our port, once', async ({ house }) => {
   assert.equal(await both(house, []), [400, 400])
 })
 
-hosts('S59 a credential in a URL is refused and stands in no log', async ({ house }) => {
+hosts('S59 P3 a credential in a URL is refused and stands in no log', async ({ house }) => {
   const host = `host: 127.0.0.1:${house.gateway.port}`
   for (const target of [
     '/?token=hunter2hunter2',
@@ -166,7 +169,7 @@ hosts('P3 no subprotocol is echoed', async ({ house }) => {
   assert.not.match(answer.toString('latin1'), /sec-websocket-protocol|hunter2/i)
 })
 
-hosts('S03 S05 no header makes a peer direct that is not', async ({ house }) => {
+hosts('S03 S05 P4 no header makes a peer direct that is not', async ({ house }) => {
   for (const name of [
     'x-forwarded-for',
     'x-forwarded-host',

@@ -137,8 +137,21 @@ log('L5 a line is bounded, and says what it left out', async () => {
 
     const [line] = lines()
     assert.ok(JSON.stringify(line).length < 4 * limits.logLineCharsMax)
-    assert.match(String(line?.['text']), /^x{4096}\[995904 more characters\]$/)
+    assert.match(String(line?.['text']), /^x{256}\[999744 more characters\]$/)
     assert.is(line?.['bytes'], '[1000000 bytes]')
+  })
+})
+
+log('S46 P27 one field is cut to 256 characters, a stack is not', async () => {
+  await withLog((opened, lines) => {
+    const error = new Error('x'.repeat(5_000))
+    opened.warn('refused', { agent: 'a'.repeat(15_000), nested: { ['k'.repeat(900)]: 1 }, error })
+
+    const [line] = lines()
+    const fault = line?.['error'] as { message: string; stack: string }
+    assert.match(String(line?.['agent']), /^a{256}\[14744 more characters\]$/)
+    assert.ok(fault.message.length < 300 && fault.stack.length > 1_000)
+    assert.ok(JSON.stringify(line?.['nested']).length < 320)
   })
 })
 
@@ -210,7 +223,7 @@ log('L8 levels below the chosen one are kept out, of the file and of the termina
 
 log('L9 files rotate by size and their number is bounded', async () => {
   await withLog((opened, _lines, directory) => {
-    const text = 'z'.repeat(4_000)
+    const text = Array.from({ length: 16 }, () => 'z'.repeat(250))
     const perFile = Math.ceil(limits.logFileBytesMax / 4_000)
     const name = (index: number) => `line ${String(index).padStart(6, '0')}`
 

@@ -55,7 +55,7 @@ test('R-4 unchanged machines in their own process replay the same, from any posi
 test('R-4 changed machines differ where they should, with the paths of the context', () =>
   withDirectory(async (directory) => {
     const code = readCodeTree(
-      patchMachines(directory, 'session.js', ['draft.turn += 1', 'draft.turn += 2']),
+      patchMachines(directory, 'session.js', ['turn: context.turn + 1', 'turn: context.turn + 2']),
     )
 
     const result = await replay(code)
@@ -244,7 +244,7 @@ test('R-6 a guest that loops is killed when its time is up', () =>
 
 test('R-6 a guest that asks for the time while it steps is told with machine and action', () =>
   withDirectory(async (directory) => {
-    const change = ['draft.turn += 1', 'draft.turn += Date.now()'] as const
+    const change = ['turn: context.turn + 1', 'turn: context.turn + Date.now()'] as const
     const code = readCodeTree(patchMachines(directory, 'session.js', change))
 
     const { diffs, worst } = await replay(code)

@@ -118,7 +118,7 @@ pairing(
   },
 )
 
-pairing('S31 an answer is not good a second time, nor elsewhere', async ({ house }) => {
+pairing('S31 P13 an answer is not good a second time, nor elsewhere', async ({ house }) => {
   const { device } = await paired(house)
   const client = house.client(REMOTE)
   const { payload } = await client.event('connect.challenge')
@@ -298,7 +298,7 @@ alone('S07 with the switch off nobody is approved by himself; the secret still o
   await named.stop()
 })
 
-alone('S07 a page of our own origin is never approved by itself', async () => {
+alone('S07 P17 a page of our own origin is never approved by itself', async () => {
   const house = await startTestGateway({ config: SECURED })
   const origin = house.gateway.url.replace('ws:', 'http:')
   const auth = { token: 'right' }
@@ -312,7 +312,7 @@ alone('S07 a page of our own origin is never approved by itself', async () => {
   await house.stop()
 })
 
-alone('S26 a wrong secret refuses, whatever else is right', async () => {
+alone('S26 P10 a wrong secret refuses, whatever else is right', async () => {
   const house = await startTestGateway({ config: SECURED })
   const device = new KeyedDevice()
   const wrong = { auth: { token: 'wrong' } }

@@ -202,7 +202,7 @@ recovery('D-4 open work folded from the checkpoint equals open work folded from 
   assert.equal(fromCheckpoint, fromZero)
 })
 
-recovery('D-R14 a damaged stream is set aside at boot and keeps nobody else down', async () => {
+recovery('D-R14 P34 a damaged stream is set aside at boot and keeps nobody else down', async () => {
   const store = openMemory()
   const before = openTestKernel({ store })
   for (const stream of ['connection:c1', 'connection:c2'] as const)

@@ -14,7 +14,8 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { cases } from '../store/cases.ts'
 import { makeCertificate, type TestCertificate } from '../support/certificate.ts'
-import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { openFakeClock } from '../support/clock.ts'
+import { startTestGateway, stopWith, type TestGateway } from '../support/gateway.ts'
 import { until } from '../support/wait.ts'
 
 const tls = cases('tls')
@@ -165,6 +166,30 @@ tls('TL4 a renewed certificate is shown without a restart; a broken one is told 
     } finally {
       await house.stop()
     }
+  })
+})
+
+tls('TL5 under TLS too, who has spoken is left alone and who says nothing is gone', async () => {
+  await withFiles(async (directory) => {
+    const clock = openFakeClock(Date.now())
+    const house = await startTestGateway({
+      config: { gateway: { tls: write(directory, makeCertificate()) } },
+      services: { clock },
+    })
+    const { port } = house.gateway
+    const client = house.client({ rejectUnauthorized: false })
+    await client.connect()
+    const silent = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    silent.on('error', () => {})
+    await once(silent, 'secureConnect')
+    const gone = once(silent, 'close')
+
+    await clock.advance(limits.headerDeadlineMs)
+    await gone
+
+    assert.is((await client.request('health')).ok, true)
+    await client.close()
+    await stopWith(house, clock)
   })
 })
 

@@ -97,7 +97,7 @@ wire('S25 bad params name the path of the fault and leave no record', async ({ h
 })
 
 wire(
-  'S12 after connect a frame may be larger than 64 KiB, and not than 25 MiB',
+  'S12 P6 after connect a frame may be larger than 64 KiB, and not than 25 MiB',
   async ({ house }) => {
     const client = house.client()
     await client.connect({ subscribe: ['agent'] })
@@ -187,7 +187,7 @@ wire(
   },
 )
 
-wire('S44 another device may use the same key for itself', async ({ house }) => {
+wire('S44 P21 another device may use the same key for itself', async ({ house }) => {
   const one = house.client()
   const two = house.client()
   await one.connect({ deviceId: 'one' })

@@ -22,7 +22,7 @@ const auth = cases('auth')
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')
 const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
 
-auth('S30 every method names its scope and the roles that may call it', () => {
+auth('S30 P19 every method names its scope and the roles that may call it', () => {
   for (const [name, { scope, roles }] of Object.entries(methods)) {
     assert.ok(roles.length > 0, name)
     assert.is(scope === null, name === 'connect', name)

@@ -149,7 +149,7 @@ doctor('H6 a running gateway is ours, its channels are looked at', async () => {
   })
 })
 
-doctor('H7 a journal that cannot be verified is a finding', async () => {
+doctor('H7 S54 a journal that cannot be verified is a finding', async () => {
   await withDirectory(async (stateDir) => {
     mkdirSync(join(stateDir, 'journal'), { mode: 0o700 })
     writeFileSync(join(stateDir, 'journal', 'journal.mdb'), 'no journal', { mode: 0o600 })

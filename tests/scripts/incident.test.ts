@@ -167,6 +167,35 @@ incident('IN5 a file is exported, verified, opened, redacted and imported elsewh
   }),
 )
 
+incident(
+  'IF10 a file for others has pseudonyms; --names keeps names, hashes and what is said of them',
+  () =>
+    withStory(async (stateDir) => {
+      const range = ['incident', 'export', '--range', '1..', '-o']
+      const [other, named, less] = ['other', 'named', 'less'].map((name) =>
+        join(stateDir, `${name}.ocinc`),
+      )
+
+      const wrote = await cli(stateDir, [...range, other!])
+      const kept = await cli(stateDir, [...range, named!, '--names'])
+      await cli(stateDir, ['incident', 'redact', named!, '-o', less!, '--bodies', 'skeleton'])
+
+      assert.match(wrote.stderr, 'Hashes are its own: replayable.')
+      assert.match(wrote.stderr, /Pseudonyms stand for \d+ people and rooms/)
+      assert.match(kept.stderr, /Records, hashes and states unchanged: replayable/)
+      const verified = await json(stateDir, ['incident', 'verify', other!])
+      assert.equal(
+        [verified['ok'], verified['pseudonyms'], verified['proofs']],
+        [true, true, 'none'],
+      )
+      const lines = async (file: string) =>
+        (await cli(stateDir, ['timeline', '--all', '--ndjson', '--journal', file])).stdout
+      assert.match(await lines(named!), 'direct:ann')
+      for (const file of [other!, less!]) assert.not.match(await lines(file), /\bann\b/)
+      assert.is((await json(stateDir, ['incident', 'verify', named!]))['pseudonyms'], false)
+    }),
+)
+
 incident('IN6 a file that was touched is told: 12, and is not imported', () =>
   withStory(async (stateDir) => {
     const file = join(stateDir, 'x.ocinc')

@@ -69,7 +69,7 @@ test('H3.5 a range of times begins with the first record that is not before it',
     await refusal(() => [...log.range('#3', '#1')], 'USAGE')
   }))
 
-test('H3.5 a fork is edited and run, its control first, and nothing leaves the machine', () =>
+test('H3.5 P39 a fork is edited and run, its control first, and nothing leaves the machine', () =>
   withLog(async (log, message) => {
     const reply = `reply-to:#${message}`
     const same = await log.fork(`#${message}`).run()

@@ -55,7 +55,7 @@ const ROTATED = {
   [LOG_FILE]: text([{ msg: 'four' }, { msg: 'five', level: 'error' }]),
 }
 
-logs('P1 the newest lines come last, over rotated files, as many as asked for', async () => {
+logs('LV1 the newest lines come last, over rotated files, as many as asked for', async () => {
   await withLogs(ROTATED, async (call) => {
     assert.equal(phrases(await call()), ['one', 'two', 'three', 'four', 'five'])
     assert.equal(phrases(await call('--tail', '4')), ['two', 'three', 'four', 'five'])
@@ -64,7 +64,7 @@ logs('P1 the newest lines come last, over rotated files, as many as asked for', 
   })
 })
 
-logs('P2 --level is a minimum, and every level of the log is known', async () => {
+logs('LV2 --level is a minimum, and every level of the log is known', async () => {
   const lines = LOG_LEVELS.map((level) => ({ level, msg: level }))
   await withLogs({ [LOG_FILE]: text(lines) }, async (call) => {
     for (const [index, level] of LOG_LEVELS.entries()) {
@@ -74,7 +74,7 @@ logs('P2 --level is a minimum, and every level of the log is known', async () =>
   })
 })
 
-logs('P3 --session finds a session in any spelling of its key', async () => {
+logs('LV3 --session finds a session in any spelling of its key', async () => {
   const lines = [
     { msg: 'a', sessionKey: 'agent:main:whatsapp:direct:+86138000000' },
     { msg: 'b', stream: 'session:agent:main:whatsapp:direct:+86138000000' },
@@ -100,7 +100,7 @@ logs('P3 --session finds a session in any spelling of its key', async () => {
   })
 })
 
-logs('P4 one entry is one line, and none of it is obeyed by a terminal', async () => {
+logs('LV4 one entry is one line, and none of it is obeyed by a terminal', async () => {
   const evil = {
     msg: 'a\u001b[2Jb\u009b31m',
     reason: 'x\ny\u001b]0;t\u0007',
@@ -113,7 +113,7 @@ logs('P4 one entry is one line, and none of it is obeyed by a terminal', async (
   })
 })
 
-logs('P5 a line cut by a crash is shown as it is', async () => {
+logs('LV5 a line cut by a crash is shown as it is', async () => {
   await withLogs(
     { [LOG_FILE]: `${text([{ msg: 'whole' }])}{"level":"info","ms\n` },
     async (call) => {
@@ -125,7 +125,7 @@ logs('P5 a line cut by a crash is shown as it is', async () => {
   )
 })
 
-logs('P6 without any log, or any match, it says where it looked and exits with 0', async () => {
+logs('LV6 without any log, or any match, it says where it looked and exits with 0', async () => {
   await withDirectory(async (stateDir) => {
     const { code, stdout, stderr } = await cli(stateDir, ['logs'])
 
@@ -135,7 +135,7 @@ logs('P6 without any log, or any match, it says where it looked and exits with 0
   })
 })
 
-logs('P7 --json is one document of the entries as written', async () => {
+logs('LV7 --json is one document of the entries as written', async () => {
   await withLogs(ROTATED, async (call) => {
     const entries = JSON.parse((await call('--json', '--tail', '2')).stdout) as Line[]
 
@@ -149,7 +149,7 @@ logs('P7 --json is one document of the entries as written', async () => {
   })
 })
 
-logs('P8 --follow shows what is written from now on, across a rotation', async () => {
+logs('LV8 --follow shows what is written from now on, across a rotation', async () => {
   await withLogs(ROTATED, async (_call, directory, stateDir) => {
     const path = join(directory, LOG_FILE)
     const follower = startCli(stateDir, ['logs', '--follow', '--tail', '1'])

@@ -88,7 +88,8 @@ verbs('C61 list, approve and reject do what they say, by code and by id', async 
 
     for (const device of devices) assert.match(list.stdout, device.id.slice(0, 16))
     assert.is(approved.stdout, `approved ${devices[0]!.id}: operator.read operator.write\n`)
-    assert.is(other.code, 10)
+    assert.is(other.code, 1)
+    assert.match(other.stderr, 'no channel named "irc"')
     assert.is(byId.stdout, `rejected ${devices[1]!.id}\n`)
     assert.match(narrow.stdout, /: operator\.read\n$/)
     assert.is(again.code, 10)

@@ -128,7 +128,7 @@ bundle('IB4 an index that overlaps, leaves gaps or reaches out is refused', asyn
 })
 
 bundle(
-  'IB5 a document of a stranger may not be deep, wide beyond its bytes, or of foreign types',
+  'IB5 S22 P35 a document of a stranger may not be deep, wide beyond its bytes, or of foreign types',
   async () => {
     const deep = new Uint8Array(1_000).fill(0x91)
     const wide = Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff)

@@ -356,4 +356,21 @@ function compactCases(promise: Add): void {
     assert.equal(await store.compact('run:0', 8), { removed: 4 })
     assert.equal(await store.append(draft('run:0', 10)), { position: 21, version: 11 })
   })
+
+  promise('S14 a tombstone carries what is to be kept of its record', async (store) => {
+    for (let i = 0; i < 4; i += 1) {
+      await store.append({ ...draft('run:a', i, `fact ${i}`), bodies: [body(`text ${i}`)] })
+    }
+    const before = store.tree.head()
+    await store.putSnapshot('run:a', 2, Buffer.from('two'))
+    await store.compact('run:a', 2)
+    await store.putSnapshot('run:a', 4, Buffer.from('four'))
+    await store.compact('run:a', 4, ({ position, fields }) => [position, fields[2]])
+
+    const kept = [1, 2, 3, 4].map((position) => store.link(position)!.kept)
+    assert.equal(kept, [[], [2, { fact: 'fact 1' }], [3, { fact: 'fact 2' }], []])
+    assert.equal(store.tree.head(), before)
+    const refs = [0, 1, 2, 3].map((i) => body(`text ${i}`).ref)
+    assert.equal([...store.refs()].toSorted(), refs.toSorted())
+  })
 }

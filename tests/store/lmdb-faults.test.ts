@@ -72,7 +72,7 @@ function flip(bytes: Buffer, value: Buffer, at: number, mask: number): void {
 
 const damage = cases('journal damage')
 
-damage('S6 a flipped byte in a record is named by position and never served', async () => {
+damage('S6 S54 P33 a flipped byte in a record is named by position and never served', async () => {
   const random = seeded(1842)
   const directory = await closedJournal((store) => fill(store, 300))
   const positions = Array.from({ length: 300 }, (_, i) => i + 1)

@@ -165,7 +165,7 @@ processes('S1 kill -9 loses nothing that was acknowledged', async () => {
   }
 })
 
-processes('S5 a disk that takes no more ends the writer and keeps its word', async () => {
+processes('S5 P36 a disk that takes no more ends the writer and keeps its word', async () => {
   const directory = temporaryDirectory()
   const writer = startWriter(directory, 'run:full', { shell: 'ulimit -f 1000;' })
   const end = await writer.ended

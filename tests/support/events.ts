@@ -19,6 +19,7 @@ const done = fc.record({
     'channel.open',
     'channel.close',
     'alert.post',
+    'code.tell',
   ),
   attempt,
   ref,
@@ -34,6 +35,7 @@ const failed = fc.record({
     'channel.open',
     'channel.close',
     'alert.post',
+    'code.tell',
   ),
   attempt,
   class: fc.constantFrom('rate', 'network', 'auth'),
@@ -51,6 +53,7 @@ const lost = fc.record({
     'channel.open',
     'channel.close',
     'alert.post',
+    'code.tell',
   ),
   attempt,
   started: fc.boolean(),
@@ -98,6 +101,14 @@ const received = fc.record({
   model: fc.constant('echo'),
   thinking,
   messagesMax: fc.constant(400),
+  codeDigest: fc.constantFrom('aa', 'bb'),
+})
+
+const judged = fc.record({
+  type: fc.constantFrom('sender.approved', 'sender.rejected'),
+  senderId: fc.constantFrom('ann', 'bob'),
+  digest: fc.constantFrom('aa', 'bb', ''),
+  by: fc.constant('d'),
 })
 
 const requestId = fc.constantFrom('q1', 'q2')
@@ -280,6 +291,8 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
     fc.constant({ type: 'channel.disabled' }),
     received,
+    fc.record({ type: fc.constant('code.missed'), by: fc.constant('d') }),
+    judged,
     done,
     failed,
     lost,

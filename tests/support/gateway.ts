@@ -95,3 +95,13 @@ function clockWithout(beats: (() => void)[]): Clock {
     },
   }
 }
+
+/** Stops a gateway whose clock stands still until told. */
+export async function stopWith(
+  house: TestGateway,
+  clock: { readonly advance: (ms: number) => Promise<void> },
+): Promise<void> {
+  const stopped = house.stop()
+  await clock.advance(5_000)
+  await stopped
+}

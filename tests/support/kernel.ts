@@ -26,7 +26,18 @@ export interface TestKernel {
   readonly records: () => JournalRecord[]
 }
 
-const EFFECTS = ['model.call', 'model.cancel', 'message.deliver', 'channel.open', 'channel.close']
+/** Every effect that a machine can wish for. */
+export const EFFECTS = [
+  'model.call',
+  'model.cancel',
+  'message.deliver',
+  'channel.open',
+  'channel.close',
+  'code.tell',
+  'config.check',
+  'config.write',
+  'gateway.restart',
+]
 
 interface Setup {
   readonly store?: Store

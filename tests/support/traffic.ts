@@ -10,7 +10,7 @@ import type { Outcome } from '../../actors/outbox.ts'
 import { type Code, codeOf } from '../../machines/history/take.ts'
 import { cutSegment, type Segment } from '../../machines/history/segment.ts'
 import { formatRecord, type JournalEvent, type JournalRecord } from '../../protocol/record.ts'
-import { streamId } from '../../protocol/ids.ts'
+import { type StreamId, streamId } from '../../protocol/ids.ts'
 import type { Store } from '../../store/contract.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -180,6 +180,19 @@ export async function writeTraffic(
   }
   await store.close()
   return traffic
+}
+
+/** Compacts streams of the journal of a state directory, as a gateway would. */
+export async function compactTraffic(
+  stateDir: string,
+  code: string,
+  streams: readonly StreamId[],
+): Promise<void> {
+  const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
+  const { kernel } = openTestKernel({ store, code })
+  for (const stream of streams) await kernel.compact(stream)
+  await kernel.stop()
+  await store.close()
 }
 
 /** A copy of the compiled machines with one text of one file replaced. */

@@ -18,6 +18,8 @@ import { programName } from '../../exit.ts'
 import { formatVerdict, formatWritten } from '../../history/incident-outcome.ts'
 import {
   fileArg,
+  keyUnless,
+  namesArg,
   openOurs,
   type Subject,
   subjectArgs,
@@ -47,6 +49,7 @@ export const incidentExport = defineVerb({
   args: {
     ...subjectArgs,
     ...bodiesArg,
+    ...namesArg,
     ...outArg,
     actors: { type: 'string', valueHint: 'GLOB,...', description: 'only these actors' },
     'with-code': { type: 'boolean', description: 'the code that wrote the records, too' },
@@ -71,11 +74,13 @@ async function placeFor({ id }: Subject, tier: Tier): Promise<string> {
   return join((await openOurs()).directory(id), `${id}-${tier}.ocinc`)
 }
 
-function cutSubject(
-  subject: Subject,
-  tier: Tier,
-  args: { actors?: string | undefined; 'with-code'?: boolean | undefined },
-): BundleParts {
+interface Cutting {
+  readonly actors?: string | undefined
+  readonly names?: boolean | undefined
+  readonly 'with-code'?: boolean | undefined
+}
+
+function cutSubject(subject: Subject, tier: Tier, args: Cutting): BundleParts {
   const { source, id, title, severity, notes, from, to } = subject
   if (source.reader === null) {
     const text = `${source.name} is an incident file: ${programName()} incident redact FILE -o OUT`
@@ -95,6 +100,7 @@ function cutSubject(
     tool: readVersion(),
     madeAt: systemClock.now(),
     proofsOf: (positions) => proveRecords(reader, positions),
+    ...keyUnless(args.names),
     ...(args['with-code'] === true ? { codeOf: (id) => reader.code(id) } : {}),
   })
 }
@@ -146,8 +152,8 @@ async function rememberExport(
 
 export const incidentRedact = defineVerb({
   name: 'incident redact',
-  description: 'Write an incident file anew with less of its texts; its records stay as they are',
-  args: { ...historyArgs, ...fileArg, ...bodiesArg, ...outArg },
+  description: 'Write an incident file anew with less of its texts, names as pseudonyms',
+  args: { ...historyArgs, ...fileArg, ...bodiesArg, ...namesArg, ...outArg },
   run(args) {
     if (args.out === undefined) throw new GatewayError('USAGE', '--out is missing')
     const tier = TIERS.find((known) => known === args.bodies)
@@ -155,7 +161,9 @@ export const incidentRedact = defineVerb({
       const text = `--bodies: expected skeleton | masked, got ${quote(args.bodies ?? '')}`
       throw new GatewayError('USAGE', text)
     }
-    writeOut(args.out, redactBundle(openBundle(args.file), tier), args.json === true)
+    const { pseudonymKey } = keyUnless(args.names)
+    const parts = redactBundle(openBundle(args.file), tier, pseudonymKey)
+    writeOut(args.out, parts, args.json === true)
     return Promise.resolve(0)
   },
 })

@@ -95,7 +95,7 @@ picture('PI2 the policy lets only the one style through: its digest fits', () =>
   assert.ok(html.includes(`default-src 'none';style-src 'sha256-${digest}'`))
 })
 
-picture('PI3 whatever a record holds, it stays text and the file stays small', () => {
+picture('PI3 P29 whatever a record holds, it stays text and the file stays small', () => {
   const evil = fc.oneof(
     fc.constantFrom('"><script>alert(1)</script>', "' onload='x", '<!--', ']]>', '&#0;', '\u202e'),
     fc.string({ unit: 'binary', maxLength: 40 }),

@@ -245,7 +245,7 @@ test('H3.4 bisection finds the first record behind which a predicate holds', asy
   assert.is(first.first.version, 1)
 })
 
-test('H3.3 addresses resolve to positions; a clock that stepped back is told', async () => {
+test('H3.3 P37 addresses resolve to positions; a clock that stepped back is told', async () => {
   const scene = await played()
   const { history } = scene
   const frame = { now: scene.clock.now(), utc: true, date: null }

@@ -7,6 +7,7 @@ import { kinds } from '../../../machines/kinds.ts'
 import type { JournalRecord } from '../../../protocol/record.ts'
 import { cases } from '../../store/cases.ts'
 import { refusal } from '../../store/contract.ts'
+import { directFrom } from '../../support/facts.ts'
 import { Scene } from '../../support/scene.ts'
 
 const test = cases('why-not')
@@ -24,6 +25,8 @@ interface Incident {
   readonly at?: readonly [type: string, output?: 'e0' | 's0' | 't0']
   readonly also?: (found: WhyNot, scene: Scene) => void
 }
+
+const CLOSED = { allowFrom: [], groupPolicy: 'disabled', rooms: {} }
 
 const failed = (facts: object) => ({ type: 'effect.failed', class: 'network', ...facts }) as never
 
@@ -271,6 +274,20 @@ const INCIDENTS: readonly Incident[] = [
     verdict: 'lost',
     reason: 'message.deliver',
     at: ['delivery.requested', 'e0'],
+  },
+  {
+    name: '22 an unknown sender was told a code, and that went well',
+    alive: true,
+    play: async (scene) => {
+      const policy = { ...CLOSED, dmPolicy: 'pairing' }
+      await scene.kernel.tell('channel:irc', { type: 'channel.enabled', channel: 'irc', policy })
+      const message = await scene.write({ ...directFrom('eve'), codeDigest: 'd' })
+      await scene.answer('code.tell', { type: 'effect.done' })
+      return message
+    },
+    verdict: 'refused',
+    reason: 'dm.pairing.code',
+    at: ['message.received'],
   },
 ]
 

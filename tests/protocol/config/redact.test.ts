@@ -47,7 +47,7 @@ redact('C41 what was given is not changed', () => {
   assert.is(JSON.stringify(whole), before)
 })
 
-redact('C42 a redacted configuration written back keeps every secret', () => {
+redact('C42 P26 a redacted configuration written back keeps every secret', () => {
   const { config } = redactConfig(whole)
 
   const written = keepSecrets(config as object, whole)

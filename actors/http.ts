@@ -1,0 +1,108 @@
+/**
+ * What the door says to HTTP: probes, and refusals of requests that are not what they seem.
+ * Before step 1 of 8.
+ *
+ * Only GET and HEAD, only known paths. What a probe says is in probes.ts. An upgrade must be HTTP/1.1, version 13, with one Host and one key, to a path of ours.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Refusal } from './hosts.ts'
+import type { Peer } from './peer.ts'
+import type { ProbeAnswer, Probes } from './probes.ts'
+import type { Log } from './services.ts'
+
+/** What an answer depends on. */
+export interface Standing {
+  readonly log: Log
+  readonly probes: Probes
+  readonly peer: Peer
+  readonly refusal: Refusal | null // of the request's head
+}
+
+const ONCE = ['origin', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+const VERSION_13 = 'sec-websocket-version: 13\r\n'
+
+/** Judges the form of an upgrade; null: it is one. Host, Origin and URL are judged in hosts.ts. */
+export function judgeForm(request: IncomingMessage): Refusal | null {
+  const { headers, method, httpVersion } = request
+  const twice = ONCE.find((name) => countOf(request, name) > 1)
+  if (twice !== undefined) return refuse('400 Bad Request', `${twice} was said twice`)
+  if (headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined) {
+    return refuse('400 Bad Request', 'an upgrade has no body')
+  }
+  if (method !== 'GET') return refuse('405 Method Not Allowed', 'not GET', 'allow: GET\r\n')
+  if (httpVersion !== '1.1' || headers.upgrade?.toLowerCase() !== 'websocket') {
+    return refuse('426 Upgrade Required', 'no websocket over HTTP/1.1', VERSION_13)
+  }
+  if (headers['sec-websocket-version'] !== '13') {
+    return refuse('426 Upgrade Required', 'another version than 13', VERSION_13)
+  }
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
+    return refuse('400 Bad Request', 'no sec-websocket-key')
+  }
+  return null
+}
+
+/** Answers a request that is no upgrade. */
+export function answerHttp(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { log, probes, peer, refusal }: Standing,
+): void {
+  const { method, url = '' } = request
+  if (request.httpVersionMajor !== 1) {
+    response.setHeader('connection', 'close')
+    return respond(response, 505, { error: 'only HTTP/1.1' })
+  }
+  if (method !== 'GET' && method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD')
+    // A body that nobody reads must not be taken for the next request.
+    response.setHeader('connection', 'close')
+    return respond(response, 405, { error: 'only GET and HEAD' })
+  }
+  if (refusal !== null) {
+    response.setHeader('connection', 'close')
+    return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
+  }
+  const path = url.split('?')[0] ?? ''
+  const answer = probes.answer(path, { peer, authorization: request.headers.authorization })
+  if (answer !== null) return void sendAnswer(answer, response, log)
+  if (path !== '/') return respond(response, 404, { error: 'no such path' })
+  response.setHeader('upgrade', 'websocket')
+  respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
+}
+
+async function sendAnswer(
+  answer: Promise<ProbeAnswer>,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
+  try {
+    send(response, await answer)
+  } catch (error) {
+    log.error('probe not answered', { error: String(error) })
+    respond(response, 500, { error: 'the probe failed' })
+  }
+}
+
+function respond(response: ServerResponse, status: number, body: object): void {
+  const type = 'application/json; charset=utf-8'
+  send(response, { status, type, body: `${JSON.stringify(body)}\n` })
+}
+
+function send(response: ServerResponse, { status, type, body }: ProbeAnswer): void {
+  response.statusCode = status
+  response.setHeader('content-type', type)
+  response.setHeader('cache-control', 'no-store')
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.end(body)
+}
+
+function refuse(status: string, reason: string, headers = ''): Refusal {
+  return { status, headers, reason }
+}
+
+// Node keeps the first of some headers and forgets the rest.
+function countOf({ rawHeaders }: IncomingMessage, name: string): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length
+}

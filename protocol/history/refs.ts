@@ -1,0 +1,18 @@
+/**
+ * Refs: the bodies that a value names, however deep.
+ *
+ * Whatever looks like a ref counts as one: erasing, exporting and following bodies must miss none.
+ */
+
+/** `b:` and the salted digest (`protocol/codec.ts` bodyRef). */
+const REF = /^b:[\w-]{1,64}$/
+
+/** Lists the refs in a value, each once, in their order. */
+export function refsIn(value: unknown, refs: Set<string> = new Set()): Set<string> {
+  if (typeof value === 'string') {
+    if (REF.test(value)) refs.add(value)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) refsIn(member, refs)
+  }
+  return refs
+}
