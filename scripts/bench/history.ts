@@ -2,12 +2,14 @@
  * How long it takes to ask history: a state at any moment, the first page of a timeline, a chain of
  * causes, on a journal of a million records.
  *
- *   node dist/scripts/bench/history.js [--turns 2500] [--samples 2000]
+ *   node dist/scripts/bench/history.js [--turns 2500] [--samples 2000] [--journal DIR]
  *
  * 100 sessions of 2,500 turns make 1,000,000 records. States are asked of random sessions and runs
  * at random positions. The limit in the same run is what must be done at least: to read and decode
- * as many records as were folded.
+ * as many records as were folded. The first 50 questions warm the machines up and are not counted.
+ * With --journal the journal is written there once, and used again where it stands.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openHistory } from '../../actors/history.ts'
@@ -21,18 +23,22 @@ import { inTempDirectory, report } from './support.ts'
 
 const SESSIONS = 100
 const PAGE = 50
+const WARM_UP = 50
 const TARGETS = { stateMs: 20, pageMs: 150, whyMs: 50 }
 
 const { values } = parseArgs({
   options: {
     turns: { type: 'string', default: '2500' },
     samples: { type: 'string', default: '2000' },
+    journal: { type: 'string' },
   },
 })
 
 await inTempDirectory(async (directory) => {
-  const journal = join(directory, 'journal')
-  await fillJournal(journal, { sessions: SESSIONS, turns: Number(values.turns) })
+  const journal = values.journal ?? join(directory, 'journal')
+  if (!existsSync(journal)) {
+    await fillJournal(journal, { sessions: SESSIONS, turns: Number(values.turns) })
+  }
   const opened = performance.now()
   const reader = await openLmdbReader(journal)
   const history = openHistory(reader)
@@ -42,10 +48,13 @@ await inTempDirectory(async (directory) => {
   const samples = Number(values.samples)
   const positions = Array.from({ length: samples }, (_, n) => 1 + ((n * 7_919 + 13) % head))
 
-  const states = positions.map((position, n) => timeState(history, position, n % SESSIONS))
+  const states = positions
+    .map((position, n) => timeState(history, position, n % SESSIONS))
+    .slice(WARM_UP)
   const whys = positions
-    .slice(0, 200)
+    .slice(0, WARM_UP + 200)
     .map((position) => time(() => explainRecord(history, kinds, position)))
+    .slice(WARM_UP)
   const p99 = quantile(
     states.map(({ ms }) => ms),
     0.99,

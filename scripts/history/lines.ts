@@ -46,10 +46,11 @@ export function showTimeline(
   shown: Shown,
 ): void {
   const rows: (string[] | string)[] = []
+  const where = source.bundle === null ? 'were compacted away' : 'are not in this file'
   let before: JournalRecord | null = null
   for (const record of records) {
     const gone = shown.pruned?.get(record.position) ?? 0
-    if (gone > 0) rows.push(`  ┄┄┄┄ ${gone} records here were compacted away ┄┄┄┄`)
+    if (gone > 0) rows.push(`  ┄┄┄┄ ${gone} records here ${where} ┄┄┄┄`)
     if (before !== null) rows.push(...between(before, record, shown))
     else rows.push(`  ${formatDay(record.at, shown.utc)}`)
     if (record.event.type === 'gateway.booted') rows.push(bootLine(source, record, shown))
@@ -58,8 +59,7 @@ export function showTimeline(
     before = record
   }
   const behind = shown.pruned?.get(Infinity) ?? 0
-  if (behind > 0 && before !== null)
-    rows.push(`  ┄┄┄┄ ${behind} records behind it were compacted away ┄┄┄┄`)
+  if (behind > 0 && before !== null) rows.push(`  ┄┄┄┄ ${behind} records behind it ${where} ┄┄┄┄`)
   const lines = columns(rows.filter((row) => typeof row !== 'string'))
   let next = 0
   for (const row of rows) {

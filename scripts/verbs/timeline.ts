@@ -80,8 +80,9 @@ export const timeline = defineVerb({
 
 const PRUNED = 13
 
-function saysNothing({ history }: Source, { from, to, gone }: Told): string {
+function saysNothing({ history, bundle }: Source, { from, to, gone }: Told): string {
   if (history.head() === 0) return 'the journal is empty'
+  if (gone > 0 && bundle !== null) return `this file holds nothing from #${from} to #${to}`
   if (gone > 0)
     return `nothing is left from #${from} to #${to}: ${gone} records were compacted away`
   if (from <= to) return `nothing from #${from} to #${to}`

@@ -148,9 +148,11 @@ incident('IN5 a file is exported, verified, opened, redacted and imported elsewh
 
     const verified = await json(stateDir, ['incident', 'verify', file])
     const opened = await cli(stateDir, ['incident', 'open', file])
+    const whole = await cli(stateDir, ['timeline', 'start..', '--journal', file])
     await cli(stateDir, ['incident', 'redact', file, '-o', less, '--bodies', 'skeleton'])
 
     assert.equal([verified['ok'], verified['schema']], [true, 'openclaw-verify/1'])
+    assert.match(whole.stdout, /\d+ records here are not in this file/)
     assert.match(opened.stdout, /states recomputed by other code/)
     assert.match(opened.stdout, /^ {2}delivery {2,}changed/m)
     assert.match(opened.stdout, /next:/)
