@@ -14,7 +14,7 @@ import { limits } from './limits.ts'
 export function canonical(value: unknown, keep = false): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) {
-    if (keep && value.length >= KEPT_FROM) return `[${keptTexts(value).join(',')}]`
+    if (keep && value.length >= KEPT_FROM) return `[${keptText(value)}]`
     if (value.every(isPlain)) return JSON.stringify(value)
     return `[${value.map((member) => canonical(member)).join(',')}]`
   }
@@ -48,41 +48,56 @@ function isPlain(value: unknown): boolean {
 
 interface WrittenList {
   readonly members: readonly unknown[]
-  readonly texts: readonly string[]
+  readonly text: string // without its brackets
 }
 
 // Shorter lists are not worth the memory. A step adds or drops a member or two at the ends.
 const KEPT_FROM = 16
 const STEPS_BACK = 4
 
-const written: WrittenList[] = [] // newest first; strong and few, since weak maps burden the collector
+// By last member, oldest first. Strong and few: a weak map of so much burdens each collection.
+const written = new Map<unknown, WrittenList>()
 
-function keptTexts(list: readonly unknown[]): readonly string[] {
-  const ancestor = findAncestor(list)
-  const texts = list.map((member, index) => {
-    const known = ancestor?.list.members[index - ancestor.offset] === member ? ancestor : null
-    return known?.list.texts[index - known.offset] ?? canonical(member)
-  })
-  if (ancestor !== null) written.splice(written.indexOf(ancestor.list), 1)
-  else if (written.length >= limits.listTextsKept) written.pop()
-  written.unshift({ members: list, texts })
-  return texts
+function keptText(list: readonly unknown[]): string {
+  const grown = textOfGrown(list)
+  const text = grown ?? list.map((member) => canonical(member)).join(',')
+  const last = list.at(-1)
+  if (typeof last !== 'object') return text
+  if (grown === null && written.size >= limits.listTextsKept) {
+    const [oldest] = written.keys()
+    written.delete(oldest)
+  }
+  written.set(last, { members: list, text })
+  return text
 }
 
-interface Ancestor {
-  readonly list: WrittenList
-  readonly offset: number // of a member's place in the new list against its place there
-}
-
-// A list that has grown is known by the last member that both have.
-function findAncestor(list: readonly unknown[]): Ancestor | null {
-  const ends = list.slice(-STEPS_BACK)
-  for (const known of written) {
-    const last = known.members.at(-1)
-    const at = typeof last === 'object' ? ends.lastIndexOf(last) : -1
-    if (at === -1) continue
-    const place = list.length - ends.length + at
-    return { list: known, offset: place - (known.members.length - 1) }
+// A list that grew out of one written before, which is forgotten: known by the last member that
+// both have, the same but for what fell off its front and what came behind.
+function textOfGrown(list: readonly unknown[]): string | null {
+  for (let place = list.length - 1; place >= list.length - STEPS_BACK; place -= 1) {
+    const known = written.get(list[place])
+    if (known === undefined) continue
+    const dropped = known.members.length - 1 - place
+    const isSame = dropped >= 0 && isPrefix(list, place, known.members, dropped)
+    if (!isSame) return null
+    written.delete(list[place])
+    let cut = 0
+    for (const member of known.members.slice(0, dropped)) cut += canonical(member).length + 1
+    let text = cut === 0 ? known.text : known.text.slice(cut)
+    for (const member of list.slice(place + 1)) text += `,${canonical(member)}`
+    return text
   }
   return null
+}
+
+function isPrefix(
+  list: readonly unknown[],
+  last: number,
+  known: readonly unknown[],
+  dropped: number,
+): boolean {
+  for (let place = 0; place <= last; place += 1) {
+    if (list[place] !== known[place + dropped]) return false
+  }
+  return true
 }

@@ -94,7 +94,7 @@ export const limits = {
   indexTailRecordsMax: 4_096, // Positions kept in memory per journal before they go to runs.
   indexRunPositionsMax: 256, // One run is decoded for each look-up: about 5 us.
   runsCachedMax: 256, // Decoded runs kept, one of each stream: at most 0.5 MB.
-  listTextsKept: 32, // Histories whose entries keep their texts from step to step: at most 5 MB.
+  listTextsKept: 128, // Histories whose entries keep their texts from step to step: 20 MB at most.
   streamsCachedMax: 4_096, // Stream names and versions kept in memory: about 1 MB.
   snapshotEveryRecords: 128, // At most so many steps to wake an actor or to see it at any moment.
   verifyTailRecords: 4_096, // Checked by the child before opening: about 60 ms.
