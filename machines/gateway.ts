@@ -5,7 +5,9 @@
  *                                 ▲  └─ gateway.booted (the last end was a crash) ─┐
  *                                 └────────────────────────────────────────────────┘
  *
- * `history.erased` is counted in either state: a verb may erase while no gateway runs.
+ * `history.erased` is counted in either state: a verb may erase while no gateway runs. So are
+ * `journal.restored`, which leaves the gateway stopped (a backup is made of one that runs), and
+ * `keys.carried`.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
@@ -17,6 +19,26 @@ export type GatewayEvent =
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
   | { type: 'bodies.read'; by: string; from: number; to: number; count: number; at: number }
   | HistoryErased
+  | JournalRestored
+  | KeysCarried
+
+/** This journal is a backup that took the place of another one; what follows is a new life. */
+export type JournalRestored = {
+  type: 'journal.restored'
+  backupHead: number // position that the backup ended at
+  backupHash: string // of that record, 64 hex digits
+  replacedHead: number // of the journal that was moved aside; 0 where there was none
+  by: string
+  at: number
+}
+
+/** Keys and messages that the journal moved aside knew: they must not count as new. */
+export type KeysCarried = {
+  type: 'keys.carried'
+  keys: [key: string, digest: string, at: number][]
+  inbound: [channel: string, key: string][]
+  at: number
+}
 
 /** Bodies of a subject or a session were erased; no record was changed. */
 export type HistoryErased = {
@@ -39,6 +61,8 @@ export interface GatewayContext {
   // fold to the hashes that they recorded.
   bodiesRead?: number
   erasures?: number // absent until the first, so that older journals keep their state hashes
+  restores?: number // the same
+  carried?: number // keys and messages; the same
 }
 
 const machine = setup({
@@ -70,6 +94,18 @@ const machine = setup({
         ? { ...context, quarantined: [...context.quarantined, event.stream] }
         : context,
     ),
+    'restore.count': assign(({ context }) => ({
+      ...context,
+      restores: (context.restores ?? 0) + 1,
+    })),
+    'carried.count': assign(({ context, event }) =>
+      event.type === 'keys.carried'
+        ? {
+            ...context,
+            carried: (context.carried ?? 0) + event.keys.length + event.inbound.length,
+          }
+        : context,
+    ),
     'erasure.count': assign(({ context }) => ({
       ...context,
       erasures: (context.erasures ?? 0) + 1,
@@ -81,7 +117,11 @@ export const gatewayMachine = machine.createMachine({
   id: 'gateway',
   context: { epoch: 0, version: '', bootedAt: 0, crashes: 0, refused: 0, quarantined: [] },
   initial: 'stopped',
-  on: { 'history.erased': { actions: 'erasure.count' } },
+  on: {
+    'history.erased': { actions: 'erasure.count' },
+    'journal.restored': { target: '.stopped', actions: 'restore.count' },
+    'keys.carried': { actions: 'carried.count' },
+  },
   states: {
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
     running: {

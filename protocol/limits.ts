@@ -109,6 +109,15 @@ export const limits = {
   epochsKept: 8, // Claims of past writers kept for people to see.
   inodeCheckIntervalMs: 60_000, // A replaced data file swallows appends for at most this long (D-R8).
 
+  // Backups: what comes from another disk is bounded before it is believed.
+  backupFilesMax: 10_000, // Incidents have a few files each; a home has tens.
+  backupManifestBytesMax: 4 * 1024 * 1024, // 10,000 files of 300 characters.
+  backupSideFileBytesMax: 256 * 1024 * 1024, // Any file but the journal: the largest incident file.
+  backupWordCharsMax: 128, // Versions and identities.
+  backupVerifyMs: 3_600_000, // Nobody waits for a start here: 1 M records take 14 s and more.
+  restoreSettleMs: 30_000, // Open work of a backup settles in about a second; then it is left open.
+  restoreKeysPerRecord: 1_000, // About 250 bytes each: a quarter of the largest record.
+
   // Proof of history.
   checkpointCharsMax: 4_096, // A signed head has about 250; ten witnesses may add their lines.
   headEveryRecords: 256, // How many records may follow the newest signed head under load.

@@ -10,6 +10,7 @@ import { openJournalKey } from '../../actors/journal-key.ts'
 import { openKernel } from '../../actors/kernel.ts'
 import { takeLock } from '../../actors/lock.ts'
 import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
+import { settleSwap } from '../../actors/swap.ts'
 import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
@@ -27,6 +28,7 @@ export async function eraseStopped(stateDir: string, request: EraseRequest): Pro
   const info = { pid: process.pid, port: null, startedAt, version, ready: false }
   const lock = await takeLock(stateDir, info)
   try {
+    settleSwap(stateDir)
     const store = await openLmdb({ directory: join(stateDir, 'journal') })
     try {
       return await eraseIn(store, stateDir, request)
