@@ -113,6 +113,7 @@ export const limits = {
   backupFilesMax: 10_000, // Incidents have a few files each; a home has tens.
   backupManifestBytesMax: 4 * 1024 * 1024, // 10,000 files of 300 characters.
   backupSideFileBytesMax: 256 * 1024 * 1024, // Any file but the journal: the largest incident file.
+  backupStaleMs: 7 * 24 * 3_600_000, // `doctor` asks for a newer one after a week.
   backupWordCharsMax: 128, // Versions and identities.
   backupVerifyMs: 3_600_000, // Nobody waits for a start here: 1 M records take 14 s and more.
   restoreSettleMs: 30_000, // Open work of a backup settles in about a second; then it is left open.
@@ -254,6 +255,9 @@ export const limits = {
   stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
   verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
   verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
+  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew, of the streams with the most to save.
+  doctorSampleRecords: 20_000, // Records it folds for that at most: about a second.
+  doctorClockMs: 60_000, // A clock that stands so far behind the newest record has stepped back.
   verbProbeMs: 3_000, // `doctor` and `status` give each door this long.
   logFollowMs: 250, // How often `logs --follow` looks: reads as live to a person.
   logTailDefault: 200, // Upstream's.
