@@ -213,7 +213,8 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     },
   )
   house.heads.start()
-  services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
+  const { position } = kernel.work
+  services.log.info('gateway ready', { port: house.listener.port, epoch, position, ...recovered })
   return recovered
 }
 
@@ -264,5 +265,6 @@ async function stop(house: House, reason: string): Promise<void> {
   await kernel.store.close()
   house.lockouts.close()
   listener?.close()
-  log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })
+  const { effects, position } = kernel.work
+  log.info('gateway stopped', { reason, position, openEffects: effects.size })
 }

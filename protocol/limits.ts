@@ -263,6 +263,9 @@ export const limits = {
   logTailDefault: 200, // Upstream's.
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,
+  logRepeatMs: 10_000, // The same line within this time is a repetition.
+  logRepeatsMax: 5, // So many of them are written; the rest are counted in one line.
+  logRepeatsTracked: 256, // Different lines whose repetitions are counted at a time.
   logLineCharsMax: 4_096,
   logFieldCharsMax: 256, // One field: a User-Agent of 15 KB is an attack on whoever reads it (S46).
   configBytesMax: 1024 * 1024,
