@@ -111,6 +111,7 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, hub, supervisor } = kernel
+  registry.budget = () => configuration.live.config.store.maxBytes
   const models = openModelDriver(options, configuration, kernel)
   const setups = setUpChannels(config, services)
   const channels = openChannels(setups, () => runDefaults(configuration), {

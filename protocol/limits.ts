@@ -102,6 +102,9 @@ export const limits = {
   readTransactionRecordsMax: 1_000, // Readers renew after this many: long readers pin pages (D-R12).
   spaceRefuseBytes: 256 * 1024 * 1024, // Below this much free disk new work is refused (D-R4).
   spaceStopBytes: 64 * 1024 * 1024, // Below this much nothing at all is appended.
+  budgetWarnShare: 0.8, // Of store.maxBytes: from here on it is said.
+  budgetRefuseShare: 0.95, // From here on new work is refused: room for work in hand is left.
+  budgetBytesMin: 16 * 1024 * 1024, // A journal with a day in it; less would refuse at once.
   spaceCheckIntervalMs: 1_000, // statfs is cheap but not free.
   storeOpenTimeoutMs: 60_000, // The verifying child is killed after this; 1 M records take 14 s.
   verifyFaultsMax: 20, // Faults listed in one report; a damaged page gives dozens.

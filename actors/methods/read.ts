@@ -1,23 +1,23 @@
 /** Methods that only read: health, sessions.list, and the change of a subscription. */
 import type { SessionRow } from '../../machines/projections/open-work.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
 /** `{ status, uptime (s), sessions, agents, channels }`, with `probe` also `probes`. */
 export const health: Handler<'health'> = (house, { probe }) => {
   const { clock } = house.services
   const quarantined = house.quarantined()
-  const { freeBytes } = house.store.stats()
-  const isLow = freeBytes < limits.spaceRefuseBytes
+  const { level, ...room } = house.registry.space()
+  const isScarce = level === 'scarce'
   const { fault } = house.configuration
   return {
-    status: quarantined.length > 0 || isLow || fault !== null ? 'degraded' : 'healthy',
+    status: quarantined.length > 0 || isScarce || fault !== null ? 'degraded' : 'healthy',
     uptime: Math.floor((clock.monotonic() - house.startedAt) / 1_000),
     sessions: house.work.sessions.size,
     agents: house.activeRuns(),
     channels: house.channels.states(),
     position: house.work.position,
     ...(quarantined.length > 0 ? { quarantined } : {}),
+    ...(level === 'ample' ? {} : { space: { level, ...room } }),
     ...(fault === null
       ? {}
       : { configuration: `the written one is not used: ${fault.split('\n', 1)[0] ?? ''}` }),
@@ -65,11 +65,12 @@ function probeJournal({ store, work }: MethodHouse): { ok: boolean; detail: stri
   return { ok: readable && work.position >= head, detail }
 }
 
-function probeDisk({ store }: MethodHouse): { ok: boolean; detail: string } {
+function probeDisk({ store, registry }: MethodHouse): { ok: boolean; detail: string } {
   const { freeBytes, fileBytes } = store.stats()
+  const { level, says } = registry.space()
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
   const detail = `journal ${mib(fileBytes)}, free ${mib(freeBytes)}`
-  return { ok: freeBytes >= limits.spaceRefuseBytes, detail }
+  return { ok: level !== 'scarce', detail: level === 'ample' ? detail : `${detail}; ${says}` }
 }
 
 /** `{ sessions: [...] }`, newest first; every row has all seven fields. */

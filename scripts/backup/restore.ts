@@ -34,6 +34,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import type { Store } from '../../store/contract.ts'
 import { readAnchor } from '../../store/lmdb/anchor.ts'
+import { assertRoom } from '../../store/lmdb/backup.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
 import { readVersion } from '../version.ts'
@@ -148,6 +149,7 @@ async function restore(
   rmSync(staged, { recursive: true, force: true })
   const [journal] = manifest.files.filter((file) => file.path === BACKUP_JOURNAL)
   if (journal !== undefined) {
+    assertRoom(journal.bytes, stateDir)
     const from = { path: BACKUP_JOURNAL, source: join(path, BACKUP_JOURNAL) }
     assertSame(journal, await copyPlain(from, join(staged, 'journal.mdb'), journal.bytes))
   }

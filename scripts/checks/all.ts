@@ -25,7 +25,7 @@ export const CHECKS: readonly Check[] = [
   },
   { id: 'leftovers', run: checkLeftovers, fix: removeLeftovers },
   { id: 'configuration', run: async ({ checkedConfig }) => (await checkedConfig()).findings },
-  { id: 'disk', run: async ({ settings }) => [await checkDisk(settings.stateDir)] },
+  { id: 'disk', run: checkDisk },
   { id: 'port', run: checkPort },
   { id: 'gateway', run: checkGateway },
   { id: 'channels', run: checkChannels },

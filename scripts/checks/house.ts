@@ -4,9 +4,12 @@
 import { access, chmod, constants, lstat, readdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { judgeStateDir, makeDirectory } from '../../actors/state-dir.ts'
+import { judgeSpace } from '../../actors/space.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { StoreStats } from '../../store/contract.ts'
 import { formatBytes } from '../output.ts'
-import { fail, type Finding, ok, warn } from './finding.ts'
+import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
+import { withReader } from './journal.ts'
 
 const NODE_MINIMUM = [20, 19] as const // `engines` of package.json
 const OTHERS = 0o077 // Bits of group and others.
@@ -88,8 +91,24 @@ async function entries(directory: string): Promise<string[]> {
   return names.map((name) => join(directory, name))
 }
 
-/** Checks that the disk has room: below the limits the gateway refuses work, then stops. */
-export async function checkDisk(stateDir: string): Promise<Finding> {
+/** Checks that disk and budget have room: without, the gateway refuses work, then stops. */
+export async function checkDisk(context: CheckContext): Promise<Finding[]> {
+  const disk = await checkFree(context.settings.stateDir)
+  const maxBytes = (await context.config())?.store.maxBytes ?? null
+  if (maxBytes === null) return [disk]
+  const stats = await withReader(context, (reader) => reader.stats())
+  return stats === null ? [disk] : [disk, judgeBudget(stats, maxBytes)]
+}
+
+function judgeBudget(stats: StoreStats, maxBytes: number): Finding {
+  const name = 'budget'
+  const { level, says } = judgeSpace({ ...stats, freeBytes: Infinity }, maxBytes)
+  const todo = 'raise store.maxBytes, or see: openclaw history policy --dry-run'
+  if (level === 'ample') return ok(name, says)
+  return level === 'low' ? warn(name, says, todo) : fail(name, `${says}: new work is refused`, todo)
+}
+
+async function checkFree(stateDir: string): Promise<Finding> {
   const name = 'disk'
   const { bavail, bsize } = await statfs(await existing(stateDir))
   const free = bavail * bsize

@@ -36,13 +36,15 @@ export function isWell({ status, probes }: Payload): boolean {
   )
 }
 
-function healthLines({ status, uptime, sessions, agents, channels, probes }: Payload): string[] {
+function healthLines(report: Payload): string[] {
+  const { status, uptime, sessions, agents, channels, probes, space } = report
   const rows = [
     ['status', String(status)],
     ['uptime', typeof uptime === 'number' ? formatSpan(uptime) : 'unknown'],
     ['sessions', String(sessions)],
     ['agents', String(agents)],
   ]
+  if (space !== undefined) rows.push(['room', spaceText(space)])
   for (const [name, state] of membersOf(channels)) rows.push([`channel ${name}`, String(state)])
   for (const [name, probe] of membersOf(probes)) {
     const detail = memberOf(probe, 'detail')
@@ -51,6 +53,11 @@ function healthLines({ status, uptime, sessions, agents, channels, probes }: Pay
     rows.push([`probe ${name}`, words.map(String).join('  ')])
   }
   return columns(rows)
+}
+
+/** Writes how much room a gateway has left, in its own words. */
+export function spaceText(space: unknown): string {
+  return `${String(memberOf(space, 'level'))}: ${String(memberOf(space, 'says'))}`
 }
 
 function membersOf(value: unknown): [string, unknown][] {

@@ -7,6 +7,7 @@ import { columns, formatSpan, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { type Fault, readStanding, type Standing } from '../standing.ts'
 import { defineVerb } from '../verb.ts'
+import { spaceText } from './health.ts'
 
 /** Exit code 0: running and ready; 3: not running; 1: running, but something is in the way. */
 export const status = defineVerb({
@@ -23,12 +24,14 @@ export const status = defineVerb({
 })
 
 function showStanding(standing: Standing): void {
-  const { says, pid, version, uptime, url, stateDir, auth, fault } = standing
+  const { says, pid, version, uptime, url, stateDir, auth, fault, health } = standing
   const rows = [['gateway', says]]
   if (pid !== null)
     rows.push(['process', `${pid}, version ${version}, up ${formatSpan(uptime ?? 0)}`])
   rows.push(['address', url], ['state', stateDir])
   if (auth !== 'unknown') rows.push(['admission', auth])
+  const space = health?.['space']
+  if (space !== undefined) rows.push(['room', spaceText(space)])
   for (const line of columns(rows)) show(line)
   if (fault !== null) note(adviceOn(fault, standing.running))
 }

@@ -102,7 +102,8 @@ export function removeLock(directory: string): void {
   rmSync(lockFile(directory), { force: true })
 }
 
-function assertRoom(neededBytes: number, target: string): void {
+/** Refuses where a directory has no room for so many bytes. @throws {GatewayError} STORE_LOW_SPACE */
+export function assertRoom(neededBytes: number, target: string): void {
   const { bavail, bsize } = statfsSync(target)
   const freeBytes = bavail * bsize
   if (freeBytes - neededBytes >= limits.spaceStopBytes) return

@@ -259,17 +259,35 @@ function countAll(
   directory: string,
   tables: Tables,
   head: Head,
-): Pick<StoreStats, 'records' | 'bodies' | 'snapshots' | 'fileBytes'> {
+): Pick<StoreStats, 'records' | 'bodies' | 'snapshots' | 'fileBytes' | 'usedBytes'> {
   return {
     records: head.position,
     bodies: entryCount(tables.bodies.getStats()),
     snapshots: entryCount(tables.snapshots.getStats()),
     fileBytes: statSync(dataFile(directory)).size,
+    usedBytes: usedBytes(tables),
   }
 }
 
 function entryCount(stats: object): number {
-  const count: unknown = Reflect.get(stats, 'entryCount')
+  return countOf(stats, 'entryCount')
+}
+
+function usedBytes(tables: Tables): number {
+  let bytes = 0
+  for (const table of Object.values(tables)) {
+    const stats = table.getStats()
+    const pages =
+      countOf(stats, 'treeBranchPageCount') +
+      countOf(stats, 'treeLeafPageCount') +
+      countOf(stats, 'overflowPages')
+    bytes += pages * countOf(stats, 'pageSize')
+  }
+  return bytes
+}
+
+function countOf(stats: object, name: string): number {
+  const count: unknown = Reflect.get(stats, name)
   return typeof count === 'number' ? count : 0
 }
 

@@ -24,6 +24,7 @@ import { cases } from '../store/cases.ts'
 import { refusal } from '../store/contract.ts'
 import { backUp, begin, givenJournal, type Json, read, withPlace } from '../support/backups.ts'
 import { cli } from '../support/cli.ts'
+import { withSmallDisk } from '../support/directory.ts'
 import { recordsOf, withReader } from '../support/journal.ts'
 
 const test = cases('backup verbs')
@@ -215,6 +216,28 @@ test('F14 a damaged journal is not backed up, and a backup takes its place', asy
     assert.match(restored.stderr, /keys used after the backup are forgotten/)
     await begin(call)
     assert.is((await call('health')).code, 0)
+  })
+})
+
+test('F08 a disk without room for a backup keeps nothing of it, and says so', async () => {
+  await withPlace(async (place) => {
+    const { call, stateDir, out } = place
+    await givenJournal(stateDir, 9)
+    const path = await backUp(place)
+    const small = join(out, 'small')
+    mkdirSync(small)
+
+    await withSmallDisk(small, 8, async () => {
+      const made = await call('backup', 'create', '--out', small)
+      assert.is(made.code, 1, made.stderr)
+      assert.match(made.stderr, /room/)
+      assert.equal(readdirSync(small), [])
+      const restored = await cli(join(small, 'state'), ['backup', 'restore', path])
+      assert.is(restored.code, 1, restored.stdout)
+      assert.equal(readdirSync(join(small, 'state')), [])
+    })
+
+    assert.is((await call('backup', 'verify', path)).code, 0)
   })
 })
 
