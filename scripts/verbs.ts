@@ -76,6 +76,11 @@ const backups = {
   },
 } satisfies Readonly<Record<string, VerbEntry>>
 
+const upgrade: VerbEntry = {
+  summary: 'what another version would make of this journal (--dry-run)',
+  load: async () => (await import('./verbs/upgrade.ts')).upgrade,
+}
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -136,6 +141,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
   ...backups,
+  upgrade,
   ...HISTORY_VERBS,
   ...pairing,
 }
