@@ -8,6 +8,7 @@
  * → hub is the way of one message.
  */
 import { join } from 'node:path'
+import { POLICIES } from '../machines/rules/retention.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import { GATEWAY } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -22,6 +23,7 @@ import { ConfigKeeper, readLive } from './config.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { Idempotency } from './idempotency.ts'
+import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
@@ -31,7 +33,8 @@ import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
 import { ModelDriver } from './run.ts'
-import type { Services } from './services.ts'
+import { startRetention } from './retention.ts'
+import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
 
 export interface GatewayOptions {
@@ -100,6 +103,7 @@ interface House {
   readonly lockouts: Lockouts
   readonly tell: (event: JournalEvent, cause: string) => Promise<unknown>
   listener: Listener | null
+  stopRetention: Cancel
 }
 
 function assemble(
@@ -157,7 +161,7 @@ function assemble(
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
   const own = { kernel, channels, connections, models, heads, lockouts, configuration }
-  const house: House = { options, config, ...own, tell, listener: null }
+  const house: House = { options, config, ...own, tell, listener: null, stopRetention: () => {} }
   return house
 }
 
@@ -214,9 +218,23 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     },
   )
   house.heads.start()
+  house.stopRetention = keepRetention(house)
   const { position } = kernel.work
   services.log.info('gateway ready', { port: house.listener.port, epoch, position, ...recovered })
   return recovered
+}
+
+function keepRetention({ kernel, configuration, options }: House): Cancel {
+  const { services, stateDir } = options
+  return startRetention({
+    kernel,
+    services,
+    policy: () => POLICIES[configuration.live.config.history.preset],
+    held: () =>
+      openIncidents(stateDir)
+        .list()
+        .flatMap(({ ranges }) => ranges),
+  })
 }
 
 function running(house: House, recovered: Recovered): RunningGateway {
@@ -248,6 +266,7 @@ async function stop(house: House, reason: string): Promise<void> {
       clock.after(ms, resolve)
     })
   listener?.stop()
+  house.stopRetention()
   house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])

@@ -7,7 +7,7 @@
  *
  * `history.erased` is counted in either state: a verb may erase while no gateway runs. So are
  * `journal.restored`, which leaves the gateway stopped (a backup is made of one that runs), and
- * `keys.carried`.
+ * `keys.carried` and `history.pruned`.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
@@ -21,6 +21,21 @@ export type GatewayEvent =
   | HistoryErased
   | JournalRestored
   | KeysCarried
+  | HistoryPruned
+
+/** A retention policy let go of texts and of records; each run that removes anything is one. */
+export type HistoryPruned = {
+  type: 'history.pruned'
+  policy: string // its preset, or `asked` where one actor was named
+  textsMs: number // ages that counted; 0: none
+  endedMs: number
+  asOf: number // ms since epoch
+  bodies: number
+  records: number
+  streams: number
+  by: string
+  at: number
+}
 
 /** This journal is a backup that took the place of another one; what follows is a new life. */
 export type JournalRestored = {
@@ -63,6 +78,7 @@ export interface GatewayContext {
   erasures?: number // absent until the first, so that older journals keep their state hashes
   restores?: number // the same
   carried?: number // keys and messages; the same
+  pruned?: number // bodies and records; the same
 }
 
 const machine = setup({
@@ -106,6 +122,11 @@ const machine = setup({
           }
         : context,
     ),
+    'pruning.count': assign(({ context, event }) =>
+      event.type === 'history.pruned'
+        ? { ...context, pruned: (context.pruned ?? 0) + event.bodies + event.records }
+        : context,
+    ),
     'erasure.count': assign(({ context }) => ({
       ...context,
       erasures: (context.erasures ?? 0) + 1,
@@ -121,6 +142,7 @@ export const gatewayMachine = machine.createMachine({
     'history.erased': { actions: 'erasure.count' },
     'journal.restored': { target: '.stopped', actions: 'restore.count' },
     'keys.carried': { actions: 'carried.count' },
+    'history.pruned': { actions: 'pruning.count' },
   },
   states: {
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },

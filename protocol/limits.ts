@@ -129,6 +129,8 @@ export const limits = {
   treeTileLevel: 8, // A tile stands for 2^8 leaves, the next kind for 2^16: 1/256 of 37 bytes each.
   eraseRefsPerCommit: 200, // Small tombstones: appends go on beside them.
   eraseSliceRecords: 500, // Looked at in one turn, about 10 ms, while other work goes on.
+  retentionFirstMs: 300_000, // After a start: what was open has settled, and people have looked.
+  retentionEveryMs: 24 * 3_600_000, // Ages are counted in days.
   eraseReasonCharsMax: 64, // K1: a reason is a fact of its record.
   codeBytesMax: 8 * 1024 * 1024, // A compiled closure, unpacked; ours has 0.3 MB.
 

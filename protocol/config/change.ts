@@ -12,6 +12,7 @@ const HOT: readonly string[] = [
   'models',
   'session.maxMessages',
   'store.maxBytes',
+  'history.preset',
 ]
 
 /** Lays a merge patch over a value (RFC 7396): null removes, objects merge, all else replaces. */

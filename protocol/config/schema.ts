@@ -186,7 +186,7 @@ export const configStruct = object({
   store: optional(
     object({ maxBytes: optional(integer(limits.budgetBytesMin, Number.MAX_SAFE_INTEGER)) }),
   ),
-  history: optional(object({ preset: optional(text(1, 64)) })),
+  history: optional(object({ preset: optional(oneOf('forever', 'balanced', 'privacy', 'lean')) })),
   messages: unread(),
   tools: unread(),
   logging: unread(),
@@ -236,7 +236,6 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
   'models.mode',
   'messages',
   'tools',
-  'history',
   'logging',
   'plugins',
   'skills',
