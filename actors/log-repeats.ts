@@ -5,11 +5,13 @@
  *   limits.logRepeatsMax of the same in limits.logRepeatMs are written as they are
  *   {"msg":"line repeated","line":"websocket refused","lines":37,…}   for those behind them
  *
- * Two lines are the same where level, phrase and fields are, but for what names the occasion.
+ * Two lines are the same where level, phrase and fields are; of faults but for what names the occasion.
  */
 import { limits } from '../protocol/limits.ts'
 import type { Cancel, Clock, LogFields } from './services.ts'
 
+// A fault is the same whatever it befell; a line of what happened is one of its own.
+const FAULTS: ReadonlySet<string> = new Set(['warn', 'error'])
 const OCCASION: ReadonlySet<string> = new Set(['position', 'correlationId', 'effect', 'cause'])
 
 /** A line as it is compared and, where it repeats, counted. */
@@ -76,6 +78,7 @@ export class Repeats {
 }
 
 function keyOf({ level, phrase, fields }: LogLine): string {
-  const same = Object.entries(fields).filter(([name]) => !OCCASION.has(name))
+  const isFault = FAULTS.has(level)
+  const same = Object.entries(fields).filter(([name]) => !isFault || !OCCASION.has(name))
   return JSON.stringify([level, phrase, same])
 }

@@ -46,17 +46,23 @@ export function settleSwap(stateDir: string): string | null {
   const aside = readDecision(decision)
   const [staged, journal] = [stagedJournal(stateDir), join(stateDir, 'journal')]
   try {
+    const old = join(stateDir, aside)
     if (existsSync(staged)) {
-      const old = join(stateDir, aside)
       if (existsSync(journal) && !existsSync(old)) renameSync(journal, old)
       renameSync(staged, journal)
-      flushDirectory(stateDir)
-    }
+    } else if (!existsSync(journal) && existsSync(old)) renameSync(old, journal)
+    flushDirectory(stateDir)
     rmSync(decision)
     return aside
   } catch (cause) {
     throw notWritten(journal, cause)
   }
+}
+
+/** Removes a staged journal, unless it was decided that it takes the place. */
+export function dropStaged(stateDir: string): void {
+  if (existsSync(decisionOf(stateDir))) return
+  rmSync(stagedJournal(stateDir), { recursive: true, force: true })
 }
 
 function decisionOf(stateDir: string): string {

@@ -77,6 +77,8 @@ export interface GatewayContext {
   bodiesRead?: number
   erasures?: number // absent until the first, so that older journals keep their state hashes
   restores?: number // the same
+  // Positions behind the first and up to the second have been records of two lives; the same.
+  twofold?: { after: number; through: number }
   carried?: number // keys and messages; the same
   pruned?: number // bodies and records; the same
 }
@@ -110,10 +112,16 @@ const machine = setup({
         ? { ...context, quarantined: [...context.quarantined, event.stream] }
         : context,
     ),
-    'restore.count': assign(({ context }) => ({
-      ...context,
-      restores: (context.restores ?? 0) + 1,
-    })),
+    'restore.keep': assign(({ context, event }) => {
+      if (event.type !== 'journal.restored') return context
+      const { backupHead, replacedHead } = event
+      const known = context.twofold ?? { after: backupHead, through: backupHead }
+      const twofold = {
+        after: Math.min(known.after, backupHead),
+        through: Math.max(known.through, backupHead, replacedHead),
+      }
+      return { ...context, restores: (context.restores ?? 0) + 1, twofold }
+    }),
     'carried.count': assign(({ context, event }) =>
       event.type === 'keys.carried'
         ? {
@@ -140,7 +148,7 @@ export const gatewayMachine = machine.createMachine({
   initial: 'stopped',
   on: {
     'history.erased': { actions: 'erasure.count' },
-    'journal.restored': { target: '.stopped', actions: 'restore.count' },
+    'journal.restored': { target: '.stopped', actions: 'restore.keep' },
     'keys.carried': { actions: 'carried.count' },
     'history.pruned': { actions: 'pruning.count' },
   },

@@ -122,6 +122,7 @@ export function isAlive(pid: number): boolean {
 
 /** Removes all but the newest backups of the same journal. Returns the paths removed. */
 export function prune(directory: string, keep: number, origin: string): string[] {
+  if (/^0+$/.test(origin)) return [] // An empty journal has no beginning to be known by.
   const same = listBackups(directory).filter(({ manifest }) => manifest?.origin === origin)
   const old = same.slice(0, Math.max(0, same.length - keep)).map(({ path }) => path)
   for (const path of old) rmSync(path, { recursive: true })

@@ -7,7 +7,7 @@
  *
  * A restore that ends before the swap is decided leaves everything as it was.
  */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { assertSame, copyPlain, digestPlain } from '../../actors/backup-files.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
@@ -25,7 +25,7 @@ import {
 } from '../../actors/restored.ts'
 import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
 import { openStateDir } from '../../actors/state-dir.ts'
-import { decideSwap, settleSwap, stagedJournal } from '../../actors/swap.ts'
+import { decideSwap, dropStaged, settleSwap, stagedJournal } from '../../actors/swap.ts'
 import type { OpenWork } from '../../machines/projections/open-work.ts'
 import { BACKUP_JOURNAL, type BackupFile, type BackupManifest } from '../../protocol/backup.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
@@ -97,7 +97,7 @@ export async function restoreBackup(wish: RestoreWish): Promise<RestoreReport> {
     if (known.replaced.head > 0 && !wish.yes) return refuse(verified, known)
     return await restore(wish, verified, known)
   } finally {
-    rmSync(stagedJournal(stateDir), { recursive: true, force: true })
+    dropStaged(stateDir)
     lock.release()
   }
 }
@@ -146,7 +146,7 @@ async function restore(
 ): Promise<RestoreReport> {
   const { stateDir } = wish
   const staged = stagedJournal(stateDir)
-  rmSync(staged, { recursive: true, force: true })
+  dropStaged(stateDir)
   const [journal] = manifest.files.filter((file) => file.path === BACKUP_JOURNAL)
   if (journal !== undefined) {
     assertRoom(journal.bytes, stateDir)

@@ -310,6 +310,15 @@ log(
   },
 )
 
+log('L20 lines of what happened are all written: each is of another record', async () => {
+  await withLog((opened, lines) => {
+    const count = limits.logRepeatsMax * 3
+    for (let position = 1; position <= count; position += 1) opened.info('received', { position })
+
+    assert.is(same(lines(), 'received').length, count)
+  })
+})
+
 log('L21 a line about an effect or its cause carries the position of the record', async () => {
   await withLog((opened, lines) => {
     opened.info('one', { effect: '1838.e0' })

@@ -190,10 +190,30 @@ test('BK8 a journal.restored ends a life in order: the next boot counts no crash
   await tell('gateway:main', { type: 'journal.restored', ...event })
   await tell('gateway:main', { type: 'gateway.booted', epoch: 3, version: '1' })
 
-  const { crashes, restores } = kernel.registry.snapshot('gateway:main').context
-  assert.equal([crashes, restores], [0, 1])
+  const { crashes, restores, twofold } = kernel.registry.snapshot('gateway:main').context
+  assert.equal([crashes, restores, twofold], [0, 1, { after: 1, through: 3 }])
   assert.is(records()[1]?.value, 'stopped')
   assert.is(emptyOpenWork().cleanEnd, true)
+})
+
+test('F54 a client that saw positions of the other life must read anew', async () => {
+  const { kernel, tell } = openTestKernel()
+  await tell('gateway:main', { type: 'gateway.booted', epoch: 1, version: '1' })
+  kernel.hub.assertResumable(1)
+  const hash = 'a'.repeat(64)
+  const event = { backupHead: 1, backupHash: hash, replacedHead: 3, by: 'operator' }
+  await tell('gateway:main', { type: 'journal.restored', ...event })
+  for (const epoch of [3, 4]) {
+    await tell('gateway:main', { type: 'gateway.booted', epoch, version: '1' })
+  }
+  await settle()
+
+  for (const from of [2, 3]) {
+    await refusal(() => kernel.hub.assertResumable(from), 'RESUME_TOO_OLD', String(from))
+  }
+
+  kernel.hub.assertResumable(1)
+  kernel.hub.assertResumable(4)
 })
 
 test.run()

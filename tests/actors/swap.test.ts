@@ -5,11 +5,12 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { decideSwap, settleSwap, stagedJournal } from '../../actors/swap.ts'
+import { decideSwap, dropStaged, settleSwap, stagedJournal } from '../../actors/swap.ts'
 import { cases } from '../store/cases.ts'
 import { refusal } from '../store/contract.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -75,6 +76,34 @@ test('BK5 where no journal was, none is moved aside', async () => {
     settleSwap(stateDir)
 
     assert.equal(readdirSync(stateDir), ['journal'])
+  })
+})
+
+test('BK5 a staged journal is dropped before the decision, and never behind it', async () => {
+  await withDirectory(async (stateDir) => {
+    givenJournals(stateDir)
+    decideSwap(stateDir, ASIDE)
+    dropStaged(stateDir)
+    const kept = existsSync(stagedJournal(stateDir))
+    settleSwap(stateDir)
+    mkdirSync(stagedJournal(stateDir))
+    dropStaged(stateDir)
+
+    assert.is(kept, true)
+    assert.is(existsSync(stagedJournal(stateDir)), false)
+  })
+})
+
+test('BK5 where the staged journal was lost behind the decision, the old one is put back', async () => {
+  await withDirectory(async (stateDir) => {
+    givenJournals(stateDir)
+    decideSwap(stateDir, ASIDE)
+    renameSync(join(stateDir, 'journal'), join(stateDir, ASIDE))
+    rmSync(stagedJournal(stateDir), { recursive: true })
+
+    settleSwap(stateDir)
+
+    assert.is(read(stateDir, 'journal'), 'old')
   })
 })
 

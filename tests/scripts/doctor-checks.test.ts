@@ -16,6 +16,7 @@ import * as assert from 'uvu/assert'
 import { takeLock } from '../../actors/lock.ts'
 import { formatBase } from '../../actors/history.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
+import { resolveConfig } from '../../protocol/config/defaults.ts'
 import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { CHECKS } from '../../scripts/checks/all.ts'
@@ -23,6 +24,7 @@ import { rememberBackup } from '../../scripts/backup/place.ts'
 import type { Check, CheckContext, Finding } from '../../scripts/checks/finding.ts'
 import { checkJournal } from '../../scripts/checks/journal.ts'
 import { cases } from '../store/cases.ts'
+import { body, draft } from '../store/contract.ts'
 import { openJournal } from '../store/journals.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -234,6 +236,30 @@ test('H15 backups: none of a young journal, none of an old one, an old one, one 
     assert.match(fresh.join(), /^ok the newest is 1 d/)
     assert.match(stale.join(), /^warn the newest is 8 d/)
     assert.match(gone.join(), /^warn .* is not there any more/)
+  })
+})
+
+test('H15 a budget is held against what the journal uses', async () => {
+  await withDirectory(async (stateDir) => {
+    const large = body('x'.repeat(2 ** 20))
+    await givenBoot(stateDir, async ({ store }) => {
+      await store.append({ ...draft('run:large', 0), bodies: [large] })
+    })
+    const within = async (maxBytes: number): Promise<string[]> => {
+      const config = resolveConfig({ store: { maxBytes } })
+      return run('disk', { ...contextOf(stateDir), config: () => Promise.resolve(config) })
+    }
+
+    const [ample, low, over] = [
+      await within(2 ** 30),
+      await within(1.25 * 2 ** 20),
+      await within(1),
+    ]
+
+    assert.is(ample.length, 2, 'the disk, and the budget')
+    assert.match(ample[1] ?? '', /^ok /)
+    assert.match(low[1] ?? '', /^warn 1 MiB of the 1 MiB/)
+    assert.match(over[1] ?? '', /^fail .*new work is refused/)
   })
 })
 
