@@ -2,13 +2,12 @@
  * Makes a backup beside a gateway that runs, or of one that does not: copied out of one moment,
  * verified in a child, and given its name only when all of it is on the medium.
  */
-import { openSync, closeSync, fsyncSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { copyPlain, listSideFiles } from '../../actors/backup-files.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
 import { writePrivate } from '../../actors/private-file.ts'
 import { systemClock } from '../../actors/services.ts'
-import { makeDirectory } from '../../actors/state-dir.ts'
 import {
   type BackupFile,
   type BackupManifest,
@@ -16,6 +15,7 @@ import {
   MANIFEST_FILE,
   parseManifest,
 } from '../../protocol/backup.ts'
+import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { copyInChild, readFacts, removeLock } from '../../store/lmdb/backup.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
@@ -48,7 +48,7 @@ export interface MadeBackup {
 export async function createBackup(wish: BackupWish): Promise<MadeBackup> {
   const { settings, directory, keep } = wish
   const source = await findJournal(settings.stateDir)
-  await makeDirectory(directory)
+  makePrivate(directory)
   for (const draft of deadDrafts(directory)) rmSync(draft, { recursive: true, force: true })
   const draft = draftBackup(directory)
   try {
@@ -68,7 +68,7 @@ export async function createBackup(wish: BackupWish): Promise<MadeBackup> {
 
 async function fill(draft: string, source: string, wish: BackupWish): Promise<BackupManifest> {
   const { stateDir, configPath } = wish.settings
-  await makeDirectory(draft)
+  makePrivate(draft)
   const journal = join(draft, 'journal')
   await copyInChild(source, journal)
   await verifyInChild(journal, { deep: true }, limits.backupVerifyMs)
@@ -93,6 +93,16 @@ async function fill(draft: string, source: string, wish: BackupWish): Promise<Ba
   for (const place of new Set(files.map(({ path }) => join(draft, path, '..')))) flush(place)
   flush(draft)
   return manifest
+}
+
+function makePrivate(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    // Of a medium that is read only, a recursive mkdir says that something is not there.
+    const message = `backup: ${path} cannot be made: is its disk there, and can it be written to?`
+    throw new GatewayError('PERMISSION', message, { path }, cause)
+  }
 }
 
 function flush(directory: string): void {

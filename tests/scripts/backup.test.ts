@@ -241,6 +241,30 @@ test('F08 a disk without room for a backup keeps nothing of it, and says so', as
   })
 })
 
+test('F10 a medium that is read only: its backups can be verified and restored, none is made', async () => {
+  await withPlace(async (place) => {
+    const { call, stateDir, out } = place
+    await begin(call)
+    await call('gateway', 'stop')
+    const path = await backUp(place)
+    const medium = join(out, 'medium')
+    mkdirSync(medium)
+
+    await withSmallDisk(medium, 16, async ({ readOnly }) => {
+      cpSync(path, join(medium, 'copy'), { recursive: true })
+      readOnly()
+      const made = await call('backup', 'create', '--out', medium)
+      const verified = await call('backup', 'verify', join(medium, 'copy'))
+      const other = join(stateDir, '..', 'other')
+      const restored = await cli(other, ['backup', 'restore', join(medium, 'copy')])
+      assert.equal([made.code, verified.code, restored.code], [1, 0, 0], restored.stderr)
+      assert.match(made.stderr, /can it be written to/)
+      const doctor = await cli(join(medium, 'copy'), ['doctor', '--only', 'permissions'])
+      assert.is(doctor.code, 1)
+    })
+  })
+})
+
 test('F54 a backup is restored on another machine, where nothing is', async () => {
   await withPlace(async (place) => {
     const { call, stateDir, out } = place

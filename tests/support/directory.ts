@@ -28,12 +28,14 @@ export async function withDirectory(run: (directory: string) => Promise<void>): 
 export async function withSmallDisk(
   directory: string,
   mib: number,
-  run: () => Promise<void>,
+  run: (disk: { readonly readOnly: () => void }) => Promise<void>,
 ): Promise<boolean> {
   const options = ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0700`, 'tmpfs', directory]
   if (spawnSync('mount', options).status !== 0) return false
   try {
-    await run()
+    await run({
+      readOnly: () => void spawnSync('mount', ['-o', 'remount,ro', directory]),
+    })
   } finally {
     spawnSync('umount', ['-l', directory])
   }
