@@ -94,7 +94,7 @@ export class Alerts {
       add('disk', `only ${Math.round(freeBytes / 2 ** 20)} MiB of disk are free`)
     }
     const age = backupAgeMs()
-    if (age !== null && age > limits.alertBackupMs) {
+    if (age !== null && age > limits.backupStaleMs) {
       add('backup', `the newest backup is ${Math.round(age / 3_600_000)} hours old`)
     }
     for (const stream of health.quarantined())

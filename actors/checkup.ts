@@ -79,11 +79,12 @@ function lookAtJournal({ store, work }: HealthHouse): Verdict {
   return { ok: work.position >= position, detail }
 }
 
-function lookAtDisk({ store }: HealthHouse): Verdict {
+function lookAtDisk({ store, registry }: HealthHouse): Verdict {
   const { freeBytes, fileBytes } = store.stats()
+  const { level, says } = registry.space()
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
   const detail = `journal ${mib(fileBytes)}, free ${mib(freeBytes)}`
-  return { ok: freeBytes >= limits.spaceRefuseBytes, detail }
+  return { ok: level !== 'scarce', detail: level === 'ample' ? detail : `${detail}; ${says}` }
 }
 
 function lookAtConfiguration({ configuration }: HealthHouse): Verdict {

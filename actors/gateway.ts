@@ -8,6 +8,7 @@
  * → hub is the way of one message.
  */
 import { join } from 'node:path'
+import { POLICIES } from '../machines/rules/retention.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import { GATEWAY } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -23,6 +24,7 @@ import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
+import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
@@ -33,7 +35,8 @@ import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
-import type { Services } from './services.ts'
+import { startRetention } from './retention.ts'
+import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
 import { Surroundings } from './surroundings.ts'
 import { readTls, type Tls } from './tls.ts'
@@ -116,6 +119,7 @@ interface House {
   readonly tls: Tls | null
   readonly surroundings: Surroundings
   listener: Listener | null
+  stopRetention: Cancel
 }
 
 function assemble(
@@ -127,6 +131,7 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
+  registry.budget = () => configuration.live.config.store.maxBytes
   const models = openModelDriver(options, configuration, kernel)
   const channels = openConfigured(options, configuration, kernel)
   const all = [
@@ -174,8 +179,13 @@ function assemble(
   })
   for (const [name, driver] of surroundings.alerts.drivers()) drivers.set(name, driver)
   const own = { kernel, channels, connections, models, heads, lockouts, configuration }
-  const house: House = { options, config, ...own, tell, tls, surroundings, listener: null }
+  const house: House = { options, config, ...own, tell, tls, surroundings, ...NOT_YET }
   return house
+}
+
+const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
+  listener: null,
+  stopRetention: () => {},
 }
 
 function openConnections(
@@ -267,8 +277,23 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   )
   house.surroundings.serving(house.listener, cause, crashed)
   house.heads.start()
-  services.log.info('gateway ready', { port: house.listener.port, epoch, ...recovered })
+  house.stopRetention = keepRetention(house)
+  const { position } = kernel.work
+  services.log.info('gateway ready', { port: house.listener.port, epoch, position, ...recovered })
   return recovered
+}
+
+function keepRetention({ kernel, configuration, options }: House): Cancel {
+  const { services, stateDir } = options
+  return startRetention({
+    kernel,
+    services,
+    policy: () => POLICIES[configuration.live.config.history.preset],
+    held: () =>
+      openIncidents(stateDir)
+        .list()
+        .flatMap(({ ranges }) => ranges),
+  })
 }
 
 function running(house: House, recovered: Recovered): RunningGateway {
@@ -302,6 +327,7 @@ async function stop(house: House, reason: string): Promise<void> {
     })
   const undone = house.surroundings.leaving()
   listener?.stop()
+  house.stopRetention()
   house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])
@@ -321,5 +347,6 @@ async function stop(house: House, reason: string): Promise<void> {
   await kernel.store.close()
   house.lockouts.close()
   listener?.close()
-  log.info('gateway stopped', { reason, openEffects: kernel.work.effects.size })
+  const { effects, position } = kernel.work
+  log.info('gateway stopped', { reason, position, openEffects: effects.size })
 }

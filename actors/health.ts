@@ -4,7 +4,6 @@
  */
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { StreamId } from '../protocol/ids.ts'
-import { limits } from '../protocol/limits.ts'
 import type { Store } from '../store/contract.ts'
 import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
@@ -12,6 +11,7 @@ import { readHold, sayHold } from './hold.ts'
 import { readPulse } from './pulse.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
+import type { Space } from './space.ts'
 
 /** What health is read from. */
 export interface HealthHouse {
@@ -51,10 +51,8 @@ export function troublesOf(house: HealthHouse): Trouble[] {
   const add = (kind: TroubleKind, says: string): void => void troubles.push({ kind, says })
   const pulse = readPulse(store)
   if (pulse !== null) add('journal', pulse)
-  const free = freeBytesOf(store)
-  if (free < limits.spaceRefuseBytes) {
-    add('disk', `only ${Math.round(free / 2 ** 20)} MiB are free: new work is refused`)
-  }
+  const space = roomOf(registry)
+  if (space?.level === 'scarce') add('disk', `${space.says}: new work is refused`)
   const quarantined = house.quarantined()
   if (quarantined.length > 0) add('quarantined', `set aside: ${quarantined.join(', ')}`)
   const { fault } = configuration
@@ -69,11 +67,11 @@ export function troublesOf(house: HealthHouse): Trouble[] {
 }
 
 // A store that has failed says nothing of its disk.
-function freeBytesOf(store: Store): number {
+function roomOf(registry: Registry): Space | null {
   try {
-    return store.stats().freeBytes
+    return registry.space()
   } catch {
-    return Number.POSITIVE_INFINITY
+    return null
   }
 }
 
@@ -85,6 +83,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
   )
   const quarantined = house.quarantined()
   const evidence = house.channels.evidence()
+  const space = roomOf(house.registry)
   return {
     status: troubles.length > 0 ? 'degraded' : 'healthy',
     uptime: uptimeOf(house),
@@ -94,6 +93,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
     position: house.work.position,
     ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
     ...(quarantined.length > 0 ? { quarantined } : {}),
+    ...(space === null || space.level === 'ample' ? {} : { space }),
     ...Object.fromEntries(sayings),
   }
 }

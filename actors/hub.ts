@@ -5,6 +5,7 @@
  * journal, at the pace at which it reads, until it is where the hub is; in that turn it joins the
  * others, so nothing is missed and nothing comes twice.
  */
+import type { GatewayContext } from '../machines/gateway.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { formatLine } from '../protocol/history/line.ts'
 import { limits } from '../protocol/limits.ts'
@@ -69,11 +70,20 @@ export class Hub {
     this.#behind.delete(subscriber)
   }
 
-  /** @throws {GatewayError} RESUME_TOO_OLD: too far behind, or beyond the journal's end. */
+  /** Positions that have been records of two lives, since a backup was restored; null: none. */
+  twofold: () => NonNullable<GatewayContext['twofold']> | null = () => null
+
+  /**
+   * @throws {GatewayError} RESUME_TOO_OLD: too far behind, beyond the journal's end, or at a position
+   * that was another record before a restore.
+   */
   assertResumable(from: number): void {
     const head = this.position
-    if (from <= head && head - from <= limits.resumeRecordsMax) return
-    const why = from > head ? 'the journal ends before it' : 'too much has happened since'
+    const twofold = this.twofold()
+    const isTwofold = twofold !== null && from > twofold.after && from <= twofold.through
+    if (!isTwofold && from <= head && head - from <= limits.resumeRecordsMax) return
+    const gap = from > head ? 'the journal ends before it' : 'too much has happened since'
+    const why = isTwofold ? 'it was another record before a backup was restored' : gap
     const text = `params.resumeFrom: ${from}: ${why} (head ${head}); connect without it and read anew`
     throw new GatewayError('RESUME_TOO_OLD', text, { path: 'resumeFrom', head })
   }

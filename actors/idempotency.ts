@@ -41,7 +41,8 @@ export class Idempotency {
 
   /**
    * Runs a request that makes a record, or returns the record that its key has made already.
-   * @throws {GatewayError} IDEMPOTENCY_CONFLICT: the key belongs to another request.
+   * @throws {GatewayError} IDEMPOTENCY_CONFLICT: the key belongs to another request;
+   * HISTORY_PRUNED: it was used, and its answer is not in this journal.
    */
   async once(
     mark: IdempotencyMark | null,
@@ -58,6 +59,7 @@ export class Idempotency {
     const use = this.#work.keys.get(key)
     if (use !== undefined) {
       const record = this.#recordAt(use.position)
+      if (record.event.type === 'keys.carried') throw unanswered(mark, use.digest === mark.digest)
       assertSame(mark, use.digest === mark.digest && this.#isText(record.event['ref'], text))
       return record
     }
@@ -81,6 +83,13 @@ export class Idempotency {
     const text = `the result of this idempotency key stood at #${position}, which was pruned`
     throw new GatewayError('HISTORY_PRUNED', text, { position })
   }
+}
+
+// The key was used after the backup that this journal was restored from.
+function unanswered(mark: IdempotencyMark, isSame: boolean): GatewayError {
+  assertSame(mark, isSame)
+  const text = `the result of idempotency key ${JSON.stringify(mark.key)} stood in a journal that a restore moved aside`
+  return new GatewayError('HISTORY_PRUNED', text, { path: 'idempotencyKey' })
 }
 
 function assertSame({ key }: IdempotencyMark, isSame: boolean): void {

@@ -6,6 +6,7 @@
  * connections that no longer are.
  */
 import { setAutoFreeze } from 'immer'
+import type { GatewayContext } from '../machines/gateway.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { GATEWAY, type StreamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -70,6 +71,7 @@ export function openKernel(
   const router = openRouter(registry, services)
   const outbox = new Outbox(drivers, router, services)
   const hub = new Hub(store, projector.work.position)
+  hub.twofold = () => (registry.snapshot(GATEWAY).context as GatewayContext).twofold ?? null
   const timers = openTimers(clock, (address, { stream, event, id, correlationId }) => {
     void router.insist(stream, { event, cause: address, correlationId, firedWait: id })
   })

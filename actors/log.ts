@@ -5,11 +5,13 @@
  *   {"level":"info","time":"2026-02-01T10:30:00.000Z","msg":"run started","runId":"5f…"}
  *
  * Secrets are recognised by the names of their fields and hidden; control characters, terminal
- * escapes and text direction marks are escaped, so that a line is a line wherever it is shown.
+ * escapes and text direction marks are escaped, so that a line is a line wherever it is shown. A line
+ * about a record carries its position; one that repeats is counted (log-repeats.ts).
  */
 import { pino } from 'pino'
 import { LogFile } from './log-file.ts'
 import { cleanFields, cleanText } from './log-fields.ts'
+import { type LogLine, Repeats } from './log-repeats.ts'
 import type { Clock, Log, LogFields } from './services.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -43,16 +45,33 @@ export function openLog(options: LogOptions): GatewayLog {
     },
     { write: (line: string) => file.write(escapeControls(line)) },
   )
-  const tell = (at: LogLevel, phrase: string, fields: LogFields = {}): void => {
+  const put = (at: LogLevel, phrase: string, fields: LogFields): void => {
+    logger[at](fields, '%s', phrase)
+    if (at === 'error') file.flush()
+    if (people !== undefined && rank(at) >= rank(people.level)) {
+      people.write(formatLine(clock.now(), at, phrase, fields))
+    }
+  }
+  const repeats = new Repeats(clock, ({ level: at, phrase: line, fields }: LogLine, lines) => {
+    put(levelOf(at), 'line repeated', { ...fields, line, lines })
+  })
+  const tell = (at: LogLevel, text: string, fields: LogFields = {}): void => {
+    if (rank(at) < Math.min(rank(level), people === undefined ? Infinity : rank(people.level))) {
+      return
+    }
     try {
-      const clean = cleanFields(fields)
-      logger[at](clean, '%s', cleanText(phrase))
-      if (at === 'error') file.flush()
-      if (people !== undefined && rank(at) >= rank(people.level)) {
-        people.write(formatLine(clock.now(), at, phrase, clean))
-      }
+      const clean = withPosition(cleanFields(fields))
+      const phrase = cleanText(text)
+      if (repeats.pass({ level: at, phrase, fields: clean })) put(at, phrase, clean)
     } catch {
       // A line that cannot be written is lost; its caller has work to do.
+    }
+  }
+  const settle = (): void => {
+    try {
+      repeats.settle()
+    } catch {
+      // The same.
     }
   }
   return {
@@ -62,8 +81,25 @@ export function openLog(options: LogOptions): GatewayLog {
     error: (phrase, fields) => tell('error', phrase, fields),
     path: file.path,
     flush: () => file.flush(),
-    close: () => file.close(),
+    close: () => {
+      settle()
+      file.close()
+    },
   }
+}
+
+// An output's address begins with the position of its record.
+function withPosition(fields: LogFields): LogFields {
+  if (fields['position'] !== undefined) return fields
+  for (const named of [fields['effect'], fields['cause']]) {
+    const [, position] = (typeof named === 'string' && /^(\d{1,15})\.[est]\d+$/.exec(named)) || []
+    if (position !== undefined) return { ...fields, position: Number(position) }
+  }
+  return fields
+}
+
+function levelOf(level: string): LogLevel {
+  return LOG_LEVELS.find((known) => known === level) ?? 'info'
 }
 
 /** Tells the place of a level among the levels; -1 for one that is unknown. */

@@ -42,6 +42,14 @@ export interface Driver {
   readonly run: (effect: Effect, context: EffectContext) => Promise<Outcome>
 }
 
+/** Writes the event that tells an actor of an effect without an outcome. */
+export function formatLost(
+  address: string,
+  { name, params, started }: Pick<OpenEffect, 'name' | 'params' | 'started'>,
+): JournalEvent {
+  return { type: 'effect.lost', effect: address, name, attempt: params['attempt'] ?? 1, started }
+}
+
 /** Runs the effects of committed records through their drivers, by effect name. */
 export class Outbox {
   #drivers: ReadonlyMap<string, Driver>
@@ -72,9 +80,9 @@ export class Outbox {
   }
 
   /** Tells an actor that an effect of an earlier process has no outcome (K6). */
-  lose(address: string, { name, params, started, stream, correlationId }: OpenEffect): void {
-    const attempt = params['attempt'] ?? 1
-    const event = { type: 'effect.lost', effect: address, name, attempt, started }
+  lose(address: string, effect: OpenEffect): void {
+    const { stream, correlationId } = effect
+    const event = formatLost(address, effect)
     void this.#router.insist(stream, { event, cause: address, correlationId })
   }
 

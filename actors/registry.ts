@@ -15,6 +15,7 @@ import { type ActorHouse, DurableActor, type Message } from './durable.ts'
 import type { Cancel, Services } from './services.ts'
 import type { Folded } from '../machines/history/fold.ts'
 import { replayStream } from './stream.ts'
+import { judgeSpace, type Space, type SpaceLevel, spaceRefusal } from './space.ts'
 import type { Supervisor } from './supervisor.ts'
 
 // Actors that are asked for all the time stay awake.
@@ -27,14 +28,22 @@ export class Registry {
   #services: Services
   #actors = new Map<StreamId, DurableActor>()
   #nextSweep: Cancel = () => {}
-  #freeBytes = 0
-  #freeReadAt = Number.NEGATIVE_INFINITY
+  #space: Space | null = null
+  #spaceReadAt = Number.NEGATIVE_INFINITY
 
   constructor(house: Omit<ActorHouse, 'rested'>, supervisor: Supervisor, services: Services) {
     this.#house = { ...house, rested: (actor) => this.#rested(actor) }
     this.#supervisor = supervisor
     this.#services = services
     this.#sweepLater()
+  }
+
+  /** Bytes that the journal may take, as configured now; null: as much as there is. */
+  budget: () => number | null = () => null
+
+  /** How much room is left. */
+  space(): Space {
+    return judgeSpace(this.#house.store.stats(), this.budget())
   }
 
   /** Actors awake now. */
@@ -99,13 +108,23 @@ export class Registry {
 
   #assertRoom(): void {
     const now = this.#services.clock.monotonic()
-    if (now - this.#freeReadAt >= limits.spaceCheckIntervalMs) {
-      this.#freeBytes = this.#house.store.stats().freeBytes
-      this.#freeReadAt = now
+    let space = this.#space
+    if (space === null || now - this.#spaceReadAt >= limits.spaceCheckIntervalMs) {
+      space = this.#lookForRoom(space?.level ?? 'ample')
+      this.#spaceReadAt = now
     }
-    if (this.#freeBytes >= limits.spaceRefuseBytes) return
-    const text = `expected ${limits.spaceRefuseBytes} bytes of free disk, got ${this.#freeBytes}`
-    throw new GatewayError('STORE_LOW_SPACE', `store: ${text}`, { freeBytes: this.#freeBytes })
+    if (space.level === 'scarce') throw spaceRefusal(space)
+  }
+
+  #lookForRoom(before: SpaceLevel): Space {
+    const space = this.space()
+    this.#space = space
+    const { level, says } = space
+    if (level !== before) {
+      const tell = level === 'ample' ? this.#services.log.info : this.#services.log.warn
+      tell(`room for the journal is ${level}`, { says })
+    }
+    return space
   }
 
   #wake(stream: StreamId): Folded {

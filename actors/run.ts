@@ -68,7 +68,13 @@ export class ModelDriver {
 
   drivers(): [string, Driver][] {
     return [
-      ['model.call', { visible: false, run: ({ params }) => this.#call(params as CallParams) }],
+      [
+        'model.call',
+        {
+          visible: false,
+          run: ({ params }, { address }) => this.#call(params as CallParams, address),
+        },
+      ],
       ['model.cancel', { visible: false, run: ({ params }) => this.#cancel(params as CallParams) }],
     ]
   }
@@ -83,7 +89,7 @@ export class ModelDriver {
     return Promise.resolve({ type: 'effect.done' })
   }
 
-  async #call(params: CallParams): Promise<Outcome> {
+  async #call(params: CallParams, address: string): Promise<Outcome> {
     const found = this.#settings.find(params.model)
     if (found === null) return { type: 'effect.failed', class: 'request', retryable: false }
     const abort = new AbortController()
@@ -93,7 +99,7 @@ export class ModelDriver {
     try {
       return await this.#stream(params, found, abort.signal)
     } catch (error) {
-      return this.#fail(params, error)
+      return this.#fail(params, error, address)
     } finally {
       this.#turnstile.leave()
       this.#aborts.delete(key)
@@ -134,11 +140,11 @@ export class ModelDriver {
     return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
   }
 
-  #fail({ runId, model, attempt }: CallParams, error: unknown): Outcome {
+  #fail({ runId, model, attempt }: CallParams, error: unknown, effect: string): Outcome {
     if (!(error instanceof ModelFault)) throw error
     if (error.class === 'aborted') return { type: 'effect.cancelled' }
     const { class: faultClass, retryable, retryAfterMs, message } = error
-    const fields = { runId, model, attempt, class: faultClass, error: message }
+    const fields = { runId, model, attempt, effect, class: faultClass, error: message }
     this.#house.services.log.warn('model call failed', fields)
     return { type: 'effect.failed', class: faultClass, retryable, retryAfterMs }
   }

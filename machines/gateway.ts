@@ -5,7 +5,9 @@
  *                                 ▲  └─ gateway.booted (the last end was a crash) ─┐
  *                                 └────────────────────────────────────────────────┘
  *
- * `history.erased` is counted in either state: a verb may erase while no gateway runs.
+ * `history.erased` is counted in either state: a verb may erase while no gateway runs. So are
+ * `journal.restored`, which leaves the gateway stopped (a backup is made of one that runs), and
+ * `keys.carried` and `history.pruned`.
  *
  * Crash loop: limits.crashLoopBoots crashes in limits.crashLoopMs hold the channels (`heldAt`), until
  * somebody releases them or limits.holdMs pass without another crash.
@@ -28,6 +30,41 @@ export type GatewayEvent =
   | { type: 'stream.quarantined'; stream: string; code: string; at: number }
   | { type: 'bodies.read'; by: string; from: number; to: number; count: number; at: number }
   | HistoryErased
+  | JournalRestored
+  | KeysCarried
+  | HistoryPruned
+
+/** A retention policy let go of texts and of records; each run that removes anything is one. */
+export type HistoryPruned = {
+  type: 'history.pruned'
+  policy: string // its preset, or `asked` where one actor was named
+  textsMs: number // ages that counted; 0: none
+  endedMs: number
+  asOf: number // ms since epoch
+  bodies: number
+  records: number
+  streams: number
+  by: string
+  at: number
+}
+
+/** This journal is a backup that took the place of another one; what follows is a new life. */
+export type JournalRestored = {
+  type: 'journal.restored'
+  backupHead: number // position that the backup ended at
+  backupHash: string // of that record, 64 hex digits
+  replacedHead: number // of the journal that was moved aside; 0 where there was none
+  by: string
+  at: number
+}
+
+/** Keys and messages that the journal moved aside knew: they must not count as new. */
+export type KeysCarried = {
+  type: 'keys.carried'
+  keys: [key: string, digest: string, at: number][]
+  inbound: [channel: string, key: string][]
+  at: number
+}
 
 export type GatewayBooted = {
   type: 'gateway.booted'
@@ -62,6 +99,11 @@ export interface GatewayContext {
   tailscale?: 'off' | 'serve' | 'funnel' // what is claimed and not reset; absent: nothing ever
   sleeps?: number // how often the host slept while the gateway ran; absent until the first
   heldAt?: number // ms since epoch; 0 or absent: channels are not held
+  restores?: number // the same
+  // Positions behind the first and up to the second have been records of two lives; the same.
+  twofold?: { after: number; through: number }
+  carried?: number // keys and messages; the same
+  pruned?: number // bodies and records; the same
 }
 
 const machine = setup({
@@ -105,6 +147,29 @@ const machine = setup({
         ? { ...context, quarantined: [...context.quarantined, event.stream] }
         : context,
     ),
+    'restore.keep': assign(({ context, event }) => {
+      if (event.type !== 'journal.restored') return context
+      const { backupHead, replacedHead } = event
+      const known = context.twofold ?? { after: backupHead, through: backupHead }
+      const twofold = {
+        after: Math.min(known.after, backupHead),
+        through: Math.max(known.through, backupHead, replacedHead),
+      }
+      return { ...context, restores: (context.restores ?? 0) + 1, twofold }
+    }),
+    'carried.count': assign(({ context, event }) =>
+      event.type === 'keys.carried'
+        ? {
+            ...context,
+            carried: (context.carried ?? 0) + event.keys.length + event.inbound.length,
+          }
+        : context,
+    ),
+    'pruning.count': assign(({ context, event }) =>
+      event.type === 'history.pruned'
+        ? { ...context, pruned: (context.pruned ?? 0) + event.bodies + event.records }
+        : context,
+    ),
     'erasure.count': assign(({ context }) => ({
       ...context,
       erasures: (context.erasures ?? 0) + 1,
@@ -134,7 +199,12 @@ export const gatewayMachine = machine.createMachine({
   id: 'gateway',
   context: { epoch: 0, version: '', bootedAt: 0, crashes: 0, refused: 0, quarantined: [] },
   initial: 'stopped',
-  on: { 'history.erased': { actions: 'erasure.count' } },
+  on: {
+    'history.erased': { actions: 'erasure.count' },
+    'journal.restored': { target: '.stopped', actions: 'restore.keep' },
+    'keys.carried': { actions: 'carried.count' },
+    'history.pruned': { actions: 'pruning.count' },
+  },
   states: {
     stopped: { on: { 'gateway.booted': { target: 'running', actions: 'boot.keep' } } },
     running: {

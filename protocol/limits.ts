@@ -103,12 +103,25 @@ export const limits = {
   readTransactionRecordsMax: 1_000, // Readers renew after this many: long readers pin pages (D-R12).
   spaceRefuseBytes: 256 * 1024 * 1024, // Below this much free disk new work is refused (D-R4).
   spaceStopBytes: 64 * 1024 * 1024, // Below this much nothing at all is appended.
+  budgetWarnShare: 0.8, // Of store.maxBytes: from here on it is said.
+  budgetRefuseShare: 0.95, // From here on new work is refused: room for work in hand is left.
+  budgetBytesMin: 16 * 1024 * 1024, // A journal with a day in it; less would refuse at once.
   spaceCheckIntervalMs: 1_000, // statfs is cheap but not free.
   storeOpenTimeoutMs: 60_000, // The verifying child is killed after this; 1 M records take 14 s.
   verifyFaultsMax: 20, // Faults listed in one report; a damaged page gives dozens.
   checkpointsKept: 2, // Of each name: the newest, and one to fall back to.
   epochsKept: 8, // Claims of past writers kept for people to see.
   inodeCheckIntervalMs: 60_000, // A replaced data file swallows appends for at most this long (D-R8).
+
+  // Backups: what comes from another disk is bounded before it is believed.
+  backupFilesMax: 10_000, // Incidents have a few files each; a home has tens.
+  backupManifestBytesMax: 4 * 1024 * 1024, // 10,000 files of 300 characters.
+  backupSideFileBytesMax: 256 * 1024 * 1024, // Any file but the journal: the largest incident file.
+  backupStaleMs: 7 * 24 * 3_600_000, // `doctor` and alerts ask for a newer one after a week.
+  backupWordCharsMax: 128, // Versions and identities.
+  backupVerifyMs: 3_600_000, // Nobody waits for a start here: 1 M records take 14 s and more.
+  restoreSettleMs: 30_000, // Open work of a backup settles in about a second; then it is left open.
+  restoreKeysPerRecord: 1_000, // About 250 bytes each: a quarter of the largest record.
 
   // Proof of history.
   checkpointCharsMax: 4_096, // A signed head has about 250; ten witnesses may add their lines.
@@ -117,6 +130,8 @@ export const limits = {
   treeTileLevel: 8, // A tile stands for 2^8 leaves, the next kind for 2^16: 1/256 of 37 bytes each.
   eraseRefsPerCommit: 200, // Small tombstones: appends go on beside them.
   eraseSliceRecords: 500, // Looked at in one turn, about 10 ms, while other work goes on.
+  retentionFirstMs: 300_000, // After a start: what was open has settled, and people have looked.
+  retentionEveryMs: 24 * 3_600_000, // Ages are counted in days.
   eraseReasonCharsMax: 64, // K1: a reason is a fact of its record.
   codeBytesMax: 8 * 1024 * 1024, // A compiled closure, unpacked; ours has 0.3 MB.
 
@@ -175,7 +190,6 @@ export const limits = {
   alertChannelDeadMs: 600_000, // Reconnection takes a minute; ten are an outage.
   alertCrashQuietMs: 600_000, // So long after a crash the gateway counts as recovered.
   alertDiskBytes: 1024 * 1024 * 1024, // Four times what refuses new work: time to act.
-  alertBackupMs: 36 * 3_600_000, // A nightly backup may be late by half a day.
   webhookMs: 10_000, // From name to answer.
 
   // Keys that must not be forgotten.
@@ -273,11 +287,17 @@ export const limits = {
   stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
   verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
   verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
+  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew, of the streams with the most to save.
+  doctorSampleRecords: 20_000, // Records it folds for that at most: about a second.
+  doctorClockMs: 60_000, // A clock that stands so far behind the newest record has stepped back.
   verbProbeMs: 3_000, // `doctor` and `status` give each door this long.
   logFollowMs: 250, // How often `logs --follow` looks: reads as live to a person.
   logTailDefault: 200, // Upstream's.
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,
+  logRepeatMs: 10_000, // The same line within this time is a repetition.
+  logRepeatsMax: 5, // So many of them are written; the rest are counted in one line.
+  logRepeatsTracked: 256, // Different lines whose repetitions are counted at a time.
   logLineCharsMax: 4_096,
   logFieldCharsMax: 256, // One field: a User-Agent of 15 KB is an attack on whoever reads it (S46).
   configBytesMax: 1024 * 1024,

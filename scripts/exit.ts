@@ -9,7 +9,7 @@ import { note, showJson } from './output.ts'
 export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, 'good; doctor: no findings'],
   [1, 'failed; doctor: findings; status: running, but not well'],
-  [2, 'usage: an unknown verb, flag or value'],
+  [2, 'usage: an unknown verb, flag or value; doctor: a check could not be made'],
   [3, 'no gateway is running'],
   [10, 'nothing found'],
   [11, 'replay diverged'],

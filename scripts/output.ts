@@ -75,3 +75,9 @@ export function formatSpan(seconds: number): string {
   if (hours > 0) return `${hours} h ${minutes} min`
   return minutes > 0 ? `${minutes} min` : `${Math.floor(seconds)} s`
 }
+
+/** Writes a number of bytes for people: `1.5 GiB`, `12 MiB`, `34 KiB`. */
+export function formatBytes(bytes: number): string {
+  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  return bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : `${Math.ceil(bytes / 1024)} KiB`
+}

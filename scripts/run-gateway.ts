@@ -16,6 +16,7 @@ import { systemChance, systemClock } from '../actors/services.ts'
 import { makeDirectory, openStateDir } from '../actors/state-dir.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { readLastBackup } from './backup/place.ts'
 import { findPortHolder } from './port-holder.ts'
 import type { ReadyReport } from './ready.ts'
 import { openNotifier, type Notifier } from './service/notifier.ts'
@@ -104,7 +105,11 @@ function startGateway(
   const { stateDir, configPath, port } = settings
   const services = { clock: systemClock, chance: systemChance, log }
   const named = isPortNamed(settings) ? { port } : {}
-  return start({ stateDir, configPath, ...named, env, services, version, ...how })
+  const backupAgeMs = (): number | null => {
+    const last = readLastBackup(stateDir)
+    return last === null ? null : Math.max(0, systemClock.now() - last.at)
+  }
+  return start({ stateDir, configPath, ...named, env, services, version, backupAgeMs, ...how })
 }
 
 /** Adds to a taken port who has it. */

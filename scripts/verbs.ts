@@ -57,6 +57,30 @@ const pairing = {
   },
 } satisfies Readonly<Record<string, VerbEntry>>
 
+const backups = {
+  'backup create': {
+    summary: 'copy the journal and the configuration, and verify the copy',
+    load: async () => (await import('./verbs/backup.ts')).backupCreate,
+  },
+  'backup verify': {
+    summary: 'check a backup: PATH',
+    load: async () => (await import('./verbs/backup.ts')).backupVerify,
+  },
+  'backup list': {
+    summary: 'list the backups',
+    load: async () => (await import('./verbs/backup.ts')).backupList,
+  },
+  'backup restore': {
+    summary: 'put a backup in the place of the journal: PATH',
+    load: async () => (await import('./verbs/backup.ts')).backupRestore,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
+const upgrade: VerbEntry = {
+  summary: 'what another version would make of this journal (--dry-run)',
+  load: async () => (await import('./verbs/upgrade.ts')).upgrade,
+}
+
 /** Every verb by its words, in the order in which `--help` lists them. */
 export const VERBS: Readonly<Record<string, VerbEntry>> = {
   gateway: {
@@ -136,6 +160,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'ask the agent and print its answer',
     load: async () => (await import('./verbs/agent.ts')).agent,
   },
+  ...backups,
+  upgrade,
   ...HISTORY_VERBS,
   ...pairing,
 }

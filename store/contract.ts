@@ -190,6 +190,7 @@ export interface StoreStats {
   readonly bodies: number
   readonly snapshots: number
   readonly fileBytes: number
+  readonly usedBytes: number // pages in use: what was freed is used again before the file grows
   readonly freeBytes: number // of the file system; Infinity where there is none
   readonly commits: number // since opening
   readonly commitMsP99: number // over the last 1,000 commits

@@ -265,6 +265,7 @@ class Memory {
       bodies: this.#bodies.size,
       snapshots,
       fileBytes,
+      usedBytes: fileBytes,
       freeBytes: Infinity,
       commits: this.#commits,
       commitMsP99: 0,

@@ -17,6 +17,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import type { DeliveryRequested } from '../delivery.ts'
+import type { KeysCarried } from '../gateway.ts'
 import type { IdempotencyMark, MessageAccepted } from '../session.ts'
 
 export interface OpenEffect extends Effect {
@@ -170,7 +171,11 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
       work.cleanEnd = false
       break
     case 'gateway.stopped':
+    case 'journal.restored':
       work.cleanEnd = true
+      break
+    case 'keys.carried':
+      foldCarried(work, event as unknown as KeysCarried, position)
       break
   }
 }
@@ -227,6 +232,12 @@ function foldFinished(work: OpenWork, key: string, answered: boolean, at: number
   )
 }
 
+// The answer of a key that was carried over stands nowhere; its place is that of the carrying.
+function foldCarried(work: OpenWork, { keys, inbound }: KeysCarried, position: number): void {
+  for (const [key, digest, at] of keys) work.keys.set(key, { digest, position, at })
+  for (const [channel, key] of inbound) addInbound(work, channel, key)
+}
+
 // Maps keep insertion order, so the first key is the oldest.
 function keepKey(
   work: OpenWork,
@@ -252,9 +263,13 @@ export function inboundKey({
 }
 
 function keepInbound(work: OpenWork, message: MessageReceived): void {
-  const known = work.inbound.get(message.channel) ?? new Set()
-  work.inbound.set(message.channel, known)
-  known.add(inboundKey(message))
+  addInbound(work, message.channel, inboundKey(message))
+}
+
+function addInbound(work: OpenWork, channel: string, key: string): void {
+  const known = work.inbound.get(channel) ?? new Set()
+  work.inbound.set(channel, known)
+  known.add(key)
   if (known.size <= limits.inboundDedupeMax) return
   for (const oldest of known) {
     known.delete(oldest)

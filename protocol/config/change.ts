@@ -11,6 +11,8 @@ const HOT: readonly string[] = [
   'agents.defaults.systemPrompt',
   'models',
   'session.maxMessages',
+  'store.maxBytes',
+  'history.preset',
 ]
 
 /** Lays a merge patch over a value (RFC 7396): null removes, objects merge, all else replaces. */

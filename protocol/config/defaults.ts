@@ -23,6 +23,8 @@ export interface ResolvedConfig {
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly session: ResolvedSession
+  readonly history: { readonly preset: 'forever' | 'balanced' | 'privacy' | 'lean' }
+  readonly store: { readonly maxBytes: number | null } // null: as much as the disk has
 }
 
 export interface ResolvedGateway {
@@ -134,6 +136,8 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
       dmScope: config.session?.dmScope ?? 'per-channel-peer',
       maxMessages: config.session?.maxMessages ?? limits.sessionMessagesMax,
     },
+    history: { preset: config.history?.preset ?? 'forever' },
+    store: { maxBytes: config.store?.maxBytes ?? null },
   }
 }
 

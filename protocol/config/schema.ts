@@ -7,6 +7,7 @@
  * What depends on two keys at once is checked in `check.ts`; defaults stand in `defaults.ts`.
  */
 import { array, define, type Infer, object, optional, record, string, Struct } from 'superstruct'
+import { limits } from '../limits.ts'
 
 /** A leaf whose name is what its messages say they expected. */
 function leaf<T>(expected: string, accepts: (value: unknown) => boolean): Struct<T, null> {
@@ -220,7 +221,10 @@ export const configStruct = object({
   agents: optional(agentsConfig),
   channels: optional(channelsConfig),
   session: optional(sessionConfig),
-  history: optional(object({ preset: optional(text(1, 64)) })),
+  store: optional(
+    object({ maxBytes: optional(integer(limits.budgetBytesMin, Number.MAX_SAFE_INTEGER)) }),
+  ),
+  history: optional(object({ preset: optional(oneOf('forever', 'balanced', 'privacy', 'lean')) })),
   messages: unread(),
   tools: unread(),
   logging: unread(),
@@ -277,7 +281,6 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
   'models.mode',
   'messages',
   'tools',
-  'history',
   'logging',
   'plugins',
   'skills',

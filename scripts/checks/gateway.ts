@@ -4,22 +4,17 @@
 import { createServer } from 'node:net'
 import { findPortHolder } from '../port-holder.ts'
 import type { Settings } from '../settings.ts'
-import { readStanding, type Standing } from '../standing.ts'
-import { fail, type Finding, ok, warn } from './finding.ts'
+import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
 
-/** Checks port, gateway and channels. */
-export async function checkGateway(settings: Settings): Promise<Finding[]> {
-  const standing = await readStanding(settings)
-  if (!standing.running) {
-    const port = await checkPort(settings)
-    return [port, ok('gateway', 'not running')]
-  }
-  const port = ok('port', `${standing.url} is ours (process ${String(standing.pid)})`)
-  return [port, checkRunning(standing), ...checkChannels(standing)]
+/** Checks that the port is ours, or free for us. */
+export async function checkPort({ standing, settings }: CheckContext): Promise<readonly Finding[]> {
+  const { running, url, pid } = await standing()
+  if (!running) return [await tryPort(settings)]
+  return [ok('port', `${url} is ours (process ${String(pid)})`)]
 }
 
 /** Tries to listen where the gateway would. */
-async function checkPort({ host, port }: Settings): Promise<Finding> {
+async function tryPort({ host, port }: Settings): Promise<Finding> {
   const name = 'port'
   const fault = await new Promise<string | null>((resolve) => {
     const server = createServer()
@@ -39,20 +34,24 @@ async function checkPort({ host, port }: Settings): Promise<Finding> {
   return fail(name, `${port} is taken by ${who}`, 'end that process, or set gateway.port')
 }
 
-function checkRunning({ fault, says, url }: Standing): Finding {
+/** Checks that a gateway that runs takes work. */
+export async function checkGateway({ standing }: CheckContext): Promise<readonly Finding[]> {
   const name = 'gateway'
-  if (fault === null) return ok(name, `${says} at ${url}`)
+  const { running, fault, says, url } = await standing()
+  if (!running) return [ok(name, 'not running')]
+  if (fault === null) return [ok(name, `${says} at ${url}`)]
   const todo =
     fault === 'token' ? 'check gateway.auth.token, or --token' : 'openclaw logs --level warn'
-  return fail(name, says, todo)
+  return [fail(name, says, todo)]
 }
 
-function checkChannels({ health }: Standing): Finding[] {
-  const channels: unknown = health?.['channels']
+/** Checks the links of a gateway that runs. */
+export async function checkChannels({ standing }: CheckContext): Promise<readonly Finding[]> {
+  const channels: unknown = (await standing()).health?.['channels']
   if (typeof channels !== 'object' || channels === null) return []
   return Object.entries(channels).map(([channel, state]) =>
     state === 'connected'
       ? ok(`channel ${channel}`, 'connected')
-      : warn(`channel ${channel}`, String(state), `openclaw logs --level warn | grep ${channel}`),
+      : warn(`channel ${channel}`, String(state), `openclaw logs --channel ${channel}`),
   )
 }

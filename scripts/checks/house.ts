@@ -1,11 +1,15 @@
 /**
  * Checks of the ground that the gateway stands on: Node, the state directory, the disk.
  */
-import { readdir, stat, statfs } from 'node:fs/promises'
+import { access, chmod, constants, lstat, readdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { judgeStateDir } from '../../actors/state-dir.ts'
+import { judgeStateDir, makeDirectory } from '../../actors/state-dir.ts'
+import { judgeSpace } from '../../actors/space.ts'
 import { limits } from '../../protocol/limits.ts'
-import { fail, type Finding, ok, warn } from './finding.ts'
+import type { StoreStats } from '../../store/contract.ts'
+import { formatBytes } from '../output.ts'
+import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
+import { withReader } from './journal.ts'
 
 const NODE_MINIMUM = [20, 19] as const // `engines` of package.json
 const OTHERS = 0o077 // Bits of group and others.
@@ -19,7 +23,7 @@ export function checkNode(version: string = process.versions.node): Finding {
   return fail('node', `${version} is too old`, `install Node ${least}.${leastMinor} or newer`)
 }
 
-/** Checks that the state directory is its owner's alone. */
+/** Checks that the state directory is its owner's alone, and that its owner can write there. */
 export async function checkStateDir(stateDir: string): Promise<Finding> {
   const name = 'state directory'
   const found = await stat(stateDir).catch(() => null)
@@ -29,11 +33,43 @@ export async function checkStateDir(stateDir: string): Promise<Finding> {
   }
   const unsafe = await judgeStateDir(stateDir)
   if (unsafe !== null) return fail(name, unsafe.message, 'the gateway does not start like this')
+  for (const part of ['', 'journal', 'logs', 'keys', 'config']) {
+    const path = join(stateDir, part)
+    const isClosed = await access(path, constants.W_OK | constants.X_OK).then(
+      () => false,
+      (error: unknown) => Reflect.get(Object(error), 'code') !== 'ENOENT',
+    )
+    if (isClosed) return fail(name, `${path} cannot be written to`, `chmod u+rwx ${path}`)
+  }
+  return ok(name, stateDir)
+}
+
+/** Makes the state directory and its directory for the log, where they are missing. */
+export async function makeStateDir(stateDir: string): Promise<string[]> {
+  const missing: string[] = []
+  for (const path of [stateDir, join(stateDir, 'logs')]) {
+    if ((await stat(path).catch(() => null)) !== null) continue
+    await makeDirectory(path)
+    missing.push(`made ${path}`)
+  }
+  return missing
+}
+
+/** Checks that nothing in the state directory is open to other users. */
+export async function checkModes(stateDir: string): Promise<Finding> {
+  const name = 'file modes'
   const open = await openPaths(stateDir)
-  if (open.length === 0) return ok(name, stateDir)
+  if (open.length === 0) return ok(name, 'closed to other users')
   const more = open.length > SHOWN_MAX ? ` and ${open.length - SHOWN_MAX} more` : ''
   const says = `open to other users: ${open.slice(0, SHOWN_MAX).join(', ')}${more}`
-  return warn(name, says, `chmod -R go-rwx ${stateDir}`)
+  return warn(name, says, `openclaw doctor --fix, or chmod -R go-rwx ${stateDir}`)
+}
+
+/** Takes group's and others' rights away. */
+export async function fixModes(stateDir: string): Promise<string[]> {
+  const open = await openPaths(stateDir)
+  for (const path of open) await chmod(path, (await lstat(path)).mode & ~OTHERS & 0o7777)
+  return open.map((path) => `closed ${path} to others`)
 }
 
 /** Lists what others may use, the directory itself and two levels below it. */
@@ -42,9 +78,10 @@ async function openPaths(stateDir: string): Promise<string[]> {
   for (const path of paths.slice(1)) paths.push(...(await entries(path)))
   const open: string[] = []
   for (const path of paths) {
-    const found = await stat(path).catch(() => null)
-    // A socket's modes are the lock's business: it tells everybody no more than a pid.
-    if (found !== null && !found.isSocket() && (found.mode & OTHERS) !== 0) open.push(path)
+    const found = await lstat(path).catch(() => null)
+    // A link has no modes of its own, and what it leads to is not ours to change; a socket's modes are the lock's business: it tells everybody no more than a pid.
+    if (found?.isSymbolicLink() === true || found?.isSocket() === true) continue
+    if (found !== null && (found.mode & OTHERS) !== 0) open.push(path)
   }
   return open
 }
@@ -54,8 +91,24 @@ async function entries(directory: string): Promise<string[]> {
   return names.map((name) => join(directory, name))
 }
 
-/** Checks that the disk has room: below the limits the gateway refuses work, then stops. */
-export async function checkDisk(stateDir: string): Promise<Finding> {
+/** Checks that disk and budget have room: without, the gateway refuses work, then stops. */
+export async function checkDisk(context: CheckContext): Promise<Finding[]> {
+  const disk = await checkFree(context.settings.stateDir)
+  const maxBytes = (await context.config())?.store.maxBytes ?? null
+  if (maxBytes === null) return [disk]
+  const stats = await withReader(context, (reader) => reader.stats())
+  return stats === null ? [disk] : [disk, judgeBudget(stats, maxBytes)]
+}
+
+function judgeBudget(stats: StoreStats, maxBytes: number): Finding {
+  const name = 'budget'
+  const { level, says } = judgeSpace({ ...stats, freeBytes: Infinity }, maxBytes)
+  const todo = 'raise store.maxBytes, or see: openclaw history policy --dry-run'
+  if (level === 'ample') return ok(name, says)
+  return level === 'low' ? warn(name, says, todo) : fail(name, `${says}: new work is refused`, todo)
+}
+
+async function checkFree(stateDir: string): Promise<Finding> {
   const name = 'disk'
   const { bavail, bsize } = await statfs(await existing(stateDir))
   const free = bavail * bsize
@@ -69,9 +122,4 @@ export async function checkDisk(stateDir: string): Promise<Finding> {
 async function existing(path: string): Promise<string> {
   const found = await stat(path).catch(() => null)
   return found === null && dirname(path) !== path ? existing(dirname(path)) : path
-}
-
-function formatBytes(bytes: number): string {
-  const gib = bytes / 2 ** 30
-  return gib >= 1 ? `${gib.toFixed(1)} GiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`
 }

@@ -87,6 +87,18 @@ export const HISTORY_VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'erase what somebody wrote and was answered, or a session',
     load: async () => (await import('../verbs/history-erase.ts')).historyErase,
   },
+  'history policy': {
+    summary: 'what is let go of history, and when (--dry-run, --at +90d)',
+    load: async () => (await import('../verbs/history-policy.ts')).historyPolicy,
+  },
+  'history prune': {
+    summary: 'let it go now',
+    load: async () => (await import('../verbs/history-policy.ts')).historyPrune,
+  },
+  'history compact': {
+    summary: 'shorten the records of one actor that is at rest: KIND:ID',
+    load: async () => (await import('../verbs/history-policy.ts')).historyCompact,
+  },
   incident: incidents,
   'incident ls': { ...incidents, summary: 'the same' },
   'incident new': {

@@ -40,13 +40,14 @@ export function isWell({ status, probes }: Payload): boolean {
 }
 
 function healthLines(report: Payload): string[] {
-  const { status, uptime, sessions, agents, channels, probes } = report
+  const { status, uptime, sessions, agents, channels, probes, space } = report
   const rows = [
     ['status', String(status)],
     ['uptime', typeof uptime === 'number' ? formatSpan(uptime) : 'unknown'],
     ['sessions', String(sessions)],
     ['agents', String(agents)],
   ]
+  if (space !== undefined) rows.push(['room', spaceText(space)])
   for (const name of SAYINGS) {
     if (typeof report[name] === 'string') rows.push([name, report[name]])
   }
@@ -62,6 +63,11 @@ function healthLines(report: Payload): string[] {
     rows.push([`probe ${name}`, words.map(String).join('  ')])
   }
   return columns(rows)
+}
+
+/** Writes how much room a gateway has left, in its own words. */
+export function spaceText(space: unknown): string {
+  return `${String(memberOf(space, 'level'))}: ${String(memberOf(space, 'says'))}`
 }
 
 function membersOf(value: unknown): [string, unknown][] {

@@ -5,7 +5,7 @@
  *
  * A journal file that was put back from an older copy is whole in itself; only the anchor can tell
  * (D-R5). It lies at most limits.anchorIntervalMs behind and never ahead: it is written after the
- * commit that it names. Whoever restores an older copy on purpose removes the anchor. Step 6 of 8.
+ * commit that it names. A restore puts its own beside the copy (scripts/backup/restore.ts). Step 6 of 8.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'

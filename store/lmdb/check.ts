@@ -32,15 +32,15 @@ interface ChildEnd {
  * Verifies a journal in a child process; resolves with the report of a whole one.
  * @throws {GatewayError} STORE_CORRUPT with details.report, or details.signal where the child
  * crashed; STORE_ROLLBACK, NOT_FOUND, RECORD_FORMAT, PROOF_INVALID with details.report; TIMEOUT after
- * limits.storeOpenTimeoutMs.
+ * `timeoutMs`.
  */
 export async function verifyInChild(
   directory: string,
   options: VerifyOptions = {},
+  timeoutMs: number = limits.storeOpenTimeoutMs,
 ): Promise<VerifyReport> {
-  const { output, status, signal, timedOut } = await runChild(directory, options)
+  const { output, status, signal, timedOut } = await runChild(directory, options, timeoutMs)
   if (timedOut) {
-    const timeoutMs = limits.storeOpenTimeoutMs
     throw new GatewayError('TIMEOUT', `verify: took longer than ${timeoutMs} ms`, { timeoutMs })
   }
   if (signal !== null) {
@@ -61,9 +61,9 @@ export async function verifyTail(directory: string): Promise<void> {
   if (existsSync(join(directory, 'journal.mdb'))) await verifyInChild(directory, { tail: true })
 }
 
-function runChild(directory: string, options: VerifyOptions): Promise<ChildEnd> {
+function runChild(directory: string, options: VerifyOptions, timeout: number): Promise<ChildEnd> {
   const args = [CHILD, directory, JSON.stringify(options)]
-  const settings = { timeout: limits.storeOpenTimeoutMs, killSignal: 'SIGKILL' } as const
+  const settings = { timeout, killSignal: 'SIGKILL' } as const
   return new Promise((resolve) => {
     const child = execFile(process.execPath, args, settings, (_error, output) => {
       const { exitCode: status, signalCode: signal, killed: timedOut } = child

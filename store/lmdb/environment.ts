@@ -63,6 +63,8 @@ export type Tables = Readonly<Record<TableName, Table>>
 /** An open environment. */
 export interface Environment {
   readonly tables: Tables
+  /** Copies one moment of all tables, compacted, into a file that is not there yet. */
+  readonly copyTo: (path: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -105,7 +107,11 @@ export function openEnvironment(directory: string, access: 'read' | 'write'): En
       chmodSync(path, 0o600)
       chmodSync(lockFile(directory), 0o600)
     }
-    return { tables: mapTables((name) => openTable(root, name, access)), close: () => root.close() }
+    return {
+      tables: mapTables((name) => openTable(root, name, access)),
+      copyTo: (target) => root.backup(target, true),
+      close: () => root.close(),
+    }
   } catch (error) {
     void root.close()
     throw error

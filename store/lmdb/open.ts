@@ -39,6 +39,7 @@ export interface OpenOptions {
   readonly directory: string
   /** The newest records, in a child process (default true); or one that is under way. */
   readonly verify?: boolean | Promise<void>
+  readonly epochAbove?: number // the epoch to claim is at least the next one
   readonly freeBytes?: () => number // of the file system; tests hand in their own
   readonly monotonic?: () => number // ms; tests hand in their own
 }
@@ -61,7 +62,7 @@ export async function openLmdb(options: OpenOptions): Promise<Store> {
   const environment = openEnvironment(directory, 'write')
   try {
     if (anchor !== null) checkAnchor(environment.tables, anchor)
-    const epoch = await claimEpoch(environment.tables)
+    const epoch = await claimEpoch(environment.tables, options.epochAbove ?? 0)
     return await startStore(options, environment, epoch)
   } catch (error) {
     await environment.close()
@@ -74,10 +75,10 @@ function verification({ directory, verify }: OpenOptions): Promise<void> {
 }
 
 /** Claims the next epoch on the medium. Two writers cannot claim the same one. */
-async function claimEpoch(tables: Tables): Promise<number> {
+async function claimEpoch(tables: Tables, above: number): Promise<number> {
   try {
     for (;;) {
-      const epoch = readEpoch(tables) + 1
+      const epoch = Math.max(readEpoch(tables), above) + 1
       const key = ['epoch', epoch]
       const claimed = await tables.meta.put(key, seal(key, pack(epoch)), { noOverwrite: true })
       if (claimed !== true) continue
@@ -274,17 +275,35 @@ function countAll(
   directory: string,
   tables: Tables,
   head: Head,
-): Pick<StoreStats, 'records' | 'bodies' | 'snapshots' | 'fileBytes'> {
+): Pick<StoreStats, 'records' | 'bodies' | 'snapshots' | 'fileBytes' | 'usedBytes'> {
   return {
     records: head.position,
     bodies: entryCount(tables.bodies.getStats()),
     snapshots: entryCount(tables.snapshots.getStats()),
     fileBytes: statSync(dataFile(directory)).size,
+    usedBytes: usedBytes(tables),
   }
 }
 
 function entryCount(stats: object): number {
-  const count: unknown = Reflect.get(stats, 'entryCount')
+  return countOf(stats, 'entryCount')
+}
+
+function usedBytes(tables: Tables): number {
+  let bytes = 0
+  for (const table of Object.values(tables)) {
+    const stats = table.getStats()
+    const pages =
+      countOf(stats, 'treeBranchPageCount') +
+      countOf(stats, 'treeLeafPageCount') +
+      countOf(stats, 'overflowPages')
+    bytes += pages * countOf(stats, 'pageSize')
+  }
+  return bytes
+}
+
+function countOf(stats: object, name: string): number {
+  const count: unknown = Reflect.get(stats, name)
   return typeof count === 'number' ? count : 0
 }
 

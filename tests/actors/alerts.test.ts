@@ -62,7 +62,7 @@ function textsOf(posted: readonly Posted[]): string[] {
 
 alerts('AL6 a backup that is stale is posted once, signed; its end is one summary', async () => {
   await withReceiver([], async (url, posted) => {
-    let age: number | null = limits.alertBackupMs + 3_600_000
+    let age: number | null = limits.backupStaleMs + 3_600_000
     const beats: (() => void)[] = []
     const house = await startTestGateway({
       config: configOf(url),
@@ -79,7 +79,7 @@ alerts('AL6 a backup that is stale is posted once, signed; its end is one summar
       await until(() => posted.length === 2, 'summary')
 
       assert.equal(textsOf(posted), [
-        'OpenClaw gateway: the newest backup is 37 hours old',
+        'OpenClaw gateway: the newest backup is 169 hours old',
         'OpenClaw gateway: all is well again: backup',
       ])
       const { headers, body } = posted[0]!

@@ -16,6 +16,7 @@ import * as assert from 'uvu/assert'
 import { type GatewayLog, type LogOptions, openLog } from '../../actors/log.ts'
 import { systemClock } from '../../actors/services.ts'
 import { limits } from '../../protocol/limits.ts'
+import { openFakeClock } from '../support/clock.ts'
 import { withDirectory } from '../support/directory.ts'
 
 const log = suite('log')
@@ -23,14 +24,14 @@ const log = suite('log')
 type Line = Readonly<Record<string, unknown>>
 
 async function withLog(
-  run: (opened: GatewayLog, lines: () => Line[], directory: string) => void,
+  run: (opened: GatewayLog, lines: () => Line[], directory: string) => void | Promise<void>,
   options: Partial<LogOptions> = {},
 ): Promise<void> {
   await withDirectory(async (parent) => {
     const directory = join(parent, 'logs')
     const clock = { ...systemClock, now: () => Date.UTC(2026, 1, 1) }
     const opened = openLog({ directory, clock, ...options })
-    run(opened, () => linesOf(opened), directory)
+    await run(opened, () => linesOf(opened), directory)
     opened.close()
   })
 }
@@ -263,6 +264,72 @@ log('L10 lines that could not be written are counted, not hidden', async () => {
     assert.is(first?.['lines'], 2)
     assert.is(second?.['msg'], 'kept')
     opened.close()
+  })
+})
+
+const same = (lines: readonly Line[], phrase: string): Line[] =>
+  lines.filter(({ msg, line }) => msg === phrase || line === phrase)
+
+log('L20 a line that repeats is written a few times, and then counted in one line', async () => {
+  const clock = openFakeClock()
+  await withLog(
+    async (opened, lines) => {
+      const count = limits.logRepeatsMax + 37
+      for (let n = 0; n < count; n += 1) opened.warn('refused', { address: 'a', position: n })
+      opened.warn('refused', { address: 'b' })
+      const before = same(lines(), 'refused')
+      await clock.advance(limits.logRepeatMs)
+      const after = same(lines(), 'refused')
+
+      assert.is(before.length, limits.logRepeatsMax + 1, 'another address is another line')
+      const { msg, level, line, lines: left, address } = after.at(-1) ?? {}
+      assert.equal([msg, level, line, left, address], ['line repeated', 'warn', 'refused', 37, 'a'])
+      opened.warn('refused', { address: 'a' })
+      assert.is(same(lines(), 'refused').at(-1)?.['msg'], 'refused', 'then it begins anew')
+    },
+    { clock },
+  )
+})
+
+log(
+  'L20 what was counted is told at the end, and of many different lines none is lost',
+  async () => {
+    await withDirectory(async (directory) => {
+      const opened = openLog({ directory, clock: openFakeClock() })
+      for (let n = 0; n <= limits.logRepeatsMax + 1; n += 1) opened.info('again')
+      for (let n = 0; n <= limits.logRepeatsTracked; n += 1) opened.info('different', { n })
+      opened.flush()
+      const evicted = same(linesOf(opened), 'again').at(-1)
+      for (let n = 0; n <= limits.logRepeatsMax; n += 1) opened.info('last')
+      opened.close()
+      const text = readFileSync(opened.path, 'utf8')
+
+      assert.equal([evicted?.['msg'], evicted?.['lines']], ['line repeated', 2])
+      assert.match(text, /"line":"last","lines":1,"msg":"line repeated"\}\n$/)
+    })
+  },
+)
+
+log('L20 lines of what happened are all written: each is of another record', async () => {
+  await withLog((opened, lines) => {
+    const count = limits.logRepeatsMax * 3
+    for (let position = 1; position <= count; position += 1) opened.info('received', { position })
+
+    assert.is(same(lines(), 'received').length, count)
+  })
+})
+
+log('L21 a line about an effect or its cause carries the position of the record', async () => {
+  await withLog((opened, lines) => {
+    opened.info('one', { effect: '1838.e0' })
+    opened.info('two', { cause: '7.s1' })
+    opened.info('three', { cause: 'ext:irc:7.s1', effect: 'x' })
+    opened.info('four', { position: 3, cause: '7.s1' })
+
+    assert.equal(
+      lines().map(({ position }) => position),
+      [1838, 7, undefined, 3],
+    )
   })
 })
 

@@ -51,11 +51,16 @@ doctor('H1 a fresh machine has no findings', async () => {
       [
         'node',
         'state directory',
+        'file modes',
+        'leftovers',
         'configuration',
         'disk',
         'port',
         'gateway',
         'journal',
+        'clock',
+        'keys',
+        'backups',
         'model echo',
       ],
     )
@@ -84,7 +89,7 @@ doctor('H3 every wrong key, every key without effect, every open file is a findi
     chmodSync(path, 0o600)
     const unsupported = findings((await examine(stateDir, 0)).report)
 
-    assert.match(wrong.join('\n'), `state directory: open to other users: ${path}`)
+    assert.match(wrong.join('\n'), `file modes: open to other users: ${path}`)
     assert.match(wrong.join('\n'), /gateway\.prot/)
     assert.match(wrong.join('\n'), /gateway\.port/)
     assert.equal(unsupported, [

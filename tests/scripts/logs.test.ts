@@ -1,12 +1,14 @@
 /**
  * `openclaw logs`: filters, rotated files, a dead gateway, and lines that cannot be trusted.
  */
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LOG_FILE } from '../../actors/log-file.ts'
 import { LOG_LEVELS } from '../../actors/log.ts'
+import { limits } from '../../protocol/limits.ts'
+import { followLog, type LogPlace, readLog } from '../../scripts/log-reader.ts'
 import { cli, startCli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
 import type { Ended } from '../support/process.ts'
@@ -173,5 +175,81 @@ logs('LV8 --follow shows what is written from now on, across a rotation', async 
     assert.equal(phrases(ended), ['five', 'six', 'seven', 'eight', 'nine'])
   })
 })
+
+logs('LV9 filters by connection, run and channel, as a field or as the stream', async () => {
+  const lines = [
+    { msg: 'a', connectionId: 'c1' },
+    { msg: 'b', stream: 'connection:c1' },
+    { msg: 'c', runId: 'r1' },
+    { msg: 'd', stream: 'run:r1' },
+    { msg: 'e', channel: 'irc' },
+    { msg: 'f', stream: 'channel:irc', level: 'warn' },
+    { msg: 'g', connectionId: 'c11', runId: 'r', channel: 'ir' },
+  ]
+  await withLogs({ [LOG_FILE]: text(lines) }, async (call) => {
+    assert.equal(phrases(await call('--connection', 'c1')), ['a', 'b'])
+    assert.equal(phrases(await call('--run', 'r1')), ['c', 'd'])
+    assert.equal(phrases(await call('--channel', 'irc')), ['e', 'f'])
+    assert.equal(phrases(await call('--channel', 'irc', '--level', 'warn')), ['f'])
+    assert.equal(phrases(await call('--channel', 'telegram')), [])
+  })
+})
+
+logs('LV10 --since and --until take times and positions, both included', async () => {
+  const lines = [
+    { msg: 'a', time: '2026-02-01T10:29:00.000Z', position: 7 },
+    { msg: 'b', time: '2026-02-01T10:30:00.000Z', position: 8 },
+    { msg: 'c', time: '2026-02-01T10:31:00.000Z', position: 12 },
+    { msg: 'd', time: undefined },
+  ]
+  await withLogs({ [LOG_FILE]: text(lines) }, async (call) => {
+    const [early, late] = ['2026-02-01T10:30Z', '2026-02-01T10:31Z']
+    assert.equal(phrases(await call('--since', early)), ['b', 'c'])
+    assert.equal(phrases(await call('--since', early, '--until', early)), ['b'])
+    assert.equal(phrases(await call('--until', late)), ['a', 'b', 'c'])
+    assert.equal(phrases(await call('--since', '#8', '--until', '11')), ['b'])
+    assert.is((await call('--since', 'teatime')).code, 2)
+    assert.is((await call('--until', 'head')).code, 2)
+  })
+})
+
+logs(
+  'LV11 --follow over two rotations between two looks, and over more than are kept',
+  async () => {
+    await withDirectory(async (directory) => {
+      const path = join(directory, LOG_FILE)
+      const none = { level: null, session: null, connection: null, run: null, channel: null }
+      const filter = { ...none, since: null, until: null }
+      writeFileSync(path, text([{ msg: 'one' }]))
+      const { place } = await readLog(directory, filter, 1)
+      const rotate = (msg: string): void => {
+        for (let age = limits.logFilesMax - 1; age > 0; age -= 1) {
+          const younger = age === 1 ? path : `${path}.${age - 1}`
+          if (existsSync(younger)) renameSync(younger, `${path}.${age}`)
+        }
+        writeFileSync(path, text([{ msg }]))
+      }
+      const take = async (from: LogPlace, count: number): Promise<unknown[]> => {
+        const stop = new AbortController()
+        const taken: unknown[] = []
+        for await (const { msg } of followLog(directory, filter, from, stop.signal)) {
+          taken.push(msg)
+          if (taken.length === count) stop.abort()
+        }
+        return taken
+      }
+
+      appendFileSync(path, text([{ msg: 'two' }]))
+      rotate('three')
+      rotate('four')
+      const over = await take(place, 3)
+      for (let n = 0; n < limits.logFilesMax; n += 1) rotate(`later ${n}`)
+      const [first] = await take(place, limits.logFilesMax + 1)
+
+      assert.equal(over, ['two', 'three', 'four'])
+      assert.is(first, 'log lines were rotated away before they were read')
+    })
+  },
+)
 
 logs.run()

@@ -1,6 +1,7 @@
 /**
  * A directory of its own for each test, gone when the test is over.
  */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,4 +19,25 @@ export async function withDirectory(run: (directory: string) => Promise<void>): 
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/**
+ * Mounts a small file system of its own at a directory for the time of a run; false where this
+ * process may not mount, and then nothing is run.
+ */
+export async function withSmallDisk(
+  directory: string,
+  mib: number,
+  run: (disk: { readonly readOnly: () => void }) => Promise<void>,
+): Promise<boolean> {
+  const options = ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0700`, 'tmpfs', directory]
+  if (spawnSync('mount', options).status !== 0) return false
+  try {
+    await run({
+      readOnly: () => void spawnSync('mount', ['-o', 'remount,ro', directory]),
+    })
+  } finally {
+    spawnSync('umount', ['-l', directory])
+  }
+  return true
 }

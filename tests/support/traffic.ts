@@ -14,7 +14,7 @@ import { type StreamId, streamId } from '../../protocol/ids.ts'
 import type { Store } from '../../store/contract.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
 import { openMemory } from '../../store/memory.ts'
-import { settle } from './clock.ts'
+import { openFakeClock, settle } from './clock.ts'
 import { accepted, received, requested } from './facts.ts'
 import { type Given, openTestKernel, type TestKernel } from './kernel.ts'
 import { compiled } from './process.ts'
@@ -38,10 +38,11 @@ export class Traffic {
   #code: string
   #epoch = 0
 
-  constructor(store: Store = openMemory(), code = TEST_CODE) {
+  constructor(store: Store = openMemory(), code = TEST_CODE, startAt?: number) {
     this.store = store
     this.#code = code
-    this.kernel = openTestKernel({ store, code })
+    const services = openTestServices(openFakeClock(startAt))
+    this.kernel = openTestKernel({ store, code, services })
   }
 
   /** Boots, opens the channel, and leaves everything at work. */
@@ -131,8 +132,12 @@ export class Traffic {
 }
 
 /** A day of it: answered, retried, refused, sent, failed, lost and uncertain. */
-export async function recordTraffic(store?: Store, code?: string): Promise<Traffic> {
-  const traffic = new Traffic(store, code)
+export async function recordTraffic(
+  store?: Store,
+  code?: string,
+  startAt?: number,
+): Promise<Traffic> {
+  const traffic = new Traffic(store, code, startAt)
   const fault = { type: 'effect.failed', class: 'rate', retryable: true } as const
   await traffic.boot()
   await traffic.receive('m1')
@@ -162,13 +167,14 @@ export async function recordTraffic(store?: Store, code?: string): Promise<Traff
   return traffic
 }
 
-/** Records a day of traffic into the journal of a state directory; `change` falsifies it. */
+/** Records a day of traffic into the journal of a state directory; `change` falsifies it, `startAt` dates it. */
 export async function writeTraffic(
   stateDir: string,
   code: string,
   change: (record: JournalRecord) => JournalRecord = (record) => record,
+  startAt?: number,
 ): Promise<Traffic> {
-  const traffic = await recordTraffic(openMemory(), code)
+  const traffic = await recordTraffic(openMemory(), code, startAt)
   const store = await openLmdb({ directory: join(stateDir, 'journal'), verify: false })
   for (const record of traffic.records()) {
     const { stream, version } = record

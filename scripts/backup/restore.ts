@@ -1,0 +1,242 @@
+/**
+ * Restores a backup while no gateway runs: verified first, made ready beside the journal that is
+ * there, and put in its place by one decision (actors/swap.ts). The old journal is moved aside.
+ *
+ *   lock → verify → stage: copy, next epoch, `journal.restored`, open work settled, keys carried,
+ *   head signed → configuration and keys where there are none → swap
+ *
+ * A restore that ends before the swap is decided leaves everything as it was.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { assertSame, copyPlain, digestPlain } from '../../actors/backup-files.ts'
+import { readCodeIdentity } from '../../actors/code.ts'
+import { Heads } from '../../actors/heads.ts'
+import { openJournalKey } from '../../actors/journal-key.ts'
+import { openKernel } from '../../actors/kernel.ts'
+import { takeLock } from '../../actors/lock.ts'
+import { loadOpenWork } from '../../actors/projector.ts'
+import {
+  type Carried,
+  listCarried,
+  recordCarried,
+  type Settled,
+  settleRestored,
+} from '../../actors/restored.ts'
+import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
+import { openStateDir } from '../../actors/state-dir.ts'
+import { decideSwap, dropStaged, settleSwap, stagedJournal } from '../../actors/swap.ts'
+import type { OpenWork } from '../../machines/projections/open-work.ts'
+import { BACKUP_JOURNAL, type BackupFile, type BackupManifest } from '../../protocol/backup.ts'
+import { toGatewayError } from '../../protocol/errors.ts'
+import { GATEWAY } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
+import type { Store } from '../../store/contract.ts'
+import { readAnchor } from '../../store/lmdb/anchor.ts'
+import { assertRoom } from '../../store/lmdb/backup.ts'
+import { verifyInChild } from '../../store/lmdb/check.ts'
+import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
+import { readVersion } from '../version.ts'
+import { formatStamp } from './place.ts'
+import { type VerifiedBackup, verifyBackup } from './verify.ts'
+
+const services: Services = { clock: systemClock, chance: systemChance, log: silentLog }
+
+/** What to restore, and where. */
+export interface RestoreWish {
+  readonly path: string
+  readonly stateDir: string
+  readonly configPath: string
+  readonly yes: boolean // a journal that is not empty may be moved aside
+  readonly by: string
+}
+
+/** What is known of the journal that is there. */
+export interface Replaced {
+  readonly head: number // 0: there is none, or it is empty
+  readonly epoch: number
+  readonly fault: string | null // why it cannot be read
+}
+
+/** The same with its open work, null where it cannot be read. */
+interface Known {
+  readonly replaced: Replaced
+  readonly work: OpenWork | null
+}
+
+/** What came of a restore; `done` is false where it only says what it would do. */
+export interface RestoreReport {
+  readonly done: boolean
+  readonly manifest: BackupManifest
+  readonly replaced: Replaced
+  readonly aside: string | null // name of the old journal's directory
+  readonly epoch: number // the new one; 0 where nothing was done
+  readonly head: number
+  readonly settled: Settled | null
+  readonly carried: { readonly keys: number; readonly inbound: number } | null // null: unreadable
+  readonly placed: readonly string[] // files put where there were none
+  readonly kept: readonly string[] // files of the backup in whose place others stand
+}
+
+/**
+ * Restores a backup.
+ * @throws {GatewayError} ALREADY_RUNNING: a gateway runs; STORE_CORRUPT, RECORD_FORMAT: the backup
+ * is damaged, or a newer version's; PERMISSION, STORE_LOW_SPACE: nothing was changed.
+ */
+export async function restoreBackup(wish: RestoreWish): Promise<RestoreReport> {
+  const { stateDir, path } = wish
+  await openStateDir(stateDir)
+  const [version, startedAt] = [readVersion(), systemClock.now()]
+  const info = { pid: process.pid, port: null, startedAt, version, ready: false }
+  const lock = await takeLock(stateDir, info)
+  try {
+    settleSwap(stateDir)
+    const verified = await verifyBackup(path)
+    const known = await lookAt(join(stateDir, 'journal'))
+    if (known.replaced.head > 0 && !wish.yes) return refuse(verified, known)
+    return await restore(wish, verified, known)
+  } finally {
+    dropStaged(stateDir)
+    lock.release()
+  }
+}
+
+/** Looks at the journal that will be replaced; damaged ones are looked at in a child only. */
+async function lookAt(directory: string): Promise<Known> {
+  const anchor = attempt(() => readAnchor(directory))
+  const { position = 0, epoch = 0 } = anchor ?? {}
+  if (!existsSync(join(directory, 'journal.mdb'))) {
+    return { replaced: { head: position, epoch, fault: null }, work: null }
+  }
+  try {
+    await verifyInChild(directory, { deep: true }, limits.backupVerifyMs)
+    const reader = await openLmdbReader(directory)
+    try {
+      const { position: head } = reader.head()
+      const replaced = { head, epoch: reader.epoch(), fault: null }
+      return { replaced, work: loadOpenWork(reader) }
+    } finally {
+      await reader.close()
+    }
+  } catch (thrown) {
+    // It may hold records all the same, so it counts as one that is not empty.
+    const fault = toGatewayError(thrown).message
+    return { replaced: { head: Math.max(1, position), epoch, fault }, work: null }
+  }
+}
+
+function attempt<T>(work: () => T): T | null {
+  try {
+    return work()
+  } catch {
+    return null
+  }
+}
+
+function refuse({ manifest }: VerifiedBackup, { replaced }: Known): RestoreReport {
+  const nothing = { aside: null, epoch: 0, head: 0, settled: null, carried: null }
+  return { done: false, manifest, replaced, ...nothing, placed: [], kept: [] }
+}
+
+async function restore(
+  wish: RestoreWish,
+  { path, manifest }: VerifiedBackup,
+  known: Known,
+): Promise<RestoreReport> {
+  const { stateDir } = wish
+  const staged = stagedJournal(stateDir)
+  dropStaged(stateDir)
+  const [journal] = manifest.files.filter((file) => file.path === BACKUP_JOURNAL)
+  if (journal !== undefined) {
+    assertRoom(journal.bytes, stateDir)
+    const from = { path: BACKUP_JOURNAL, source: join(path, BACKUP_JOURNAL) }
+    assertSame(journal, await copyPlain(from, join(staged, 'journal.mdb'), journal.bytes))
+  }
+  const { placed, kept } = await placeFiles(wish, path, manifest)
+  const reborn = await beginAnew(wish, manifest, known)
+  const name = `journal.before-restore-${formatStamp(systemClock.now())}`
+  decideSwap(stateDir, name)
+  settleSwap(stateDir)
+  const aside = existsSync(join(stateDir, name)) ? name : null
+  return { done: true, manifest, replaced: known.replaced, aside, ...reborn, placed, kept }
+}
+
+/** Puts files of the backup where there are none; what is there stays. */
+async function placeFiles(
+  { stateDir, configPath }: RestoreWish,
+  path: string,
+  { files }: BackupManifest,
+): Promise<{ placed: string[]; kept: string[] }> {
+  const placed: string[] = []
+  const kept: string[] = []
+  for (const file of files.filter((each) => each.path !== BACKUP_JOURNAL)) {
+    const isConfig = file.path === 'openclaw.json'
+    const target = isConfig ? configPath : join(stateDir, file.path)
+    if (existsSync(target)) {
+      if (!(await isSame(target, file))) kept.push(file.path)
+      continue
+    }
+    const from = { path: file.path, source: join(path, file.path) }
+    assertSame(file, await copyPlain(from, target, limits.backupSideFileBytesMax))
+    placed.push(file.path)
+  }
+  return { placed, kept }
+}
+
+async function isSame(target: string, { path, bytes, sha256 }: BackupFile): Promise<boolean> {
+  const found = await digestPlain(target, path, bytes).catch(() => null)
+  return found?.sha256 === sha256
+}
+
+type Reborn = Pick<RestoreReport, 'epoch' | 'head' | 'settled' | 'carried'>
+
+/** Opens the staged journal in an epoch above both, and records there what it is now. */
+async function beginAnew(
+  { stateDir, by }: RestoreWish,
+  { head }: BackupManifest,
+  { replaced, work }: Known,
+): Promise<Reborn> {
+  const epochAbove = Math.max(replaced.epoch, head.epoch)
+  const store = await openLmdb({ directory: stagedJournal(stateDir), verify: false, epochAbove })
+  try {
+    const carried = await live(store, stateDir, {
+      event: {
+        type: 'journal.restored',
+        backupHead: head.position,
+        backupHash: head.hash,
+        replacedHead: replaced.head,
+        by,
+      },
+      before: work,
+    })
+    return { epoch: store.epoch(), head: store.head().position, ...carried }
+  } finally {
+    await store.close()
+  }
+}
+
+async function live(
+  store: Store,
+  stateDir: string,
+  { event, before }: { readonly event: JournalEvent; readonly before: OpenWork | null },
+): Promise<Pick<Reborn, 'settled' | 'carried'>> {
+  const kernel = openKernel(store, new Map(), services, readCodeIdentity())
+  const heads = new Heads(store, () => openJournalKey(stateDir), services)
+  const correlationId = systemChance.hex(limits.correlationIdBytes)
+  const alive = setInterval(() => {}, limits.restoreSettleMs) // The clock's timers keep nobody.
+  kernel.outbox.drain() // Nothing is tried here: whatever is wished for from now on stays open.
+  try {
+    await kernel.registry.deliver(GATEWAY, { event, cause: 'sys:restore', correlationId })
+    const carried: Carried | null = before === null ? null : listCarried(before, kernel.work)
+    if (carried !== null) await recordCarried(kernel, carried, correlationId)
+    const settled = await settleRestored(kernel, services)
+    const counts =
+      carried === null ? null : { keys: carried.keys.length, inbound: carried.inbound.length }
+    return { settled, carried: counts }
+  } finally {
+    clearInterval(alive)
+    await kernel.stop()
+    await heads.sign()
+  }
+}
