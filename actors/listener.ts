@@ -11,7 +11,7 @@ import { WebSocketServer } from 'ws'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Connections } from './connections.ts'
-import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
+import { type DoorLists, isForwarded, judgeHead, type Refusal } from './hosts.ts'
 import { answerHttp, judgeForm } from './http.ts'
 import type { Peer } from './peer.ts'
 import type { Probes } from './probes.ts'
@@ -105,7 +105,6 @@ function openServer(door: Door, raw: RawSockets, tls: Tls | null): Server {
     if (!raw.take(socket)) door.connections.refused(addressOf(socket.remoteAddress).address, 'raw')
   })
   server.on('request', (request, response) => {
-    raw.spoke(request.socket)
     const refusal = judgeHead(request, door.lists, portOf(request))
     if (refusal !== null) {
       door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
@@ -141,23 +140,11 @@ function portOf({ socket }: IncomingMessage): number {
   return socket.localPort ?? 0
 }
 
-const FORWARDING_HEADERS = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-  'cf-connecting-ip',
-  'true-client-ip',
-  'tailscale-user-login',
-  'via',
-]
-
 function describePeer(request: IncomingMessage): Peer {
   return {
     ...addressOf(request.socket.remoteAddress),
     origin: request.headers.origin ?? null,
-    forwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
+    forwarded: isForwarded(request.headers),
   }
 }
 

@@ -164,7 +164,8 @@ alerts('AL9 an address that only this network knows is refused unless it is allo
   })
   const inside =
     '0.0.0.0 10.1.2.3 100.64.0.1 127.9.9.9 169.254.1.1 172.31.0.1 192.168.1.1 198.18.0.1 224.0.0.1 ' +
-    '255.255.255.255 :: ::1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::a00:1 fc00::1 fd12::1 fe80::1 ff02::1'
+    '255.255.255.255 :: ::1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::a00:1 fc00::1 fd12::1 fe80::1 ff02::1 ' +
+    '::7f00:1 ::ffff:0:7f00:1 3fff::1 5f00::1'
   const outside = ['1.1.1.1', '100.128.0.1', '172.32.0.1', '192.169.0.1', '2606:4700::1111']
   for (const address of inside.split(' ')) {
     assert.is(isPrivate(address), true, address)
