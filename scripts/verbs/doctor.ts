@@ -7,6 +7,7 @@ import type { Finding } from '../checks/finding.ts'
 import { checkGateway } from '../checks/gateway.ts'
 import { checkDisk, checkNode, checkStateDir } from '../checks/house.ts'
 import { checkJournal } from '../checks/journal.ts'
+import { checkTls } from '../checks/tls.ts'
 import { show, showJson } from '../output.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
@@ -38,6 +39,7 @@ async function examine(settings: Settings, env: NodeJS.ProcessEnv): Promise<Find
     checkNode(),
     await checkStateDir(stateDir),
     ...findings,
+    ...(config === null ? [] : await checkTls(config.gateway.tls, configPath)),
     await checkDisk(stateDir),
     ...(await checkGateway(settings)),
     ...(await checkJournal(stateDir)),
