@@ -47,6 +47,16 @@ export async function postWebhook(
   }
 }
 
+/** Why a webhook is not gone to, or its name not found; null: it can be tried. Posts nothing. */
+export async function webhookFault({ url, allowPrivate }: ResolvedWebhook): Promise<string | null> {
+  try {
+    await resolveHost(new URL(url).hostname, allowPrivate)
+    return null
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  }
+}
+
 /** An address that we do not go to, now or later. */
 class Refused extends Error {}
 

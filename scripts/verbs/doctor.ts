@@ -2,6 +2,7 @@
  * `openclaw doctor`: looks at everything that can be wrong, and says what to do about each.
  */
 import { reachArgs } from '../arguments.ts'
+import { checkAlerts } from '../checks/alerts.ts'
 import { checkConfig, checkModels } from '../checks/config.ts'
 import type { Finding } from '../checks/finding.ts'
 import { checkGateway } from '../checks/gateway.ts'
@@ -44,6 +45,7 @@ async function examine(settings: Settings, env: NodeJS.ProcessEnv): Promise<Find
     ...(await checkGateway(settings)),
     ...(await checkJournal(stateDir)),
     ...(config === null ? [] : await checkModels(config, env)),
+    ...(config === null ? [] : await checkAlerts(config.gateway.alerts)),
   ]
 }
 

@@ -41,6 +41,25 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
+doctor('AL9 P40 a webhook that is never gone to is found before it is needed', async () => {
+  await withDirectory(async (stateDir) => {
+    const write = (more: object): void => {
+      const alerts = { webhook: 'https://127.0.0.1/canary', webhookSecret: 's'.repeat(16), ...more }
+      const config = JSON.stringify({ gateway: { alerts } })
+      writeFileSync(join(stateDir, 'openclaw.json'), config, { mode: 0o600 })
+    }
+    write({})
+    const { report } = await examine(stateDir, 0)
+    write({ webhookAllowPrivate: true })
+    const allowed = await examine(stateDir, 0)
+
+    const says = 'alerts: nobody will be told: webhook: 127.0.0.1 is a private address'
+    assert.equal(findings(report), [says])
+    assert.not.match(JSON.stringify(report), 'canary')
+    assert.equal(findings(allowed.report), [])
+  })
+})
+
 doctor('S52 S58 a certificate is judged, its key is not for everybody', async () => {
   await withDirectory(async (stateDir) => {
     const write = (days: number): void => {
