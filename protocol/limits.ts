@@ -184,6 +184,7 @@ export const limits = {
   idempotencyKeysMax: 100_000, // About 20 MB in memory; the oldest go first beyond it.
 
   // Refusals before a connection exists.
+  refusalsLoggedBurst: 64, // Lines of requests refused at the door, then one a second.
   refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
   refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
 

@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { toGatewayError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { readRecords } from '../support/kernel.ts'
 
@@ -192,6 +193,21 @@ hosts('S03 S05 P4 no header makes a peer direct that is not', async ({ house }) 
     const answer = await client.connect({ deviceId: 'new' })
     assert.is(answer.error?.code, 'PAIRING_REQUIRED', name)
   }
+})
+
+hosts('S01 S42 a page that is refused takes nobody’s turn, nor the log', async ({ house }) => {
+  const { port } = house.gateway
+  const { clock } = house.services
+  const lines = [`host: 127.0.0.1:${port}`, 'origin: https://evil.example', ...UPGRADE]
+  const began = clock.monotonic()
+  const answers = await Promise.all(Array.from({ length: 400 }, () => status(house, lines)))
+  const tookMs = clock.monotonic() - began
+  const told = house.services.lines.filter(({ phrase }) => phrase === 'websocket refused')
+
+  assert.ok(answers.every((answer) => answer === 403))
+  const pacedMs = ((400 - limits.turnstileBurst) / limits.turnstilePerSecond) * 1_000
+  assert.ok(tookMs < pacedMs, `${tookMs} ms: as long as those take who wait for their turn`)
+  assert.ok(told.length >= limits.refusalsLoggedBurst && told.length < 100, String(told.length))
 })
 
 hosts('S03 S04 P17 who asks for another name than loopback’s is not direct', async ({ house }) => {
