@@ -179,7 +179,8 @@ export class Connection implements Subscriber {
     if (isBinary) return this.#drop(1003, 'text frames only')
     let id = ''
     try {
-      const frame = parseRequest(data.toString('utf8'))
+      const keysMax = this.admitted ? limits.frameKeysMax : limits.preAuthFrameKeysMax
+      const frame = parseRequest(data.toString('utf8'), keysMax)
       id = frame.id
       if (this.#phase === 'open') this.#serve(frame)
       else this.#greet(frame)

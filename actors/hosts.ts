@@ -5,7 +5,7 @@
  * against DNS rebinding. An Origin must be the page of that same Host and port, or a configured one,
  * letter by letter: against web pages. A URL that carries a credential is refused, and never logged.
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 
@@ -50,6 +50,21 @@ export function judgeHead(
   if (lists.allowedOrigins.includes(origin)) return null
   return { status: FORBIDDEN, reason: cut(`origin ${origin} is not allowed`) }
 }
+
+// What proxies, tunnels and content networks add; a program that talks to us itself sends none.
+const FORWARDING =
+  /^(?:forwarded|via|cdn-loop|x-scheme|x-(?:forwarded|original|real|remote|client|cluster|proxyuser|envoy|azure|appengine|amzn|vercel|arr|cloud-trace)(?:-.*)?|(?:true|fastly|fly|proxy|wl-proxy)-client-.*|(?:cf|tailscale)-.*)$/
+
+/**
+ * Tells whether a request came through somebody else: a header says so, or it was meant for another
+ * name than loopback's, as where a forwarder adds no header.
+ */
+export function isForwarded(headers: IncomingHttpHeaders): boolean {
+  const { host = '' } = headers
+  return !LOOPBACK_HOST.test(host) || Object.keys(headers).some((name) => FORWARDING.test(name))
+}
+
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
 function carriesSecret(url: string): boolean {
   const query = url.indexOf('?')

@@ -50,18 +50,17 @@ export function answerHttp(
   { log, probes, peer, refusal }: Standing,
 ): void {
   const { method, url = '' } = request
+  // One answer a socket: it holds its place among the raw ones until it is gone, and a body that
+  // nobody reads cannot be taken for the next request.
+  response.setHeader('connection', 'close')
   if (request.httpVersionMajor !== 1) {
-    response.setHeader('connection', 'close')
     return respond(response, 505, { error: 'only HTTP/1.1' })
   }
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
-    // A body that nobody reads must not be taken for the next request.
-    response.setHeader('connection', 'close')
     return respond(response, 405, { error: 'only GET and HEAD' })
   }
   if (refusal !== null) {
-    response.setHeader('connection', 'close')
     return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
   }
   const path = url.split('?')[0] ?? ''
@@ -95,6 +94,7 @@ function send(response: ServerResponse, { status, type, body }: ProbeAnswer): vo
   response.setHeader('content-type', type)
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('cross-origin-resource-policy', 'same-origin')
   response.end(body)
 }
 

@@ -96,10 +96,12 @@ export class Limiter {
     }
   }
 
-  #assertOpen({ key, failuresMax }: Policy, now: number): void {
+  #assertOpen({ key, failuresMax, lockMs }: Policy, now: number): void {
     const tally = this.#tallies.get(key)
     if (tally === undefined) return
     tally.failures = tally.failures.filter((at) => isFresh(at, now))
+    // A clock that stepped back locks nobody longer.
+    tally.lockedUntil = Math.min(tally.lockedUntil, now + lockMs)
     const left = Math.max(1, failuresMax - tally.failures.length)
     const retryAfterMs = Math.max(tally.lockedUntil - now, tally.pending < left ? 0 : 1_000)
     if (retryAfterMs <= 0) return

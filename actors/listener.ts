@@ -8,10 +8,11 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import { fullBucket, takeOne } from '../machines/rules/rate.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Connections } from './connections.ts'
-import { type DoorLists, judgeHead, type Refusal } from './hosts.ts'
+import { type DoorLists, isForwarded, judgeHead, type Refusal } from './hosts.ts'
 import { answerHttp, judgeForm } from './http.ts'
 import type { Peer } from './peer.ts'
 import type { Probes } from './probes.ts'
@@ -55,13 +56,14 @@ export async function openListener(
     handleProtocols: () => false,
   })
   let stopped = false
+  const tell = refusalTeller(door)
   const raw = new RawSockets(door.clock, tls === null)
-  const server = openServer(door, raw, tls)
+  const server = openServer({ ...door, tell }, raw, tls)
   const turnstile = new Turnstile(door.clock)
   const enter = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     raw.spoke(request.socket)
     if (socket.destroyed) return
-    const refusal = stopped ? REFUSE_STOPPED : judgeUpgrade(request, door)
+    const refusal = stopped ? REFUSE_STOPPED : judgePlace(request, door)
     if (refusal !== null) return refuse(request, socket, refusal)
     sockets.handleUpgrade(request, socket, head, (upgraded) => {
       door.connections.take(upgraded, socket, describePeer(request))
@@ -70,12 +72,15 @@ export async function openListener(
   const refuse = (request: IncomingMessage, socket: Duplex, refusal: Refusal): void => {
     const address = request.socket.remoteAddress ?? ''
     const { status, reason, headers } = refusal
-    door.log.warn('websocket refused', { address, status, reason })
+    tell('websocket refused', { address, status, reason })
     door.connections.refused(address, status.slice(0, 3))
     endWith(socket, status, headers)
   }
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {}) // A reset before the upgrade is nobody's fault (S61).
+    // Who is refused by his head alone takes nobody's turn: a page tries hundreds of times a second.
+    const refusal = judgeUpgrade(request, door)
+    if (refusal !== null) return refuse(request, socket, refusal)
     const taken = turnstile.take(() => enter(request, socket, head))
     if (!taken) refuse(request, socket, REFUSE_CROWD)
   })
@@ -92,7 +97,11 @@ export async function openListener(
 }
 
 // Sockets that ask for no upgrade end here: bounded in number, in time and in what they may ask.
-function openServer(door: Door, raw: RawSockets, tls: Tls | null): Server {
+function openServer(
+  door: Door & { readonly tell: Tell },
+  raw: RawSockets,
+  tls: Tls | null,
+): Server {
   const settings = {
     headersTimeout: limits.headerDeadlineMs,
     requestTimeout: limits.headerDeadlineMs,
@@ -105,10 +114,9 @@ function openServer(door: Door, raw: RawSockets, tls: Tls | null): Server {
     if (!raw.take(socket)) door.connections.refused(addressOf(socket.remoteAddress).address, 'raw')
   })
   server.on('request', (request, response) => {
-    raw.spoke(request.socket)
     const refusal = judgeHead(request, door.lists, portOf(request))
     if (refusal !== null) {
-      door.log.warn('request refused', { address: request.socket.remoteAddress, ...refusal })
+      door.tell('request refused', { address: request.socket.remoteAddress, ...refusal })
     }
     const { log, probes } = door
     answerHttp(request, response, { log, probes, peer: describePeer(request), refusal })
@@ -122,6 +130,25 @@ function openServer(door: Door, raw: RawSockets, tls: Tls | null): Server {
   return server
 }
 
+type Tell = (phrase: string, facts: Readonly<Record<string, unknown>>) => void
+
+// Nobody may push everything else out of the log by being refused: a line tells of those before it.
+function refusalTeller({ log, clock }: Door): Tell {
+  const policy = { burst: limits.refusalsLoggedBurst, perSecond: 1 }
+  let bucket = fullBucket(policy, clock.monotonic())
+  let untold = 0
+  return (phrase, facts) => {
+    const taken = takeOne(policy, bucket, clock.monotonic())
+    bucket = taken.bucket
+    if (taken.waitMs > 0) {
+      untold += 1
+      return
+    }
+    log.warn(phrase, untold === 0 ? facts : { ...facts, untold })
+    untold = 0
+  }
+}
+
 const STATUS_OF: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -130,9 +157,11 @@ const STATUS_OF: Readonly<Record<string, string>> = {
 const REFUSE_CROWD: Refusal = { status: '503 Service Unavailable', reason: 'a crowd at the door' }
 const REFUSE_STOPPED: Refusal = { status: '503 Service Unavailable', reason: 'the gateway stops' }
 
-function judgeUpgrade(request: IncomingMessage, { connections, lists }: Door): Refusal | null {
-  const refusal = judgeForm(request) ?? judgeHead(request, lists, portOf(request))
-  if (refusal !== null) return refusal
+function judgeUpgrade(request: IncomingMessage, { lists }: Door): Refusal | null {
+  return judgeForm(request) ?? judgeHead(request, lists, portOf(request))
+}
+
+function judgePlace(request: IncomingMessage, { connections }: Door): Refusal | null {
   const reason = connections.refusal(addressOf(request.socket.remoteAddress))
   return reason === null ? null : { status: '503 Service Unavailable', reason }
 }
@@ -141,23 +170,11 @@ function portOf({ socket }: IncomingMessage): number {
   return socket.localPort ?? 0
 }
 
-const FORWARDING_HEADERS = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-  'cf-connecting-ip',
-  'true-client-ip',
-  'tailscale-user-login',
-  'via',
-]
-
 function describePeer(request: IncomingMessage): Peer {
   return {
     ...addressOf(request.socket.remoteAddress),
     origin: request.headers.origin ?? null,
-    forwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
+    forwarded: isForwarded(request.headers),
   }
 }
 

@@ -13,7 +13,9 @@ export function writePrivate(
 ): void {
   const draft = `${path}.${process.pid}.tmp`
   try {
-    writeFileSync(draft, data, { mode: 0o600, flush })
+    rmSync(draft, { force: true })
+    // In a directory of others a link may lie there: it is not followed.
+    writeFileSync(draft, data, { mode: 0o600, flag: 'wx', flush })
     renameSync(draft, path)
   } catch (cause) {
     rmSync(draft, { force: true })

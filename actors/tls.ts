@@ -86,9 +86,13 @@ export function watchTls(first: Tls, { named, configPath, services, renew }: Ren
 }
 
 function readPem(name: 'cert' | 'key', path: string, configPath: string): string {
+  return parse(name, path, () => readFileSync(pemFile(path, configPath), 'utf8'))
+}
+
+/** Where a certificate or its key lies that a configuration names. */
+export function pemFile(path: string, configPath: string): string {
   const home = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
-  const file = resolve(dirname(configPath), home)
-  return parse(name, path, () => readFileSync(file, 'utf8'))
+  return resolve(dirname(configPath), home)
 }
 
 function parse<T>(name: 'cert' | 'key', path: string, run: () => T): T {

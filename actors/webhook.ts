@@ -47,6 +47,16 @@ export async function postWebhook(
   }
 }
 
+/** Why a webhook is not gone to, or its name not found; null: it can be tried. Posts nothing. */
+export async function webhookFault({ url, allowPrivate }: ResolvedWebhook): Promise<string | null> {
+  try {
+    await resolveHost(new URL(url).hostname, allowPrivate)
+    return null
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  }
+}
+
 /** An address that we do not go to, now or later. */
 class Refused extends Error {}
 
@@ -73,8 +83,8 @@ function privateAddresses(): BlockList {
   const ranges =
     '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 ' +
     '192.0.2.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 ' +
-    '::/128 ::1/128 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 ' +
-    '2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8'
+    '::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 ' +
+    '2002::/16 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8'
   for (const range of ranges.split(' ')) {
     const [network = '', prefix = ''] = range.split('/')
     list.addSubnet(network, Number(prefix), network.includes(':') ? 'ipv6' : 'ipv4')

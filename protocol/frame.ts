@@ -40,12 +40,12 @@ export interface EventFrame {
 }
 
 /**
- * Reads a request frame.
+ * Reads a request frame of at most so many keys.
  * @throws {GatewayError} FRAME_INVALID: not JSON, not a request, too deep, too many keys, or a text
  * with half a character.
  */
-export function parseRequest(text: string): RequestFrame {
-  checkSize(text)
+export function parseRequest(text: string, keysMax: number = limits.frameKeysMax): RequestFrame {
+  checkSize(text, keysMax)
   const value = parseJson(text)
   if (!isObject(value)) throw invalid(`frame: expected an object, got ${describe(value)}`)
   const { type, id, method, params = {} } = value
@@ -87,7 +87,7 @@ const CLOSE = 0x7d
  * to refuse them would stop everybody for seconds. Counts commas and brackets outside of texts;
  * whether it is JSON at all is the parser's to say.
  */
-function checkSize(text: string): void {
+function checkSize(text: string, keysMax: number): void {
   let members = 0
   let depth = 0
   for (let at = 0; at < text.length; at += 1) {
@@ -103,7 +103,7 @@ function checkSize(text: string): void {
       if (depth > limits.frameDepthMax + 1)
         throw invalid(`frame: deeper than ${limits.frameDepthMax}`)
     }
-    if (members > limits.frameKeysMax) throw invalid(`frame: over ${limits.frameKeysMax} keys`)
+    if (members > keysMax) throw invalid(`frame: over ${keysMax} keys`)
   }
 }
 

@@ -8,7 +8,8 @@ export const limits = {
   preAuthFrameBytesMax: 64 * 1024, // A connect frame is under 4 KiB; strangers get no more (S11).
   frameBytesMax: 25 * 1024 * 1024, // Upstream's maxPayload: clients size their uploads by it.
   frameDepthMax: 64, // Real params nest under 10 deep; deeper is an attack on recursion (S21).
-  frameKeysMax: 100_000, // Commas and brackets: bounds the time of one parse-and-walk to about 50 ms.
+  frameKeysMax: 20_000, // Commas and brackets: bounds the time of one parse-and-walk to about 50 ms.
+  preAuthFrameKeysMax: 1_000, // A connect has under 100; a stranger costs everybody under 2 ms.
   connectionBufferBytesMax: 8 * 1024 * 1024, // A slow reader costs at most this much memory.
   connectDeadlineMs: 10_000, // decisions.md 16.
   tickIntervalMs: 30_000, // The specification.
@@ -197,6 +198,7 @@ export const limits = {
   idempotencyKeysMax: 100_000, // About 20 MB in memory; the oldest go first beyond it.
 
   // Refusals before a connection exists.
+  refusalsLoggedBurst: 64, // Lines of requests refused at the door, then one a second.
   refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
   refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
 

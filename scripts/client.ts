@@ -44,10 +44,12 @@ interface Pending {
  * Finds the gateway of a state directory and connects: at the port that was named, else where the
  * running one listens, else where the configuration says.
  * @throws {GatewayError} NOT_RUNNING: nobody listens there; UNAUTHORIZED, PAIRING_REQUIRED: it
- * does not admit us; TIMEOUT, UNAVAILABLE: something is there and is no gateway, or the network.
+ * does not admit us; TIMEOUT, UNAVAILABLE: something is there and is no gateway, or the network;
+ * PERMISSION: another user of this machine listens there.
  */
 export async function connectGateway(settings: Settings, wishes: Wishes): Promise<Client> {
   const url = await findGateway(settings)
+  await assertOurs(url, settings)
   const device = await readDevice(settings.stateDir)
   try {
     return await admitted(url, settings, device, wishes)
@@ -84,6 +86,15 @@ export async function findGateway(settings: Settings): Promise<string> {
   if (isPortNamed(settings)) return urlOf(settings)
   const holder = await askLock(settings.stateDir).catch(() => null)
   return urlOf({ ...settings, port: holder?.port ?? settings.port })
+}
+
+// A port that was named is trusted by whoever named it; a pinned certificate proves itself.
+async function assertOurs(url: string, settings: Settings): Promise<void> {
+  const { hostname, port } = new URL(url)
+  if (isPortNamed(settings) || settings.tls !== null) return
+  if (hostname !== '127.0.0.1' && hostname !== '[::1]') return
+  const { assertOwnPort } = await import('./port-holder.ts')
+  await assertOwnPort(Number(port), settings.stateDir)
 }
 
 async function admitted(

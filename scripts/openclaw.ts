@@ -9,7 +9,7 @@
 import { toGatewayError } from '../protocol/errors.ts'
 import { reportError } from './exit.ts'
 import { show, showText } from './output.ts'
-import { findVerb, type FoundVerb, rootHelp } from './verbs.ts'
+import { findVerb, type FoundVerb, groupHelp, rootHelp } from './verbs.ts'
 import { readVersion } from './version.ts'
 
 process.exitCode = await main(process.argv.slice(2))
@@ -23,6 +23,11 @@ async function main(raw: readonly string[]): Promise<number> {
     }
     if (raw.length === 0 || isHelp(raw[0])) {
       showText(rootHelp())
+      return 0
+    }
+    const group = raw.length === 2 && isHelp(raw[1]) ? groupHelp(raw) : null
+    if (group !== null) {
+      showText(group)
       return 0
     }
     return await run(findVerb(raw))

@@ -1,7 +1,9 @@
 /**
- * Which process listens on a port, where /proc tells: Linux, and processes that we may look into.
+ * Which process listens on a port, and whose it is, where /proc tells: Linux, and, for the process,
+ * those that we may look into.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { GatewayError } from '../protocol/errors.ts'
 
 export interface PortHolder {
   readonly pid: number
@@ -13,9 +15,7 @@ const LISTENING = '0A' // TCP_LISTEN in /proc/net/tcp (Linux, include/net/tcp_st
 /** Finds the process that listens on a TCP port of this machine; null where it cannot be told. */
 export async function findPortHolder(port: number): Promise<PortHolder | null> {
   const sockets = new Set<string>()
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const inode of await listeningInodes(table, port)) sockets.add(`socket:[${inode}]`)
-  }
+  for (const { inode } of await listening(port)) sockets.add(`socket:[${inode}]`)
   if (sockets.size === 0) return null
   for (const entry of await list('/proc')) {
     if (!/^\d+$/.test(entry) || !(await holdsOne(entry, sockets))) continue
@@ -24,6 +24,30 @@ export async function findPortHolder(port: number): Promise<PortHolder | null> {
   return null
 }
 
+/**
+ * Makes sure that what listens on a port of loopback is run by us, by root or by the owner of the
+ * state directory: any user of this machine may listen there while the gateway does not, or under
+ * the lock's name, and would be shown our credentials.
+ * @throws {GatewayError} PERMISSION: it is another user's. Nothing where /proc does not tell.
+ */
+export async function assertOwnPort(
+  port: number,
+  stateDir: string,
+  own = process.getuid?.(),
+): Promise<void> {
+  if (own === undefined) return
+  const owner = await stat(stateDir).catch(() => null)
+  const trusted = new Set([0, own, owner?.uid ?? own])
+  const rows = await listening(port)
+  const other = rows.find(({ address, uid }) => LOOPBACK.test(address) && !trusted.has(uid))
+  if (other === undefined) return
+  const message = `port ${port} is served by another user (uid ${other.uid}): nothing was shown to it; name it with --port ${port} where that is meant`
+  throw new GatewayError('PERMISSION', message, { port, uid: other.uid })
+}
+
+// In the kernel's byte order: 127.x.x.x, ::1, IPv4 within IPv6, and every address.
+const LOOPBACK = /^(?:[\dA-F]{6}7F|0{24}01000000|0{16}FFFF0000[\dA-F]{6}7F|0{8}|0{32})$/
+
 /** Reads what a process calls itself; null where there is none, or no /proc. */
 export async function processName(pid: number): Promise<string | null> {
   const text = await read(`/proc/${pid}/cmdline`)
@@ -31,13 +55,22 @@ export async function processName(pid: number): Promise<string | null> {
   return name === '' ? null : name.slice(0, 80)
 }
 
-// Columns of a row: number, local address:port, remote address:port, state, ..., inode at 9.
-async function listeningInodes(table: string, port: number): Promise<string[]> {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const rows = (await read(table)).split('\n').map((row) => row.trim().split(/\s+/))
-  return rows.flatMap(([, local = '', , state, , , , , , inode]) =>
-    state === LISTENING && local.endsWith(wanted) && inode !== undefined ? [inode] : [],
-  )
+interface ListeningSocket {
+  readonly address: string // hex, as the kernel writes it
+  readonly uid: number
+  readonly inode: string
+}
+
+// Columns of a row: number, local address:port, remote address:port, state, ..., uid at 7, ..., inode at 9.
+async function listening(port: number): Promise<ListeningSocket[]> {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0')
+  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(read))
+  const rows = tables.flatMap((table) => table.split('\n')).map((row) => row.trim().split(/\s+/))
+  return rows.flatMap(([, local = '', , state, , , , uid, , inode]) => {
+    const [address = '', at] = local.split(':')
+    if (state !== LISTENING || at !== wanted || inode === undefined) return []
+    return [{ address, uid: Number(uid), inode }]
+  })
 }
 
 async function holdsOne(pid: string, sockets: ReadonlySet<string>): Promise<boolean> {

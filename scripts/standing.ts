@@ -39,6 +39,8 @@ export async function readStanding(settings: Settings): Promise<Standing> {
   return { ...(await look(settings)), service }
 }
 
+const DEFAULT: Pick<Settings, 'portSource'> = { portSource: 'default' }
+
 async function look(settings: Settings): Promise<Standing> {
   let holder: LockInfo | null
   try {
@@ -59,7 +61,9 @@ async function look(settings: Settings): Promise<Standing> {
     uptime: Math.max(0, Math.round((systemClock.now() - startedAt) / 1_000)),
   }
   if (!ready) return { ...found, fault: 'process', says: `process ${pid} is starting or stopping` }
-  return knock({ ...settings, port, portSource: '--port' }, found)
+  // Who holds the lock may be anybody: only a port that was named is trusted (client.ts).
+  const { portSource } = port === settings.port ? settings : DEFAULT
+  return knock({ ...settings, port, portSource }, found)
 }
 
 function nothing(settings: Settings): Standing {
@@ -115,7 +119,8 @@ async function knock(settings: Settings, found: Standing): Promise<Standing> {
         says: `process ${pid} runs, but nothing listens at ${found.url}`,
       }
     }
-    return { ...found, fault: 'network', says: `process ${pid} runs, but ${error.message}` }
+    const fault = error.code === 'PERMISSION' ? 'port' : 'network'
+    return { ...found, fault, says: `process ${pid} runs, but ${error.message}` }
   }
 }
 

@@ -198,6 +198,15 @@ export function findVerb(raw: readonly string[]): FoundVerb {
   throw new GatewayError('USAGE', `unknown verb ${quote(first)}${hint}`)
 }
 
+/** Writes the help of a word that only begins verbs, `openclaw pairing --help`; null: it is none. */
+export function groupHelp(raw: readonly string[]): string | null {
+  const first = raw.find((word) => !word.startsWith('-')) ?? ''
+  const group = Object.entries(VERBS).filter(([name]) => name.startsWith(`${first} `))
+  if (first === '' || Object.hasOwn(VERBS, first) || group.length === 0) return null
+  const verbs = group.map(([name, { summary }]) => [`  ${name}`, summary])
+  return [`Usage: openclaw ${first} VERB [FLAGS]`, '', ...columns(verbs)].join('\n')
+}
+
 /** Writes the help of the command itself. */
 export function rootHelp(): string {
   const verbs = Object.entries(VERBS).map(([name, { summary }]) => [`  ${name}`, summary])

@@ -167,7 +167,9 @@ function locked(house: MethodHouse, channel: string): number {
 function assertUnlocked(house: MethodHouse, channels: readonly string[]): void {
   const retryAfterMs = Math.max(0, ...channels.map((channel) => locked(house, channel)))
   if (retryAfterMs === 0) return
-  throw new GatewayError('RATE_LIMITED', 'too many wrong codes; wait', { retryAfterMs })
+  const minutes = Math.ceil(retryAfterMs / 60_000)
+  const text = `too many wrong codes: none is looked at for ${minutes} min`
+  throw new GatewayError('RATE_LIMITED', text, { retryAfterMs })
 }
 
 // Every pending digest is compared, whichever fits.

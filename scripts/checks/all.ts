@@ -2,6 +2,7 @@
  * The checks of `doctor`, by their ids, in the order in which they are shown.
  */
 import type { Check } from './finding.ts'
+import { checkAlerts } from './alerts.ts'
 import { checkBackups } from './backups.ts'
 import { checkModels } from './config.ts'
 import { checkChannels, checkGateway, checkPort } from './gateway.ts'
@@ -9,6 +10,7 @@ import { checkDisk, checkModes, checkNode, checkStateDir, fixModes, makeStateDir
 import { checkClock, checkSnapshots } from './journal.ts'
 import { checkKeys } from './keys.ts'
 import { checkLeftovers, removeLeftovers } from './leftovers.ts'
+import { checkTls } from './tls.ts'
 
 /** Every check. */
 export const CHECKS: readonly Check[] = [
@@ -25,6 +27,13 @@ export const CHECKS: readonly Check[] = [
   },
   { id: 'leftovers', run: checkLeftovers, fix: removeLeftovers },
   { id: 'configuration', run: async ({ checkedConfig }) => (await checkedConfig()).findings },
+  {
+    id: 'certificate',
+    run: async ({ config, settings }) => {
+      const resolved = await config()
+      return resolved === null ? [] : checkTls(resolved.gateway.tls, settings.configPath)
+    },
+  },
   { id: 'disk', run: checkDisk },
   { id: 'port', run: checkPort },
   { id: 'gateway', run: checkGateway },
@@ -39,6 +48,13 @@ export const CHECKS: readonly Check[] = [
     run: async ({ config, env }) => {
       const resolved = await config()
       return resolved === null ? [] : checkModels(resolved, env)
+    },
+  },
+  {
+    id: 'alerts',
+    run: async ({ config }) => {
+      const resolved = await config()
+      return resolved === null ? [] : checkAlerts(resolved.gateway.alerts)
     },
   },
 ]

@@ -52,9 +52,11 @@ function judge(config: GatewayConfig, path: string): CheckedConfig {
   const findings: Finding[] = unsupportedPaths(config).map((key) =>
     warn(NAME, `${key} is accepted, but this version does not act on it`, `remove it from ${path}`),
   )
-  if (!resolved.gateway.loopback) {
+  if (!resolved.gateway.loopback && resolved.gateway.tls === null) {
     const says = `${resolved.gateway.bind} can be reached from outside, without encryption`
-    findings.push(warn(NAME, says, 'put a TLS proxy or a VPN before it, or bind to loopback'))
+    findings.push(
+      warn(NAME, says, 'set gateway.tls, put a TLS proxy or a VPN before it, or bind to loopback'),
+    )
   }
   if (findings.length === 0) findings.push(ok(NAME, path))
   return { findings, config: resolved }

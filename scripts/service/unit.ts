@@ -8,6 +8,8 @@
  * the journal.
  */
 import { dirname, join } from 'node:path'
+import { GatewayError } from '../../protocol/errors.ts'
+import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 
 /** What a unit is made of. */
@@ -21,8 +23,11 @@ export interface UnitPlan {
 /** Exit codes that a restart does not mend: usage, integrity, configuration (scripts/exit.ts). */
 const FINAL_CODES = '2 12 78'
 
-/** Writes the unit. */
+/** Writes the unit. @throws {GatewayError} CONFIG_INVALID: a path or value would end its line. */
 export function formatUnit({ command, stateDir, configPath, environment }: UnitPlan): string {
+  for (const text of [...command, stateDir, configPath, ...Object.values(environment)]) {
+    assertOneLine(text)
+  }
   const writable = [...new Set([stateDir, dirname(configPath)])]
   const variables = Object.entries(environment).map(
     ([name, value]) => `Environment=${quoted(`${name}=${value}`)}`,
@@ -62,6 +67,13 @@ export function formatUnit({ command, stateDir, configPath, environment }: UnitP
     'WantedBy=default.target',
     '',
   ].join('\n')
+}
+
+// What ends a line in a unit begins a setting of its own, or swallows the next one.
+function assertOneLine(text: string): void {
+  if (!/\p{Cc}|\\$/u.test(text)) return
+  const reason = 'a unit cannot hold a control character, nor a backslash at the end'
+  throw new GatewayError('CONFIG_INVALID', `${quote(text)}: ${reason}`)
 }
 
 function isTemporary(path: string): boolean {

@@ -7,6 +7,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatScopes, formatTime, rowsOf } from '../ask.ts'
 import type { Payload } from '../client.ts'
+import { programName } from '../exit.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { askSenders, showJudged } from '../senders.ts'
 import { defineVerb } from '../verb.ts'
@@ -96,7 +97,10 @@ function requestOf(code: string): object {
 }
 
 function showRequests(rows: readonly Payload[]): void {
-  if (rows.length === 0) return note('no device waits for approval')
+  if (rows.length === 0) {
+    note('no device waits for approval')
+    return note(`Senders who wait: ${programName()} pairing list CHANNEL`)
+  }
   const cells = rows.map(({ requestId, deviceId, role, scopes, address, expiresAt }) => [
     String(requestId),
     String(deviceId).slice(0, limits.deviceIdShownChars),

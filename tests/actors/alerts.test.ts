@@ -142,36 +142,40 @@ alerts('AL8 what answers and what does not: statuses, redirects, nobody', async 
   })
 })
 
-alerts('AL9 an address that only this network knows is refused unless it is allowed', async () => {
-  await withReceiver([], async (url, posted) => {
-    for (const host of [
-      '127.0.0.1',
-      'localhost',
-      '[::1]',
-      '[::ffff:127.0.0.1]',
-      '169.254.169.254',
-    ]) {
-      const target = { url: url.replace('127.0.0.1', host), secret: SECRET, allowPrivate: false }
-      const { status, retryable, reason } = await postWebhook(target, {
-        id: 'a',
-        body: '{}',
-        at: 0,
-      })
-      assert.equal([status, retryable], [0, false], host)
-      assert.match(reason, 'is a private address')
+alerts(
+  'AL9 P40 an address that only this network knows is refused unless it is allowed',
+  async () => {
+    await withReceiver([], async (url, posted) => {
+      for (const host of [
+        '127.0.0.1',
+        'localhost',
+        '[::1]',
+        '[::ffff:127.0.0.1]',
+        '169.254.169.254',
+      ]) {
+        const target = { url: url.replace('127.0.0.1', host), secret: SECRET, allowPrivate: false }
+        const { status, retryable, reason } = await postWebhook(target, {
+          id: 'a',
+          body: '{}',
+          at: 0,
+        })
+        assert.equal([status, retryable], [0, false], host)
+        assert.match(reason, 'is a private address')
+      }
+      assert.equal(posted, [])
+    })
+    const inside =
+      '0.0.0.0 10.1.2.3 100.64.0.1 127.9.9.9 169.254.1.1 172.31.0.1 192.168.1.1 198.18.0.1 224.0.0.1 ' +
+      '255.255.255.255 :: ::1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::a00:1 fc00::1 fd12::1 fe80::1 ff02::1 ' +
+      '::7f00:1 ::ffff:0:7f00:1 3fff::1 5f00::1'
+    const outside = ['1.1.1.1', '100.128.0.1', '172.32.0.1', '192.169.0.1', '2606:4700::1111']
+    for (const address of inside.split(' ')) {
+      assert.is(isPrivate(address), true, address)
     }
-    assert.equal(posted, [])
-  })
-  const inside =
-    '0.0.0.0 10.1.2.3 100.64.0.1 127.9.9.9 169.254.1.1 172.31.0.1 192.168.1.1 198.18.0.1 224.0.0.1 ' +
-    '255.255.255.255 :: ::1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::a00:1 fc00::1 fd12::1 fe80::1 ff02::1'
-  const outside = ['1.1.1.1', '100.128.0.1', '172.32.0.1', '192.169.0.1', '2606:4700::1111']
-  for (const address of inside.split(' ')) {
-    assert.is(isPrivate(address), true, address)
-  }
-  for (const address of [...outside, '::ffff:8.8.8.8'])
-    assert.is(isPrivate(address), false, address)
-})
+    for (const address of [...outside, '::ffff:8.8.8.8'])
+      assert.is(isPrivate(address), false, address)
+  },
+)
 
 alerts('AL10 a configuration that would tell nobody, or in the clear, is refused', () => {
   const open = (own: object) => () => void resolveConfig({ gateway: { alerts: own } })

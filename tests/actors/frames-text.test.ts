@@ -153,6 +153,16 @@ const json: Attack[] = [
     }),
   ),
   {
+    name: 'S21 S42 more keys than any connect has, before connect',
+    state: 'upgraded',
+    bytes: () => {
+      const keys = manyKeys(limits.preAuthFrameKeysMax)
+      const text = `{"type":"req","id":"connect","params":${keys}}`
+      return [rawFrame({ payload: text })]
+    },
+    expected: 'res FRAME_INVALID',
+  },
+  {
     name: 'S08 two frames before connect is judged',
     state: 'upgraded',
     bytes: () => {
@@ -178,4 +188,4 @@ function answer(text: string): string {
   return wellFormed ? 'res INVALID_REQUEST' : 'res FRAME_INVALID'
 }
 
-attackSuite('frames of text', [...utf8, ...json], 180)
+attackSuite('frames of text', [...utf8, ...json], 181)

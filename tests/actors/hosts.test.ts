@@ -2,9 +2,11 @@
 import '../../actors/trap.ts'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { toGatewayError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { readRecords } from '../support/kernel.ts'
 
@@ -180,12 +182,70 @@ hosts('S03 S05 P4 no header makes a peer direct that is not', async ({ house }) 
     'true-client-ip',
     'tailscale-user-login',
     'via',
+    'x-client-ip',
+    'x-original-host',
+    'x-envoy-external-address',
+    'fastly-client-ip',
+    'cf-ray',
+    'cdn-loop',
   ]) {
     const client = house.client({ headers: { [name]: '127.0.0.1' } })
     const answer = await client.connect({ deviceId: 'new' })
     assert.is(answer.error?.code, 'PAIRING_REQUIRED', name)
   }
 })
+
+hosts('S01 S42 a page that is refused takes nobody’s turn, nor the log', async ({ house }) => {
+  const { port } = house.gateway
+  const { clock } = house.services
+  const lines = [`host: 127.0.0.1:${port}`, 'origin: https://evil.example', ...UPGRADE]
+  const began = clock.monotonic()
+  const answers = await Promise.all(Array.from({ length: 400 }, () => status(house, lines)))
+  const tookMs = clock.monotonic() - began
+  const told = house.services.lines.filter(({ phrase }) => phrase === 'websocket refused')
+
+  assert.ok(answers.every((answer) => answer === 403))
+  const pacedMs = ((400 - limits.turnstileBurst) / limits.turnstilePerSecond) * 1_000
+  assert.ok(tookMs < pacedMs, `${tookMs} ms: as long as those take who wait for their turn`)
+  assert.ok(told.length >= limits.refusalsLoggedBurst && told.length < 100, String(told.length))
+})
+
+hosts('S03 S04 P17 who asks for another name than loopback’s is not direct', async ({ house }) => {
+  const { port } = house.gateway
+  const knock = async (host: string): Promise<string | undefined> => {
+    const answer = await house.client({ headers: { host } }).connect({ deviceId: 'new' })
+    return answer.ok ? 'ok' : answer.error?.code
+  }
+  const line = (host: string): string => `host: ${host}`
+  const others = ['192.168.1.5', `192.168.1.5:${port}`, '[fd00::5]', hostname(), 'gateway.example']
+
+  for (const host of others) {
+    assert.is(await knock(host), 'PAIRING_REQUIRED', host)
+    assert.is(await status(house, [line(host)], '/metrics'), 401, host)
+  }
+  for (const host of ['127.0.0.1', `127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) {
+    assert.is(await knock(host), 'ok', host)
+    assert.is(await status(house, [line(host)], '/metrics'), 200, host)
+  }
+})
+
+hosts(
+  'S42 P5 a probe is answered once a socket, which counts until it is gone',
+  async ({ house }) => {
+    const socket = connect({ port: house.gateway.port, host: '127.0.0.1' })
+    const probe = 'GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'
+    let heard = ''
+    socket.on('data', (bytes: Buffer) => {
+      heard += bytes.toString('latin1')
+    })
+    socket.write(`${probe}${probe.slice(0, -2)}`) // The next one is begun, and would be dripped.
+    await once(socket, 'close')
+
+    assert.is(heard.split('HTTP/1.1 200').length, 2)
+    assert.match(heard, /\r\nconnection: close\r\n/i)
+    assert.match(heard, /\r\ncross-origin-resource-policy: same-origin\r\n/i)
+  },
+)
 
 hosts.run()
 

@@ -95,6 +95,19 @@ limiting('P16 being right resets nobody’s count, not even one’s own', () => 
   assert.type(show(limiter, far('10.0.0.7')), 'number')
 })
 
+limiting('S27 P37 a clock that steps back makes no lock longer', () => {
+  let step = 24 * 3_600_000 // The clock is a day ahead.
+  const clock = openFakeClock()
+  const limiter = new Limiter({ ...clock, now: () => clock.now() + step })
+  const peer = far('203.0.113.7')
+  fail(limiter, peer, limits.authFailuresMax)
+  step = 0
+
+  assert.is(show(limiter, peer, true), limits.authLockMs)
+  step = limits.authLockMs
+  assert.is(show(limiter, peer, true), 'looked at')
+})
+
 limiting('S27 many at once are no more than many in a row', () => {
   const { limiter } = open()
   const begun = Array.from({ length: limits.authFailuresMax }, () =>

@@ -25,8 +25,8 @@ frame('S21 P6 depth and number of keys end exactly at their bounds', async () =>
   // Four brackets and commas are the frame's own.
   const most = limits.frameKeysMax - 3
   assert.ok(parseRequest(withParams(keys(most))))
-  assert.match(await refusalOf(keys(most + 1)), /over 100000 keys/)
-  assert.match(await refusalOf(`[${'[],'.repeat(limits.frameKeysMax)}[]]`), /over 100000 keys/)
+  assert.match(await refusalOf(keys(most + 1)), /over 20000 keys/)
+  assert.match(await refusalOf(`[${'[],'.repeat(limits.frameKeysMax)}[]]`), /over 20000 keys/)
 })
 
 frame('S21 what stands in a text is no bracket and no comma', () => {

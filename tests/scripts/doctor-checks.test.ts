@@ -94,6 +94,7 @@ test('H9 ids stay: programs match them', () => {
       'modes',
       'leftovers',
       'configuration',
+      'certificate',
       'disk',
       'port',
       'gateway',
@@ -104,6 +105,7 @@ test('H9 ids stay: programs match them', () => {
       'keys',
       'backups',
       'models',
+      'alerts',
     ],
   )
 })

@@ -9,6 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Finding } from '../../scripts/checks/finding.ts'
 import { checkNode } from '../../scripts/checks/house.ts'
+import { makeCertificate } from '../support/certificate.ts'
 import { cli, startStandInGateway } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
 
@@ -39,6 +40,53 @@ async function listen(server: Server): Promise<number> {
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
 }
+
+doctor('AL9 P40 a webhook that is never gone to is found before it is needed', async () => {
+  await withDirectory(async (stateDir) => {
+    const write = (more: object): void => {
+      const alerts = { webhook: 'https://127.0.0.1/canary', webhookSecret: 's'.repeat(16), ...more }
+      const config = JSON.stringify({ gateway: { alerts } })
+      writeFileSync(join(stateDir, 'openclaw.json'), config, { mode: 0o600 })
+    }
+    write({})
+    const { report } = await examine(stateDir, 0)
+    write({ webhookAllowPrivate: true })
+    const allowed = await examine(stateDir, 0)
+
+    const says = 'alerts: nobody will be told: webhook: 127.0.0.1 is a private address'
+    assert.equal(findings(report), [says])
+    assert.not.match(JSON.stringify(report), 'canary')
+    assert.equal(findings(allowed.report), [])
+  })
+})
+
+doctor('S52 S58 a certificate is judged, its key is not for everybody', async () => {
+  await withDirectory(async (stateDir) => {
+    const write = (days: number): void => {
+      const { cert, key } = makeCertificate({ fromDays: days - 2, toDays: days })
+      writeFileSync(join(stateDir, 'c.pem'), cert, { mode: 0o600 })
+      writeFileSync(join(stateDir, 'k.pem'), key, { mode: 0o600 })
+    }
+    const gateway = { bind: '0.0.0.0', auth: { token: 'a-token-of-some-length' } }
+    const tls = { cert: 'c.pem', key: 'k.pem' }
+    const config = JSON.stringify({ gateway: { ...gateway, tls } })
+    writeFileSync(join(stateDir, 'openclaw.json'), config, { mode: 0o600 })
+    const certificateOf = ({ checks }: Report): string[] =>
+      checks
+        .filter(({ name }) => name === 'certificate')
+        .map(({ state, says }) => `${state} ${says}`)
+    write(1)
+    const good = await examine(stateDir, 0)
+    chmodSync(join(stateDir, 'k.pem'), 0o644)
+    const wide = await examine(stateDir, 0)
+    write(-1)
+    const old = await examine(stateDir, 0)
+
+    assert.equal(findings(good.report), [])
+    assert.match(certificateOf(wide.report).join(), /^warn every user may read its key: /)
+    assert.match(certificateOf(old.report).join(), /^fail gateway\.tls\.cert: expired on /)
+  })
+})
 
 doctor('H1 a fresh machine has no findings', async () => {
   await withDirectory(async (directory) => {

@@ -64,6 +64,19 @@ service('U1 the unit says notify, watchdog, restarts and hardening; words are qu
   })
 })
 
+service('U1 a path or value that would end its line in the unit is refused', () => {
+  const plan = { command: ['/usr/bin/node'], stateDir: '/s', configPath: '/c/x', environment: {} }
+  const evil = '/s\nExecStartPre=/bin/evil'
+  const refused = /a unit cannot hold/
+
+  assert.throws(() => formatUnit({ ...plan, stateDir: evil }), refused)
+  assert.throws(() => formatUnit({ ...plan, stateDir: '/s\\' }), refused)
+  assert.throws(() => formatUnit({ ...plan, configPath: evil }), refused)
+  assert.throws(() => formatUnit({ ...plan, command: [evil] }), refused)
+  assert.throws(() => formatUnit({ ...plan, environment: { PATH: evil } }), refused)
+  assert.match(formatUnit(plan), /\n$/)
+})
+
 service(
   'U2 where systemd is absent the unit is printed, nothing installed, and it is said',
   async () => {

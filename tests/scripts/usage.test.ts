@@ -40,6 +40,20 @@ usage('V1 help names every verb, the environment and every exit code', async () 
   })
 })
 
+usage('V1 a word that only begins verbs has a help, which names them', async () => {
+  await withDirectory(async (directory) => {
+    for (const word of ['config', 'pairing', 'history']) {
+      const { code, stdout, stderr } = await cli(directory, [word, '--help'])
+      const verbs = Object.keys(VERBS).filter((name) => name.startsWith(`${word} `))
+
+      assert.equal([code, stderr], [0, ''], word)
+      for (const verb of verbs) assert.match(stdout, new RegExp(`^  ${verb} `, 'm'))
+    }
+    assert.is((await cli(directory, ['pairing'])).code, 2)
+    assert.is((await cli(directory, ['nonsense', '--help'])).code, 2)
+  })
+})
+
 usage('V2 each verb tells its flags', async () => {
   for (const { load } of Object.values(VERBS)) {
     const help = await (await load()).help()
