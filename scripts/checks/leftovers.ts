@@ -2,7 +2,7 @@
  * Check of what processes that are no more have left behind: drafts of files, a half-made backup or
  * restore, a socket that nobody listens behind. None of it is needed, and nobody alive is robbed.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askLock } from '../../actors/lock.ts'
 import { stagedJournal } from '../../actors/swap.ts'
@@ -62,7 +62,8 @@ async function ofNobody(stateDir: string): Promise<string[]> {
 }
 
 function filesBelow(directory: string, depth: number): string[] {
-  if (depth === 0 || !existsSync(directory)) return []
+  const found = statSync(directory, { throwIfNoEntry: false })
+  if (depth === 0 || found?.isDirectory() !== true) return []
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
     if (entry.isDirectory()) return filesBelow(path, depth - 1)

@@ -86,8 +86,8 @@ function bootLine({ history }: Source, record: JournalRecord, { utc }: Shown): s
   const { epoch, at, stream, version } = record
   const before = history.positionOf(stream, version - 1)
   const last = before === null ? null : history.read(before)
-  const isClean = last === null || last.event.type === 'gateway.stopped'
-  const how = last === null ? 'first' : isClean ? 'after a stop' : 'after a crash'
+  const end = last?.value === 'stopped' ? 'stop' : 'crash' // Erasures may follow a stop.
+  const how = last === null ? 'first' : `after a ${end}`
   return `  ════ ${formatTime(at, utc)} epoch ${epoch}, ${how} ${'═'.repeat(30)}`
 }
 

@@ -278,7 +278,9 @@ test('F54 a backup is restored on another machine, where nothing is', async () =
     const started = await cli(other, ['gateway', '--daemon', '--port', '0'])
     const sessions = await cli(other, ['sessions', '--json'])
     await cli(other, ['gateway', 'stop'])
+    const { stdout: timeline } = await cli(other, ['timeline', 'start..'])
 
+    assert.match(timeline, /journal\.restored[^\n]*\n[^\n]* epoch \d+, after a stop/)
     assert.equal([restored.code, started.code], [0, 0], restored.stderr + started.stderr)
     assert.match(sessions.stdout, 'agent:main:talk')
     const key = join('keys', 'journal.pem')
