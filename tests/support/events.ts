@@ -10,17 +10,19 @@ const route = fc.option(
   fc.record({ channel: fc.constant('irc'), target: fc.constantFrom('ann', '#home') }),
 )
 
+const effectName = fc.constantFrom(
+  'model.call',
+  'message.deliver',
+  'channel.open',
+  'channel.close',
+  'alert.post',
+  'code.tell',
+)
+
 const done = fc.record({
   type: fc.constant('effect.done'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom(
-    'model.call',
-    'message.deliver',
-    'channel.open',
-    'channel.close',
-    'alert.post',
-    'code.tell',
-  ),
+  name: effectName,
   attempt,
   ref,
   inputTokens: fc.nat(9),
@@ -29,14 +31,7 @@ const done = fc.record({
 const failed = fc.record({
   type: fc.constant('effect.failed'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom(
-    'model.call',
-    'message.deliver',
-    'channel.open',
-    'channel.close',
-    'alert.post',
-    'code.tell',
-  ),
+  name: effectName,
   attempt,
   class: fc.constantFrom('rate', 'network', 'auth'),
   retryable: fc.boolean(),
@@ -47,14 +42,7 @@ const failed = fc.record({
 const lost = fc.record({
   type: fc.constant('effect.lost'),
   effect: fc.constant('1.e0'),
-  name: fc.constantFrom(
-    'model.call',
-    'message.deliver',
-    'channel.open',
-    'channel.close',
-    'alert.post',
-    'code.tell',
-  ),
+  name: effectName,
   attempt,
   started: fc.boolean(),
 })
