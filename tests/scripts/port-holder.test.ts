@@ -17,9 +17,11 @@ const isRoot = process.getuid?.() === 0
 
 /** Runs with a port of loopback on which another process listens: another user's, where we may. */
 async function withListener(address: string, run: (port: number) => Promise<void>): Promise<void> {
-  const script = `const s = require('net').createServer((c) => c.on('data', (d) => process.stderr.write(d)))
+  // Changed from within: the other user may not be able to run a Node that lies in our own files.
+  const as = isRoot ? `process.setuid(${NOBODY})` : ''
+  const script = `${as};const s = require('net').createServer((c) => c.on('data', (d) => process.stderr.write(d)))
     s.listen(0, '${address}', () => process.stdout.write(String(s.address().port)))`
-  const child = spawn(process.execPath, ['-e', script], isRoot ? { uid: NOBODY, cwd: '/' } : {})
+  const child = spawn(process.execPath, ['-e', script])
   try {
     const [port] = (await once(child.stdout, 'data')) as [Buffer]
     await run(Number(port.toString()))
