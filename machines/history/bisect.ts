@@ -10,7 +10,7 @@ import type { StreamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { foldStream, stepOn } from './fold.ts'
 import { oldestTold, untold } from './holes.ts'
-import { type History, type Kinds } from './source.ts'
+import type { History, Kinds } from './source.ts'
 
 /** A probe: a record, and whether the predicate holds behind it. */
 export interface Probe {

@@ -12,11 +12,6 @@ export interface UntoldActor {
   readonly oldest: number | null // position behind which its oldest state stands that is left
 }
 
-export interface Cut {
-  readonly states: readonly StateAt[]
-  readonly untold: readonly UntoldActor[]
-}
-
 /**
  * Rebuilds every actor that existed at a position, one by one; those that cannot be told are named.
  * @throws {GatewayError} STORE_CORRUPT
@@ -36,15 +31,4 @@ export function* walkCut(
       yield { stream, oldest: typeof oldest === 'number' ? oldest : null }
     }
   }
-}
-
-/** The same, all at once. */
-export function cutAt(history: History, kinds: Kinds, position: number): Cut {
-  const states: StateAt[] = []
-  const untold: UntoldActor[] = []
-  for (const each of walkCut(history, kinds, position)) {
-    if ('snapshot' in each) states.push(each)
-    else untold.push(each)
-  }
-  return { states, untold }
 }

@@ -2,8 +2,9 @@
  * Folding one stream: newest usable base, then the records behind it, in silence.
  *
  * Waking an actor, looking at a state of last month, and walking on from it all come here; only who
- * compares each step with its record steps by itself (take.ts, states.ts). Whether the fold agrees with what was recorded is for the
- * caller to judge: `hash` is recomputed, `recordedHash` is what the newest record says.
+ * compares each step with its record steps by itself (take.ts, states.ts). Whether the fold agrees
+ * with what was recorded is for the caller to judge: `hash` is recomputed, `recordedHash` is what
+ * the newest record says.
  */
 import type { AnyMachineSnapshot } from 'xstate'
 import { GatewayError } from '../../protocol/errors.ts'

@@ -51,7 +51,7 @@ interface Span {
 export function* prunedRanges(history: History, { from, to }: Span): Generator<PrunedRange> {
   for (const stream of history.streams()) {
     const first = history.versionAt(stream, from - 1) + 1
-    const last = Math.min(history.versionAt(stream, to), keptFrom(history, stream, first) - 1)
+    const last = Math.min(history.versionAt(stream, to), firstKept(history, stream, first) - 1)
     const begin = history.positionOf(stream, first)
     const end = history.positionOf(stream, last)
     // A stretch that was cut out does not know where its missing records stood.
@@ -60,18 +60,11 @@ export function* prunedRanges(history: History, { from, to }: Span): Generator<P
   }
 }
 
-// As `firstKept`, but where nothing is missing after one look.
-function keptFrom(history: History, stream: StreamId, version: number): number {
-  const isWhole = history.read(history.positionOf(stream, version) ?? 0) !== null
-  return isWhole ? version : firstKept(history, stream, version)
-}
-
 /** Tells whether records of a stream between two positions, both left out, are missing. */
 export function isMissingBetween(history: History, stream: StreamId, span: Span): boolean {
   const next = history.versionAt(stream, span.from) + 1
-  return (
-    next < Math.min(keptFrom(history, stream, next), history.versionAt(stream, span.to - 1) + 1)
-  )
+  const end = history.versionAt(stream, span.to - 1) + 1
+  return next < Math.min(firstKept(history, stream, next), end)
 }
 
 /**
@@ -92,7 +85,7 @@ export function standingBase(history: History, stream: StreamId, atVersion: numb
  * missing, else the first that a snapshot stands for; null where none does.
  */
 export function oldestTold(history: History, stream: StreamId, from: number): number | null {
-  if (keptFrom(history, stream, 1) === 1) return from
+  if (firstKept(history, stream, 1) === 1) return from
   const newest = history.version(stream)
   let oldest: number | null = null
   let base = standingBase(history, stream, newest)
@@ -109,7 +102,7 @@ export function oldestTold(history: History, stream: StreamId, from: number): nu
 export function untold(history: History, stream: StreamId, version: number): GatewayError {
   const oldest = oldestTold(history, stream, version)
   const position = oldest === null ? null : history.positionOf(stream, oldest)
-  const to = keptFrom(history, stream, 1) - 1
+  const to = firstKept(history, stream, 1) - 1
   const left =
     position === null ? 'no state is left' : `the oldest state left is behind #${position}`
   const text = `${stream}: versions 1 to ${to} were compacted away; ${left}`
@@ -194,7 +187,7 @@ export class Standing {
 
 // Nothing is missing before it, or a snapshot stands for what is.
 function isTold(history: History, stream: StreamId, version: number): boolean {
-  const kept = keptFrom(history, stream, 1)
+  const kept = firstKept(history, stream, 1)
   if (kept === 1) return true
   const base = standingBase(history, stream, version)
   return base !== null && base.version >= kept - 1
