@@ -4,7 +4,7 @@
  *
  * Nothing is recorded where no alerts are configured, nor while nothing changes.
  */
-import type { AlertContext, AlertRoute } from '../machines/alert.ts'
+import { type AlertContext, type AlertRoute, isLastTold } from '../machines/alert.ts'
 import type { AlertPostParams } from '../machines/effects.ts'
 import type { ResolvedAlerts } from '../protocol/config/defaults.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
@@ -123,11 +123,10 @@ export class Alerts {
 
   // Only the end of the last trouble that was told is told, for all of them.
   #summary(last: string): string {
-    const { open, ended } = this.#context()
-    const others = Object.entries(open).filter(([key, { told }]) => told && key !== last)
-    const wasTold = open[last]?.told === true || ended.length > 0
-    if (others.length > 0 || !wasTold) return ''
-    return `all is well again: ${[...ended, last].join(', ')}`
+    const context = this.#context()
+    return isLastTold(context, last)
+      ? `all is well again: ${[...context.ended, last].join(', ')}`
+      : ''
   }
 
   async #tell(type: 'trouble.noticed' | 'trouble.ended', key: string, says: string): Promise<void> {

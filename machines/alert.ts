@@ -78,10 +78,13 @@ const POLICY: RetryPolicy = {
 /** Tells whether an event is to be told: a trouble after its cooldown, or the end of the last one. */
 function isToTell(context: AlertContext, event: AlertEvent): boolean {
   if (event.type === 'trouble.noticed') return !isCool(context, event)
-  if (event.type !== 'trouble.ended' || event.ref === '') return false
-  const wasTold = context.open[event.key]?.told === true || context.ended.length > 0
-  const others = Object.entries(context.open).filter(([key]) => key !== event.key)
-  return wasTold && !others.some(([, { told }]) => told)
+  return event.type === 'trouble.ended' && event.ref !== '' && isLastTold(context, event.key)
+}
+
+/** Tells whether a trouble, when it ends, is the last of those that were told. */
+export function isLastTold({ open, ended }: AlertContext, key: string): boolean {
+  const wasTold = open[key]?.told === true || ended.length > 0
+  return wasTold && !Object.entries(open).some(([other, { told }]) => told && other !== key)
 }
 
 function isCool({ toldAt }: AlertContext, { key, at, route }: TroubleNoticed): boolean {
