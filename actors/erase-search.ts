@@ -8,16 +8,15 @@
  * whose a body is; and what neither record nor trace nor state names can be shown by nothing and
  * asked for by nobody, but may be anybody's: an erasure takes it with it.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Base } from '../machines/history/source.ts'
 import { refsIn } from '../protocol/history/refs.ts'
 import { type StreamId, streamKind, streamName } from '../protocol/ids.ts'
-import { limits } from '../protocol/limits.ts'
+import { memberOf } from '../protocol/members.ts'
 import { parseRecord } from '../protocol/record.ts'
 import { parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { openHistory } from './history.ts'
-import { parseTrace, type Trace, traceOf } from './traces.ts'
+import { parseTrace, refsNamed, type Trace, traceOf, walkPositions } from './traces.ts'
 
 /** Whose bodies. */
 export type EraseScope =
@@ -36,19 +35,14 @@ export async function collectRefs(store: StoreReader, scope: EraseScope): Promis
   const search = scope.kind === 'session' ? new SessionSearch(scope) : new SubjectSearch(scope)
   // First, so that each of these bodies has its record in what is read behind it (S4).
   const unnamed = new Set(store.refs())
-  const head = store.head().position
   let isBare = false
-  for (let from = 1; from <= head; from += limits.eraseSliceRecords) {
-    const to = Math.min(head, from + limits.eraseSliceRecords - 1)
-    for (let position = from; position <= to; position += 1) {
-      const found = readTrace(store, position)
-      isBare ||= found === null
-      if (found === null) continue
-      search.take(found.trace)
-      for (const ref of found.named) unnamed.delete(ref)
-    }
-    await turn() // Whoever else is served goes on.
-  }
+  await walkPositions(store, (position) => {
+    const found = readTrace(store, position)
+    isBare ||= found === null
+    if (found === null) return
+    search.take(found.trace)
+    for (const ref of found.named) unnamed.delete(ref)
+  })
   if (!isBare) return { refs: search.refs, unnamed: new Set() }
   for (const [stream, { state }] of savedStates(store)) {
     search.takeState(stream, state.context)
@@ -68,8 +62,7 @@ function readTrace(store: StoreReader, position: number): Read | null {
   const stored = store.read(position)
   if (stored !== null) {
     const record = parseRecord(stored, stored.fields)
-    const { event, effects, sends, armed } = record
-    return { trace: traceOf(record), named: refsIn([event, effects, sends, armed]) }
+    return { trace: traceOf(record), named: refsNamed(record) }
   }
   const link = store.link(position)
   const trace = link === null ? null : parseTrace(link)
@@ -113,14 +106,10 @@ class SubjectSearch {
   }
 
   #takeMember(value: object): void {
-    const asked: unknown = Reflect.get(value, 'asked')
+    const asked = memberOf(value, 'asked')
     const { channel, sender } = this.#scope
-    const isOwn =
-      typeof asked === 'object' &&
-      asked !== null &&
-      Reflect.get(asked, 'channel') === channel &&
-      Reflect.get(asked, 'sender') === sender
-    const runId: unknown = Reflect.get(value, 'runId')
+    const isOwn = memberOf(asked, 'channel') === channel && memberOf(asked, 'sender') === sender
+    const runId = memberOf(value, 'runId')
     if (isOwn || (typeof runId === 'string' && this.#runs.has(runId))) refsIn(value, this.refs)
   }
 

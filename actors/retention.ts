@@ -8,18 +8,18 @@
  * lies in the range of an incident. Only texts of conversations count as texts: what was recorded of the
  * configuration stays. A run that a crash cuts short is done again; nothing is removed twice.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import { kinds } from '../machines/kinds.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { isPast, type RetentionPolicy } from '../machines/rules/retention.ts'
 import { refsIn } from '../protocol/history/refs.ts'
 import { GATEWAY, type StreamId, type StreamKind, streamKind } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { type JournalRecord, parseRecord } from '../protocol/record.ts'
+import { memberOf } from '../protocol/members.ts'
+import { parseRecord } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import type { Kernel } from './kernel.ts'
 import type { Cancel, Services } from './services.ts'
-import { parseTrace } from './traces.ts'
+import { parseTrace, refsNamed, walkPositions } from './traces.ts'
 
 const TEXTS: ReadonlySet<StreamKind> = new Set<StreamKind>([
   'session',
@@ -57,12 +57,7 @@ export async function planRetention(
   wish: RetentionWish,
 ): Promise<RetentionPlan> {
   const survey = new Survey(store, wish)
-  const head = store.head().position
-  for (let from = 1; from <= head; from += limits.eraseSliceRecords) {
-    const to = Math.min(head, from + limits.eraseSliceRecords - 1)
-    for (let position = from; position <= to; position += 1) survey.take(position)
-    await turn()
-  }
+  await walkPositions(store, (position) => survey.take(position))
   return survey.plan(work)
 }
 
@@ -96,7 +91,7 @@ class Survey {
     const records = (this.#streams.get(stream)?.records ?? 0) + 1
     this.#streams.set(stream, { at, value, records })
     if (isHeld) this.#heldStreams.add(stream)
-    const refs = refsOf(record)
+    const refs = refsNamed(record)
     this.#file(refs, TEXTS.has(streamKind(stream)) ? at : null)
     if (isHeld) this.#file(refs, null)
     // A pruned record is no younger than the one behind it.
@@ -144,13 +139,9 @@ class Survey {
   #isOver(stream: StreamId, { at, value, records }: Seen): boolean {
     const { policy, now } = this.#wish
     if (records < 2 || !isPast(at, policy.endedMs, now)) return false
-    const states: unknown = kinds[streamKind(stream)].stepper.machine.config.states?.[value]
-    return typeof states === 'object' && states !== null && Reflect.get(states, 'type') === 'final'
+    const { states } = kinds[streamKind(stream)].stepper.machine.config
+    return memberOf(states?.[value], 'type') === 'final'
   }
-}
-
-function refsOf({ event, effects, sends, armed }: JournalRecord): Set<string> {
-  return refsIn([event, effects, sends, armed])
 }
 
 function busyIn({ effects, sends, waits }: OpenWork): {

@@ -8,9 +8,12 @@
  * its tombstone still must, or texts would stay that nobody can find any more. So a tombstone keeps
  * the facts that lead from a person or a session to refs, and no others.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { refsIn } from '../protocol/history/refs.ts'
+import { limits } from '../protocol/limits.ts'
+import { memberOf } from '../protocol/members.ts'
 import { type JournalRecord, parseRecord } from '../protocol/record.ts'
-import type { KeepOf, StoredLink } from '../store/contract.ts'
+import type { KeepOf, StoredLink, StoreReader } from '../store/contract.ts'
 
 const FORMAT = 1
 
@@ -65,8 +68,25 @@ export function parseTrace({ stream, kept }: StoredLink): Trace | null {
   }
 }
 
+/** Lists the refs that a record names, in its outputs too. */
+export function refsNamed({ event, effects, sends, armed }: JournalRecord): Set<string> {
+  return refsIn([event, effects, sends, armed])
+}
+
+/** Looks at every position up to the head of now, in order; whoever else is served goes on. */
+export async function walkPositions(
+  store: StoreReader,
+  look: (position: number) => void,
+): Promise<void> {
+  const head = store.head().position
+  for (let from = 1; from <= head; from += limits.eraseSliceRecords) {
+    const to = Math.min(head, from + limits.eraseSliceRecords - 1)
+    for (let position = from; position <= to; position += 1) look(position)
+    await turn()
+  }
+}
+
 function factsOf(value: unknown): Trace['facts'] {
-  if (typeof value !== 'object' || value === null) return {}
-  const known = FACTS.map((name) => [name, Reflect.get(value, name)] as const)
+  const known = FACTS.map((name) => [name, memberOf(value, name)] as const)
   return Object.fromEntries(known.filter(([, fact]) => typeof fact === 'string'))
 }
