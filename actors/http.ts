@@ -2,12 +2,13 @@
  * What the door says to HTTP: probes, and refusals of requests that are not what they seem.
  * Before step 1 of 8.
  *
- * Only GET and HEAD, only known paths. What a probe says is in probes.ts. An upgrade must be HTTP/1.1, version 13, with one Host and one key, to a path of ours.
+ * Only GET and HEAD, only known paths. What a probe says is in probes.ts. An upgrade must be
+ * HTTP/1.1, version 13, with one key, to a path of ours; its Host is judged in hosts.ts.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Refusal } from './hosts.ts'
 import type { Peer } from './peer.ts'
-import type { ProbeAnswer, Probes } from './probes.ts'
+import { jsonAnswer, type ProbeAnswer, type Probes } from './probes.ts'
 import type { Log } from './services.ts'
 
 /** What an answer depends on. */
@@ -85,8 +86,7 @@ async function sendAnswer(
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {
-  const type = 'application/json; charset=utf-8'
-  send(response, { status, type, body: `${JSON.stringify(body)}\n` })
+  send(response, jsonAnswer(status, body))
 }
 
 function send(response: ServerResponse, { status, type, body }: ProbeAnswer): void {

@@ -56,7 +56,7 @@ export function openProbes(house: ProbeHouse): Probes {
 }
 
 function live(): Promise<ProbeAnswer> {
-  return Promise.resolve(json(200, { ok: true, status: 'live' }))
+  return Promise.resolve(jsonAnswer(200, { ok: true, status: 'live' }))
 }
 
 // Troubles that leave the gateway serving are told, but do not take it out of service.
@@ -64,7 +64,7 @@ function ready(house: ProbeHouse, asker: Asker): Promise<ProbeAnswer> {
   const fault = house.isReady() ? readPulse(house.store) : 'it is starting or stopping'
   const isReady = fault === null
   const status = isReady ? 200 : 503
-  if (!isTrusted(house, asker)) return Promise.resolve(json(status, { ready: isReady }))
+  if (!isTrusted(house, asker)) return Promise.resolve(jsonAnswer(status, { ready: isReady }))
   const { lagMs, lagMsMax, utilization } = house.loop()
   const failing = fault === null ? [] : [fault]
   const degraded = troublesOf(house).map(({ kind, says }) => ({ kind, says }))
@@ -77,12 +77,12 @@ function ready(house: ProbeHouse, asker: Asker): Promise<ProbeAnswer> {
     head: house.work.position,
     eventLoop,
   }
-  return Promise.resolve(json(status, body))
+  return Promise.resolve(jsonAnswer(status, body))
 }
 
 async function metrics(house: ProbeHouse, asker: Asker): Promise<ProbeAnswer> {
   if (!isTrusted(house, asker)) {
-    return json(401, { error: 'from this machine, or with the token, only' })
+    return jsonAnswer(401, { error: 'from this machine, or with the token, only' })
   }
   const { formatMetrics } = await import('./metrics.ts')
   return { status: 200, ...(await formatMetrics(house)) }
@@ -104,7 +104,8 @@ function isTrusted({ auth, limiter }: ProbeHouse, { peer, authorization }: Asker
   }
 }
 
-function json(status: number, body: object): ProbeAnswer {
+/** Makes an answer that is one JSON document. */
+export function jsonAnswer(status: number, body: object): ProbeAnswer {
   return {
     status,
     type: 'application/json; charset=utf-8',
