@@ -12,6 +12,7 @@ import { limits } from '../protocol/limits.ts'
 import { draftText, readText } from './bodies.ts'
 import { type HealthHouse, troublesOf, uptimeOf } from './health.ts'
 import type { Driver, Outcome } from './outbox.ts'
+import { mib } from './space.ts'
 import { postWebhook } from './webhook.ts'
 
 const ALERTS: StreamId = streamId('alert', 'main')
@@ -91,7 +92,7 @@ export class Alerts {
     }
     const { freeBytes } = health.store.stats()
     if (freeBytes < limits.alertDiskBytes) {
-      add('disk', `only ${Math.round(freeBytes / 2 ** 20)} MiB of disk are free`)
+      add('disk', `only ${mib(freeBytes)} of disk are free`)
     }
     const age = backupAgeMs()
     if (age !== null && age > limits.backupStaleMs) {

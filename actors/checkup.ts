@@ -5,6 +5,7 @@
 import { limits } from '../protocol/limits.ts'
 import type { HealthHouse } from './health.ts'
 import { readPulse } from './pulse.ts'
+import { mib } from './space.ts'
 
 /** How one part is. */
 export interface Probe {
@@ -82,7 +83,6 @@ function lookAtJournal({ store, work }: HealthHouse): Verdict {
 function lookAtDisk({ store, registry }: HealthHouse): Verdict {
   const { freeBytes, fileBytes } = store.stats()
   const { level, says } = registry.space()
-  const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
   const detail = `journal ${mib(fileBytes)}, free ${mib(freeBytes)}`
   return { ok: level !== 'scarce', detail: level === 'ample' ? detail : `${detail}; ${says}` }
 }

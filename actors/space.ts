@@ -48,6 +48,7 @@ export function spaceRefusal({ says, usedBytes, freeBytes, maxBytes }: Space): G
   return new GatewayError('STORE_LOW_SPACE', `store: new work is refused: ${says}`, details)
 }
 
-function mib(bytes: number): string {
+/** Writes a number of bytes as whole MiB. */
+export function mib(bytes: number): string {
   return Number.isFinite(bytes) ? `${Math.round(bytes / 2 ** 20)} MiB` : 'all'
 }
