@@ -16,7 +16,7 @@ import {
   isBackupPath,
   MANIFEST_FILE,
 } from '../protocol/backup.ts'
-import { GatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -91,7 +91,7 @@ export async function copyPlain(
 
 function notCopied(path: string, cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   const code = /ENOSPC/.test(reason) ? 'STORE_LOW_SPACE' : 'PERMISSION'
   return new GatewayError(code, `backup: ${path} was not written: ${reason}`, { path }, cause)
 }
@@ -158,7 +158,7 @@ async function openPlain(path: string, name: string, isLinkAllowed: boolean): Pr
     // A pipe that nobody writes to must not be waited for.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | noLink)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw corruptBackup(`${name} cannot be read: ${reason}`, cause)
   }
   if ((await file.stat()).isFile()) return file

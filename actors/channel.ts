@@ -13,7 +13,7 @@ import {
 } from '../machines/effects.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
-import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
@@ -310,7 +310,7 @@ async function openLink(
     setLink(channel.link, true)
     return { type: 'effect.done' }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     return { type: 'effect.failed', class: cutText(reason), retryable: true }
   }
 }

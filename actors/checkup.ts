@@ -2,6 +2,7 @@
  * The checkup behind `health --probe`: each part is looked at, at the same time, within a deadline
  * of its own. A part that does not answer keeps no other from answering.
  */
+import { messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { HealthHouse } from './health.ts'
 import { readPulse } from './pulse.ts'
@@ -65,7 +66,7 @@ async function attempt(look: Look, signal: AbortSignal): Promise<Verdict> {
   try {
     return await look(signal)
   } catch (error) {
-    return { ok: false, detail: error instanceof Error ? error.message : String(error) }
+    return { ok: false, detail: messageOf(error) }
   }
 }
 

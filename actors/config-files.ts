@@ -12,7 +12,7 @@
 import { createHmac } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { GatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { notWritten, writePrivate } from './private-file.ts'
 import { systemChance } from './services.ts'
@@ -45,7 +45,7 @@ export class ConfigFiles {
     try {
       return existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       const message = `${this.path}: cannot be read: ${reason}`
       throw new GatewayError('CONFIG_INVALID', message, { file: this.path }, cause)
     }

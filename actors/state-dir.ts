@@ -8,7 +8,7 @@
 import type { Dirent } from 'node:fs'
 import { chmod, mkdir, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { GatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf } from '../protocol/errors.ts'
 
 const OTHERS = 0o077
 const OTHERS_WRITE = 0o022
@@ -44,7 +44,7 @@ export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     const message = `the state directory cannot be used: ${reason}`
     throw new GatewayError('PERMISSION', message, { path }, cause)
   }

@@ -10,6 +10,7 @@
  */
 import { execFile } from 'node:child_process'
 import type { GatewayContext } from '../machines/gateway.ts'
+import { messageOf } from '../protocol/errors.ts'
 import { memberOf } from '../protocol/members.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
@@ -56,7 +57,7 @@ export class Tailscale {
   #next(run: () => Promise<void>): Promise<void> {
     const { log } = this.#house.services
     this.#work = this.#work.then(run).catch((thrown: unknown) => {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown)
+      const reason = messageOf(thrown)
       this.#fault = `tailscale: ${reason}`
       log.error('tailscale does not do what is configured', { reason })
     })

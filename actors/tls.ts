@@ -9,7 +9,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { ResolvedTls } from '../protocol/config/defaults.ts'
-import { GatewayError, toGatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Services } from './services.ts'
@@ -99,7 +99,7 @@ function parse<T>(name: 'cert' | 'key', path: string, run: () => T): T {
   try {
     return run()
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw invalid(name, `${quote(path)} cannot be used: ${reason}`, cause)
   }
 }

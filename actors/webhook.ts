@@ -11,6 +11,7 @@ import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP } from 'node:net'
 import type { ResolvedWebhook } from '../protocol/config/defaults.ts'
+import { messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 
 /** How a post ended; `status` 0: nobody answered. */
@@ -42,7 +43,7 @@ export async function postWebhook(
     }
     return resultOf(await post(target, { address, headers, body }))
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    const reason = messageOf(thrown)
     return { status: 0, retryable: !(thrown instanceof Refused), retryAfterMs: null, reason }
   }
 }
@@ -53,7 +54,7 @@ export async function webhookFault({ url, allowPrivate }: ResolvedWebhook): Prom
     await resolveHost(new URL(url).hostname, allowPrivate)
     return null
   } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown)
+    return messageOf(thrown)
   }
 }
 

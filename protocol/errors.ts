@@ -80,6 +80,10 @@ export function isRetryable(code: ErrorCode): boolean {
 /** Turns anything thrown into a GatewayError; what is not one already becomes `INTERNAL`. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return new GatewayError('INTERNAL', message, {}, thrown)
+  return new GatewayError('INTERNAL', messageOf(thrown), {}, thrown)
+}
+
+/** Says in words what was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

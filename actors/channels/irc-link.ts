@@ -19,7 +19,7 @@ import {
   parseIrcMessage,
 } from '../../protocol/channels/irc.ts'
 import type { ResolvedIrc } from '../../protocol/config/defaults.ts'
-import { type ErrorCode, GatewayError } from '../../protocol/errors.ts'
+import { type ErrorCode, GatewayError, messageOf } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
@@ -195,7 +195,7 @@ export class IrcLink {
         if (this.#phase !== 'ended') this.#line(line)
       }
     } catch (thrown) {
-      this.#end(thrown instanceof Error ? thrown.message : String(thrown), 'drop')
+      this.#end(messageOf(thrown), 'drop')
     }
   }
 

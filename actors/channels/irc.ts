@@ -8,6 +8,7 @@
  */
 import { ircTextBytesMax, isIrcTarget, splitIrcText } from '../../protocol/channels/irc.ts'
 import type { ResolvedIrc } from '../../protocol/config/defaults.ts'
+import { messageOf } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
@@ -121,7 +122,7 @@ async function deliver(session: IrcSession, target: string, text: string): Promi
     await written
     await link.ping()
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    const reason = messageOf(thrown)
     if (delivery.written === 0) throw new DeliveryFault(reason, 'no', true)
     throw new DeliveryFault(reason, 'maybe', false)
   } finally {

@@ -6,7 +6,7 @@
  * would. `started` and `migrated` records are not stepped. Nothing here can run an effect.
  */
 import type { AnyMachineSnapshot } from 'xstate'
-import { GatewayError } from '../../protocol/errors.ts'
+import { GatewayError, messageOf } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../../protocol/record.ts'
@@ -118,7 +118,7 @@ export class Replayer {
       return { class: differs, now, state: saveSnapshot(snapshot), error: null }
     } catch (thrown) {
       if (held !== undefined) this.seed(stream, version, held.snapshot)
-      const error = thrown instanceof Error ? thrown.message : String(thrown)
+      const error = messageOf(thrown)
       const now = { ...EMPTY, value: '', stateHash: '' }
       return { class: 'ERROR', now, state: null, error }
     }
