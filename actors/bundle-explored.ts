@@ -5,12 +5,12 @@
  * nothing, and its title says so. Everything else reads it as it reads a recorded incident.
  */
 import type { ExploreSample } from '../machines/history/explore.ts'
-import { ZERO_HASH, packRecordBody, sealRecord } from '../store/seal.ts'
+import { ZERO_HASH } from '../store/seal.ts'
 import type { StoredRecord } from '../store/contract.ts'
 import { BUNDLE_SCHEMA } from '../store/bundle.ts'
 import type { Manifest } from '../protocol/history/incident.ts'
-import { formatRecord } from '../protocol/record.ts'
-import type { BundleParts } from './bundle.ts'
+import { limits } from '../protocol/limits.ts'
+import { type BundleParts, sealAnew } from './bundle.ts'
 
 /** What is said of the making of a file. */
 export interface Making {
@@ -32,7 +32,7 @@ export function bundleExplored({ violation, segment }: ExploreSample, making: Ma
   const manifest: Manifest = {
     schema: BUNDLE_SCHEMA,
     id: making.id,
-    title: title.slice(0, 200),
+    title: title.slice(0, limits.incidentTitleCharsMax),
     severity: 0,
     range: { from: segment.from, to: segment.to },
     streams: [...numbers].map(([name, number]) => [number, name]),
@@ -62,12 +62,8 @@ function sealAll(
 ): StoredRecord[] {
   let previousHash = ZERO_HASH
   return records.map((record) => {
-    const { position, stream, version } = record
-    const fields = formatRecord(record)
-    const body = packRecordBody(numbers.get(stream) ?? 0, version, fields)
-    const { hash } = sealRecord(position, previousHash, body)
-    const stored = { position, stream, version, fields, hash, previousHash, body }
-    previousHash = hash
+    const stored = sealAnew(record, numbers.get(record.stream) ?? 0, previousHash)
+    previousHash = stored.hash
     return stored
   })
 }

@@ -17,11 +17,11 @@ import { maskText } from '../protocol/history/mask.ts'
 import type { IncidentNote, Manifest } from '../protocol/history/incident.ts'
 import { coverTexts, Pseudonyms } from '../protocol/history/pseudonyms.ts'
 import type { StreamId } from '../protocol/ids.ts'
-import { formatRecord, type JournalEvent, type JournalRecord } from '../protocol/record.ts'
+import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { BundleChain } from '../store/bundle-records.ts'
 import type { StoredRecord } from '../store/contract.ts'
-import { packRecordBody, sealRecord, ZERO_HASH } from '../store/seal.ts'
-import type { BundleBody, BundleParts } from './bundle.ts'
+import { ZERO_HASH } from '../store/seal.ts'
+import { type BundleBody, type BundleParts, sealAnew } from './bundle.ts'
 
 /** Puts pseudonyms into a bundle of a lowered tier; `key` is used once and forgotten. */
 export function renameBundle(parts: BundleParts, kinds: Kinds, key: Uint8Array): BundleParts {
@@ -221,17 +221,14 @@ function renameChain(chain: BundleChain, segment: Segment, names: Pseudonyms): B
   const links = chain.links.map(({ position, hash }) => ({ position, hash: names.hash(hash) }))
   const bridges = new Map(links.map(({ position, hash }) => [position, hash]))
   const records: StoredRecord[] = []
-  for (const [index, { position, version, body: packed }] of chain.records.entries()) {
+  for (const [index, { position, body: packed }] of chain.records.entries()) {
     const record = segment.records[index]
     if (record === undefined) break
     const last = records.at(-1)
     const linked = last?.position === position - 1 ? last.hash : bridges.get(position - 1)
     const previousHash = linked ?? ZERO_HASH
-    const fields = formatRecord(record)
     const [number] = unpack(packed) as [number]
-    const body = packRecordBody(number, version, fields)
-    const { hash } = sealRecord(position, previousHash, body)
-    records.push({ position, stream: record.stream, version, fields, hash, previousHash, body })
+    records.push(sealAnew(record, number, previousHash))
   }
   return { records, links }
 }

@@ -17,6 +17,7 @@ import {
 } from '../protocol/history/incident.ts'
 import { isId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import { formatRecord, type JournalRecord } from '../protocol/record.ts'
 import {
   corruptBundle,
   formatBundle,
@@ -25,6 +26,8 @@ import {
   parseBundle,
 } from '../store/bundle.ts'
 import { type BundleChain, formatRecords, parseRecords } from '../store/bundle-records.ts'
+import type { StoredRecord } from '../store/contract.ts'
+import { packRecordBody, sealRecord } from '../store/seal.ts'
 
 /** A body in a bundle. */
 export interface BundleBody {
@@ -159,6 +162,19 @@ function readProofs(documents: readonly unknown[]): BundleProofs | null {
     throw formatFault('proofs', 'expected [position, proof]')
   })
   return { checkpoint, key, inclusion }
+}
+
+/** Seals a record for a chain that is the file's own; `number` is its stream's in the file. */
+export function sealAnew(
+  record: JournalRecord,
+  number: number,
+  previousHash: Uint8Array,
+): StoredRecord {
+  const { position, stream, version } = record
+  const fields = formatRecord(record)
+  const body = packRecordBody(number, version, fields)
+  const { hash } = sealRecord(position, previousHash, body)
+  return { position, stream, version, fields, hash, previousHash, body }
 }
 
 /**
