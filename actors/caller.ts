@@ -161,10 +161,9 @@ export class Caller {
 // The role comes first; a node that may call a method needs no scope for it.
 function assertAllowed(method: MethodName, { role, scopes }: Admission): void {
   const { scope, roles } = methods[method]
+  const isFor = roles.includes(role)
+  if (isFor && (scope === null || role === 'node' || allows(scopes, scope))) return
+  const why = isFor ? `needs the scope ${scope}` : `not for the role ${role}`
   const details = { requiredScopes: scope === null ? [] : [scope], requiredRoles: roles }
-  if (!roles.includes(role)) {
-    throw new GatewayError('FORBIDDEN', `${method}: not for the role ${role}`, details)
-  }
-  if (scope === null || role === 'node' || allows(scopes, scope)) return
-  throw new GatewayError('FORBIDDEN', `${method}: needs the scope ${scope}`, details)
+  throw new GatewayError('FORBIDDEN', `${method}: ${why}`, details)
 }
