@@ -11,6 +11,7 @@ import type { Challenge } from '../protocol/auth/challenge.ts'
 import { ceilingOf, grantScopes, type Role, type Scope } from '../protocol/auth/scopes.ts'
 import { digestSecret } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
 import type { ConnectParams } from '../protocol/methods.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import {
@@ -107,11 +108,11 @@ export class Gatekeeper {
     }
   }
 
-  async #wait({ params, peer, challenge, cited }: Knock, held: Credentials): Promise<never> {
-    const role = params.role ?? 'client'
-    const ceiling = this.#ceiling(role, peer)
+  async #wait(knock: Knock, held: Credentials): Promise<never> {
+    const { params, peer, cited } = knock
+    const ceiling = this.#ceiling(params.role ?? 'client', peer)
     assertGranted(grantScopes(params.scopes, ceiling, ceiling).missing, ceiling)
-    return this.#setup.pairings.request(strangerOf({ params, peer, challenge }, held), cited)
+    return this.#setup.pairings.request(strangerOf(knock, held), cited)
   }
 
   async #admit(entry: Entry): Promise<Answer> {
@@ -123,7 +124,7 @@ export class Gatekeeper {
     if (grant.missing.length > 0 && device.known) {
       const hour = hourOf(services.clock.now())
       if (hour > (device.context.refusedHour ?? 0)) {
-        const missing = grant.missing.slice(0, 8)
+        const missing = grant.missing.slice(0, limits.scopesShownMax)
         await pairings.tell(deviceId, { type: 'scopes.refused', missing, hour }, cited)
       }
     }
@@ -153,8 +154,8 @@ export class Gatekeeper {
     const { address, origin, forwarded } = knock.peer
     const key = held.publicKey
     const evidence = { address, origin, forwarded, secret, ...(key === null ? {} : { key }) }
-    const scopes = held.setup === null ? admission.scopes : held.setup.scopes
     const { setup } = held
+    const scopes = setup === null ? admission.scopes : setup.scopes
     if (setup !== null && !pairings.setupCodes.use(setup.digest)) {
       throw unauthorized('the setup code is wrong, used or too old')
     }
@@ -189,10 +190,7 @@ function settled(held: Credentials, judge: () => Verdict): Verdict {
   }
 }
 
-function strangerOf(
-  { params, peer, challenge }: Pick<Knock, 'params' | 'peer' | 'challenge'>,
-  { publicKey }: Credentials,
-): Stranger {
+function strangerOf({ params, peer, challenge }: Knock, { publicKey }: Credentials): Stranger {
   const { deviceId, role = 'client', scopes = null } = params
   const { nonce = '', issuedAt = 0 } = challenge ?? {}
   return { deviceId, publicKey: publicKey ?? '', role, scopes, peer, nonce, issuedAt }
@@ -200,7 +198,8 @@ function strangerOf(
 
 function assertGranted(missing: readonly string[], granted: readonly string[]): void {
   if (missing.length === 0) return
-  const text = `params.scopes: this device was not granted ${missing.slice(0, 8).join(', ')}`
+  const shown = missing.slice(0, limits.scopesShownMax).join(', ')
+  const text = `params.scopes: this device was not granted ${shown}`
   const details = { path: 'scopes', requiredScopes: missing, grantedScopes: granted }
   throw new GatewayError('FORBIDDEN', text, details)
 }

@@ -48,6 +48,7 @@ export const limits = {
   challengesPerConnectionMax: 4, // The one on opening, and three answers that ask for a signature.
   expelGraceMs: 500, // A revoked device's socket is gone within a second, polite or not.
   signatureSkewMs: 60_000, // How far a device's clock may be off, where it signs its own time.
+  scopesShownMax: 8, // Of those a device asked for in vain, recorded and said.
   pairingMs: 600_000, // A request waits this long for a person; its code lives as long.
   pairingCodeTriesMax: 5, // Wrong codes typed while a code is alive; then it is burned.
   pairingCodeCharsMax: 12, // As typed, dashes and spaces included; request ids have 36.
