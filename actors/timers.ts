@@ -4,7 +4,7 @@
  * Due times are absolute and stand in the journal, so a restart arms them again and fires at once
  * what fell due meanwhile, in order of due time (K7). One real timer serves them all.
  */
-import type { OpenWait } from '../machines/projections/open-work.ts'
+import { type OpenWait, waitKey } from '../machines/projections/open-work.ts'
 import { outputAddress } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
@@ -29,7 +29,7 @@ export function openTimers(clock: Clock, fire: (address: string, wait: OpenWait)
   let stopped = false
 
   function arm(address: string, wait: OpenWait): void {
-    waits.set(`${wait.stream}\n${wait.id}`, { address, wait })
+    waits.set(waitKey(wait.stream, wait.id), { address, wait })
     if (wait.dueAt < wakeAt) schedule()
   }
 
@@ -57,7 +57,7 @@ export function openTimers(clock: Clock, fire: (address: string, wait: OpenWait)
   return {
     arm,
     committed: (record) => {
-      for (const id of record.cancelled) waits.delete(`${record.stream}\n${id}`)
+      for (const id of record.cancelled) waits.delete(waitKey(record.stream, id))
       for (const [index, wait] of record.armed.entries()) {
         const { stream, correlationId } = record
         arm(outputAddress(record.position, 't', index), { ...wait, stream, correlationId })

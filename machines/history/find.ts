@@ -8,7 +8,7 @@
  */
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import type { OpenWork } from '../projections/open-work.ts'
+import { inboundKey, type OpenWork } from '../projections/open-work.ts'
 import { causeOf, type History, latencyMs } from './source.ts'
 
 export const FINDINGS = ['stuck', 'lost', 'ignored', 'slow', 'duplicates', 'gaps'] as const
@@ -190,7 +190,8 @@ function* findDuplicates(history: History, { from, to }: FindOptions): Generator
   for (const record of history.range(from, to)) {
     const { event, stream, position } = record
     if (event.type === 'message.received') {
-      const key = `${stream}\n${String(event['roomId'])}\n${String(event['messageId'])}`
+      const [roomId, messageId] = [String(event['roomId']), String(event['messageId'])]
+      const key = `${stream}\n${inboundKey({ roomId, messageId })}`
       const first = inbound.get(key)
       if (first === undefined) inbound.set(key, position)
       else yield finding('duplicates', record, `the message of #${first} came again`, { first })
