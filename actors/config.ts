@@ -307,13 +307,20 @@ export class ConfigKeeper {
     })
   }
 
+  // What is written is what runs: whatever was refused is over, and would be told again.
+  #agree(): void {
+    this.#refusal = null
+    this.#refusedFile = ''
+    if (this.#live.fault !== null) this.#live = { ...this.#live, fault: null }
+  }
+
   async #look(): Promise<void> {
     const { files, services } = this.#house
     try {
       const text = files.read()
       const hash = files.hash(text)
-      if (hash === this.#live.hash) this.#refusal = null
-      if (hash === this.#live.hash || hash === this.#refusedFile) return
+      if (hash === this.#live.hash) return this.#agree()
+      if (hash === this.#refusedFile) return
       const { change } = this.#serving().snapshot(CONFIG).context as ConfigContext
       if (change !== '') return
       this.#refusedFile = hash
