@@ -245,6 +245,8 @@ export const limits = {
   bundleFramesMax: 4_096,
   bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
   bundleBodiesMax: 200_000,
+  coveredNameCharsMin: 3, // Shorter names of people are as often syllables.
+  coveredNamesMax: 5_000, // Of one file; a pattern of more takes seconds over its texts.
   pseudonymKeyBytes: 32, // Of HMAC-SHA-256; drawn for one file and forgotten.
   bundleNotesMax: 10_000,
   bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
