@@ -1,6 +1,7 @@
 /**
  * `openclaw backup`: copies of the journal, the configuration and, where asked for, the keys.
  */
+import type { BackupManifest } from '../../protocol/backup.ts'
 import type { FoundBackup } from '../backup/place.ts'
 import type { RestoreReport } from '../backup/restore.ts'
 import { jsonArgs, wholeNumber } from '../arguments.ts'
@@ -51,7 +52,7 @@ export const backupCreate = defineVerb({
       return 0
     }
     show(path)
-    show(`${manifest.head.position} records, ${sizeOf(manifest.files)}, verified`)
+    show(`${manifest.head.position} records, ${formatBytes(bytesOf(manifest.files))}, verified`)
     for (const old of removed) show(`removed ${old}`)
     if (!manifest.keys) note('Without the keys: --keys takes them along.')
     return 0
@@ -103,8 +104,8 @@ export const backupList = defineVerb({
 function rowOf({ path, manifest, fault }: FoundBackup): object {
   if (manifest === null) return { path, fault }
   const { createdAt, head, keys, version, files } = manifest
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  return { path, createdAt, position: head.position, hash: head.hash, bytes, keys, version }
+  const { position, hash } = head
+  return { path, createdAt, position, hash, bytes: bytesOf(files), keys, version }
 }
 
 function showBackups(backups: readonly FoundBackup[], directory: string): void {
@@ -112,13 +113,18 @@ function showBackups(backups: readonly FoundBackup[], directory: string): void {
   const rows = backups.map(({ path, manifest, fault }) =>
     manifest === null
       ? [path, fault ?? '']
-      : [path, manifest.createdAt, `#${manifest.head.position}`, sizeOf(manifest.files)],
+      : [
+          path,
+          manifest.createdAt,
+          `#${manifest.head.position}`,
+          formatBytes(bytesOf(manifest.files)),
+        ],
   )
   for (const line of columns(rows)) show(line)
 }
 
-function sizeOf(files: readonly { readonly bytes: number }[]): string {
-  return formatBytes(files.reduce((sum, { bytes }) => sum + bytes, 0))
+function bytesOf(files: BackupManifest['files']): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** Exit code 0: restored; 14: a journal is there, --yes is missing; 12: the backup is damaged. */

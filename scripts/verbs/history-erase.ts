@@ -10,7 +10,7 @@ import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
-import { askGateway } from '../ask.ts'
+import { askAt } from '../ask.ts'
 import type { Payload } from '../client.ts'
 import { findJournal } from '../history/place.ts'
 import { note, show, showJson } from '../output.ts'
@@ -45,7 +45,7 @@ export const historyErase = defineVerb({
     const isRunning = isPortNamed(settings) || (await askLock(settings.stateDir)) !== null
     const params = { ...(subject === undefined ? { session } : { subject }), reason, dryRun }
     const report = isRunning
-      ? await askGateway(args, 'history.erase', params)
+      ? await askAt(settings, 'history.erase', params)
       : await eraseHere(settings, scope, reason, dryRun)
     const isRefused = dryRun && args['dry-run'] !== true
     if (args.json) showJson({ ok: !isRefused, schema: 'openclaw-erase/1', ...report })
