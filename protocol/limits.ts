@@ -291,7 +291,7 @@ export const limits = {
   stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
   verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
   verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
-  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew, of the streams with the most to save.
+  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew.
   doctorSampleRecords: 20_000, // Records it folds for that at most: about a second.
   doctorClockMs: 60_000, // A clock that stands so far behind the newest record has stepped back.
   verbProbeMs: 3_000, // `doctor` and `status` give each door this long.

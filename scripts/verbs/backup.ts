@@ -5,12 +5,11 @@ import type { BackupManifest } from '../../protocol/backup.ts'
 import type { FoundBackup } from '../backup/place.ts'
 import type { RestoreReport } from '../backup/restore.ts'
 import { jsonArgs, wholeNumber } from '../arguments.ts'
+import { EXIT } from '../exit.ts'
 import { columns, formatBytes, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 
-const REFUSED = 14
-const NOTHING = 10
 const KEEP_MAX = 10_000
 
 const outArgs = {
@@ -97,7 +96,7 @@ export const backupList = defineVerb({
     const backups = listBackups(directory)
     if (args.json) showJson({ ok: true, directory, backups: backups.map(rowOf) })
     else showBackups(backups, directory)
-    return backups.length === 0 ? NOTHING : 0
+    return backups.length === 0 ? EXIT.nothing : 0
   },
 })
 
@@ -150,7 +149,7 @@ export const backupRestore = defineVerb({
       showJson({ ok, schema: 'openclaw-restore/1', path, backup: manifest.head, ...rest })
     } else if (report.done) tell(report)
     else refuse(report)
-    return report.done ? 0 : REFUSED
+    return report.done ? 0 : EXIT.refused
   },
 })
 

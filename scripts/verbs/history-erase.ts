@@ -12,12 +12,11 @@ import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
 import { askAt } from '../ask.ts'
 import type { Payload } from '../client.ts'
+import { EXIT } from '../exit.ts'
 import { findJournal } from '../history/place.ts'
 import { note, show, showJson } from '../output.ts'
 import { isPortNamed, readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
-
-const REFUSED = 14
 
 /** Exit code 0: erased, or told with --dry-run; 14: told, --yes is missing; 10: nothing found. */
 export const historyErase = defineVerb({
@@ -50,7 +49,7 @@ export const historyErase = defineVerb({
     const isRefused = dryRun && args['dry-run'] !== true
     if (args.json) showJson({ ok: !isRefused, schema: 'openclaw-erase/1', ...report })
     else tell(report, isRefused)
-    return isRefused ? REFUSED : 0
+    return isRefused ? EXIT.refused : 0
   },
 })
 
