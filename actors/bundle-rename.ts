@@ -15,7 +15,7 @@ import { hashSnapshot, type SavedState } from '../machines/step.ts'
 import { stateHash, unpack } from '../protocol/codec.ts'
 import { maskText } from '../protocol/history/mask.ts'
 import type { IncidentNote, Manifest } from '../protocol/history/incident.ts'
-import { coverTexts, Pseudonyms } from '../protocol/history/pseudonyms.ts'
+import { coverOf, Pseudonyms } from '../protocol/history/pseudonyms.ts'
 import type { StreamId } from '../protocol/ids.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { BundleChain } from '../store/bundle-records.ts'
@@ -28,27 +28,30 @@ export function renameBundle(parts: BundleParts, kinds: Kinds, key: Uint8Array):
   const names = new Pseudonyms(key)
   const segment = renameSegment(parts.segment, kinds, names)
   const chain = renameChain(parts.chain, segment, names)
-  const cover = (text: string): string => coverTexts(text, names.people)
+  const manifest = renameManifest(parts.manifest, chain, names)
+  const cover = coverOf(names.people) // All are known by now.
+  // A skeleton says only where a note stands.
+  const isBare = manifest.tier === 'skeleton'
+  const tell = (text: string): string => (isBare ? '' : cover(maskText(text).text))
   return {
     ...parts,
-    manifest: renameManifest(parts.manifest, chain, names),
+    manifest: { ...manifest, title: cover(manifest.title) },
     segment,
     chain,
     bodies: coverBodies(parts.bodies, cover),
-    notes: parts.notes.map((note) => renameNote(note, parts.manifest.tier, names)),
+    notes: parts.notes.map((note) => renameNote(note, tell, names)),
     proofs: null,
   }
 }
 
 function renameManifest(manifest: Manifest, chain: BundleChain, names: Pseudonyms): Manifest {
-  const { head, streams, title, actors } = manifest
+  const { head, streams, actors } = manifest
   const last = chain.records.at(-1)
   const isLast = last?.position === head.position
   const hash = isLast ? last.hash : names.hash(Buffer.from(head.hash, 'hex'))
   return {
     ...manifest,
     names: 'pseudonyms',
-    title: coverTexts(title, names.people),
     redaction: { ...manifest.redaction, pseudonyms: names.people.size },
     head: { position: head.position, hash: Buffer.from(hash).toString('hex') },
     streams: streams.map(([number, stream]) => [number, names.stream(stream)]),
@@ -56,16 +59,18 @@ function renameManifest(manifest: Manifest, chain: BundleChain, names: Pseudonym
   }
 }
 
-// What somebody wrote about it is theirs: a skeleton says only where a note stands.
-function renameNote(note: IncidentNote, tier: Manifest['tier'], names: Pseudonyms): IncidentNote {
-  const cover = (text: string): string =>
-    tier === 'skeleton' ? '' : coverTexts(maskText(text).text, names.people)
+// What somebody wrote about it is theirs.
+function renameNote(
+  note: IncidentNote,
+  tell: (text: string) => string,
+  names: Pseudonyms,
+): IncidentNote {
   const isPlace = /^(?:#?\d+(?:\.\w+)?|start|head|boot:\d+)$/.test(note.address)
   return {
     ...note,
     address: isPlace ? note.address : `#${note.position}`,
-    text: cover(note.text),
-    command: cover(note.command),
+    text: tell(note.text),
+    command: tell(note.command),
     author: names.text(note.author),
   }
 }

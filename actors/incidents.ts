@@ -11,7 +11,7 @@ import { GatewayError } from '../protocol/errors.ts'
 import { type Incident, parseIncident } from '../protocol/history/incident.ts'
 import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { notWritten, writePrivate } from './private-file.ts'
+import { isAlive, notWritten, writePrivate } from './private-file.ts'
 
 /** The incidents of one state directory. */
 export interface Incidents {
@@ -147,15 +147,6 @@ function readOr(path: string, other: string): string {
     return readFileSync(path, 'utf8')
   } catch {
     return other // It was let go meanwhile.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return isFault(error, 'EPERM')
   }
 }
 

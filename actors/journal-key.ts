@@ -8,9 +8,10 @@
  * is kept inside, so that a copy can be verified. That half proves that the copy's heads are one
  * signer's, not who the signer is: remember the key that `history head` shows somewhere else.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { publicKeyBytes } from '../protocol/auth/signature.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { signCheckpoint, type Verifier, verifierOf } from '../protocol/history/checkpoint.ts'
 import type { Tree } from '../protocol/history/merkle.ts'
@@ -30,8 +31,7 @@ export function openJournalKey(stateDir: string): JournalKey {
   const path = join(stateDir, 'keys', 'journal.pem')
   try {
     const privateKey = existsSync(path) ? readKey(path) : makeKey(stateDir, path)
-    const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
-    const verifier = verifierOf(der.subarray(-32)) // RFC 8410: the key ends its encoding.
+    const verifier = verifierOf(publicKeyBytes(privateKey))
     return { verifier, sign: (tree) => signCheckpoint(tree, verifier, privateKey) }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)

@@ -1,6 +1,7 @@
 /** Files that only their owner may read, beside the journal: written whole or not at all. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { GatewayError } from '../protocol/errors.ts'
+import { memberOf } from '../protocol/members.ts'
 
 /**
  * Writes a file, 0600. Without `flush` a power cut may still lose what was written.
@@ -20,6 +21,25 @@ export function writePrivate(
   } catch (cause) {
     rmSync(draft, { force: true })
     throw notWritten(path, cause)
+  }
+}
+
+/** Puts the names in a directory on the medium: of files that were made, renamed or removed. */
+export function flushDirectory(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Tells whether the process that a draft or a lock names is there, whoever's it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return memberOf(error, 'code') === 'EPERM'
   }
 }
 

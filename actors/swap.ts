@@ -9,23 +9,20 @@
  * whoever starts in this state directory ends what it says before anything else. Before the
  * decision the old journal stands; after it, the new one.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../protocol/errors.ts'
 import { memberOf } from '../protocol/members.ts'
-import { notWritten, writePrivate } from './private-file.ts'
+import { flushDirectory, notWritten, writePrivate } from './private-file.ts'
 
 /** Where a journal is made ready to take the place of the one that is there. */
 export function stagedJournal(stateDir: string): string {
   return join(stateDir, 'journal.restoring')
+}
+
+/** Tells whether a swap was decided and is not ended yet. */
+export function isSwapDecided(stateDir: string): boolean {
+  return existsSync(decisionOf(stateDir))
 }
 
 /** Decides that the staged journal takes the place; `aside` is the name that the old one gets. */
@@ -41,8 +38,8 @@ export function decideSwap(stateDir: string, aside: string): void {
  * @throws {GatewayError} STORE_CORRUPT: the decision is none; PERMISSION: a rename was refused.
  */
 export function settleSwap(stateDir: string): string | null {
+  if (!isSwapDecided(stateDir)) return null
   const decision = decisionOf(stateDir)
-  if (!existsSync(decision)) return null
   const aside = readDecision(decision)
   const [staged, journal] = [stagedJournal(stateDir), join(stateDir, 'journal')]
   try {
@@ -61,7 +58,7 @@ export function settleSwap(stateDir: string): string | null {
 
 /** Removes a staged journal, unless it was decided that it takes the place. */
 export function dropStaged(stateDir: string): void {
-  if (existsSync(decisionOf(stateDir))) return
+  if (isSwapDecided(stateDir)) return
   rmSync(stagedJournal(stateDir), { recursive: true, force: true })
 }
 
@@ -82,14 +79,5 @@ function parseDecision(text: string): string | null {
     return typeof aside === 'string' && /^journal\.[\w-]+$/.test(aside) ? aside : null
   } catch {
     return null
-  }
-}
-
-function flushDirectory(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }

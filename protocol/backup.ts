@@ -27,6 +27,7 @@ import {
 } from 'superstruct'
 import { GatewayError } from './errors.ts'
 import { limits } from './limits.ts'
+import { memberOf } from './members.ts'
 import { shapeOf } from './shape.ts'
 
 /** Name of the manifest in a backup's directory. */
@@ -91,8 +92,7 @@ export function formatManifest(manifest: Omit<BackupManifest, 'schema'>): string
  */
 export function parseManifest(text: string): BackupManifest {
   const value = parseJson(text)
-  const schema: unknown =
-    typeof value === 'object' && value !== null ? Reflect.get(value, 'schema') : null
+  const schema = memberOf(value, 'schema')
   if (typeof schema === 'string' && /^openclaw-backup\/\d+$/.test(schema) && schema !== SCHEMA) {
     throw new GatewayError('RECORD_FORMAT', `backup: ${schema} is of a newer version`, { schema })
   }

@@ -246,6 +246,8 @@ export const limits = {
   bundleFramesMax: 4_096,
   bundleRecordsMax: 200_000, // Ten days of a busy home; a journal is carried whole in other ways.
   bundleBodiesMax: 200_000,
+  coveredNameCharsMin: 3, // Shorter names of people are as often syllables.
+  coveredNamesMax: 5_000, // Of one file; a pattern of more takes seconds over its texts.
   pseudonymKeyBytes: 32, // Of HMAC-SHA-256; drawn for one file and forgotten.
   bundleNotesMax: 10_000,
   bundleValuesMax: 2_000_000, // Values of one document: about 100 MB of objects at worst.
@@ -290,7 +292,7 @@ export const limits = {
   stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
   verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
   verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
-  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew, of the streams with the most to save.
+  doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew.
   doctorSampleRecords: 20_000, // Records it folds for that at most: about a second.
   doctorClockMs: 60_000, // A clock that stands so far behind the newest record has stepped back.
   verbProbeMs: 3_000, // `doctor` and `status` give each door this long.

@@ -45,12 +45,13 @@ interface MethodSpec {
 const CLIENT: readonly Role[] = ['client']
 const scopeNames = () => size(array(size(string(), 1, 64)), 0, 32)
 const pairingCode = () => size(string(), 1, 32)
+const channelName = () => size(string(), 1, 64)
 
 // A request to pair, by the code that its device shows or by its id.
 const request = {
   code: optional(pairingCode()),
   requestId: optional(id()),
-  channel: optional(size(string(), 1, 64)),
+  channel: optional(channelName()),
 }
 
 const address = () => size(string(), 1, 256)
@@ -102,7 +103,7 @@ export const methods = {
   },
   send: {
     params: object({
-      channel: size(string(), 1, 64),
+      channel: channelName(),
       target: size(string(), 1, 256),
       message: text(),
       idempotencyKey: optional(idempotencyKey()),
@@ -235,21 +236,21 @@ export const methods = {
     writes: true,
   },
   'channel.pairing.list': {
-    params: object({ channel: size(string(), 1, 64) }),
+    params: object({ channel: channelName() }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: false,
   },
   'channel.pairing.approve': {
-    params: object({ channel: size(string(), 1, 64), code: size(string(), 1, 32) }),
+    params: object({ channel: channelName(), code: pairingCode() }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: true,
   },
   'channel.pairing.reject': {
     params: object({
-      channel: size(string(), 1, 64),
-      code: optional(size(string(), 1, 32)),
+      channel: channelName(),
+      code: optional(pairingCode()),
       senderId: optional(id()),
     }),
     scope: 'operator.admin',

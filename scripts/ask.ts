@@ -1,15 +1,20 @@
 /** One question to the gateway, and its answer: what most verbs are. */
-import { memberOf } from '../protocol/members.ts'
+import { isObject, memberOf } from '../protocol/members.ts'
 import { connectGateway, type Payload } from './client.ts'
-import { readSettings, type SettingsFlags } from './settings.ts'
+import { readSettings, type Settings, type SettingsFlags } from './settings.ts'
 
-/** Connects, asks, closes. @throws {GatewayError} as `connectGateway`, and what is answered. */
+/** Asks the gateway of our flags. @throws {GatewayError} as `askAt` */
 export async function askGateway(
   flags: SettingsFlags,
   method: string,
   params: object,
 ): Promise<Payload> {
-  const client = await connectGateway(await readSettings(flags), { subscribe: [] })
+  return askAt(await readSettings(flags), method, params)
+}
+
+/** Connects, asks, closes. @throws {GatewayError} as `connectGateway`, and what is answered. */
+export async function askAt(settings: Settings, method: string, params: object): Promise<Payload> {
+  const client = await connectGateway(settings, { subscribe: [] })
   try {
     return await client.request(method, params)
   } finally {
@@ -20,7 +25,7 @@ export async function askGateway(
 /** The rows of a member that is a list of objects. */
 export function rowsOf(answer: Payload, name: string): Payload[] {
   const rows: unknown = answer[name]
-  return Array.isArray(rows) ? rows.filter((row) => typeof row === 'object' && row !== null) : []
+  return Array.isArray(rows) ? rows.filter(isObject) : []
 }
 
 /** Writes what an error says, to stand behind a sentence; '' where it says nothing. */

@@ -25,35 +25,24 @@ export type DaemonMessage =
       readonly details: object
     }
 
-export interface DaemonOptions {
-  readonly command: readonly string[] // path of the script and its arguments
-  readonly stateDir: string
-  readonly env: NodeJS.ProcessEnv
-}
-
-/** Starts the gateway of some settings behind, by this very program. @throws as `startDaemon` */
-export function startBehind(settings: Settings, verbose: boolean): Promise<ReadyReport> {
+/**
+ * Starts the gateway of some settings behind, by this very program, and waits until it is ready.
+ * @throws {GatewayError} the child's own reason; TIMEOUT: not ready in limits.daemonReadyMs, and
+ * killed; INTERNAL: it ended without a word.
+ */
+export async function startBehind(settings: Settings, verbose: boolean): Promise<ReadyReport> {
   const { stateDir, port, portSource } = settings
   const flags = [
     ...(portSource === '--port' ? [`--port=${port}`] : []),
     ...(verbose ? ['--verbose'] : []),
   ]
   const command = [process.argv[1] ?? '', 'gateway', ...flags]
-  return startDaemon({ command, stateDir, env: process.env })
-}
-
-/**
- * Starts a gateway behind and waits until it is ready.
- * @throws {GatewayError} the child's own reason; TIMEOUT: not ready in limits.daemonReadyMs, and
- * killed; INTERNAL: it ended without a word.
- */
-export async function startDaemon(options: DaemonOptions): Promise<ReadyReport> {
-  const path = join(options.stateDir, 'logs', 'daemon.log')
-  const output = openOutput(options.stateDir, path)
+  const path = join(stateDir, 'logs', 'daemon.log')
+  const output = openOutput(stateDir, path)
   const from = statSync(path).size
-  const child = spawn(process.execPath, [...process.execArgv, ...options.command], {
+  const child = spawn(process.execPath, [...process.execArgv, ...command], {
     detached: true,
-    env: { ...options.env, [CHILD_MARK]: '1' },
+    env: { ...process.env, [CHILD_MARK]: '1' },
     stdio: ['ignore', output, output, 'ipc'],
   })
   closeSync(output)

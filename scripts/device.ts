@@ -4,17 +4,17 @@
  * A new device has an Ed25519 key, and its id is the key's fingerprint; it signs the challenge of
  * each connection. One that an older version made has no key and goes on with its token.
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fingerprint, type SignedConnect, signedText } from '../protocol/auth/signature.ts'
+import {
+  fingerprint,
+  publicKeyBytes,
+  type SignedConnect,
+  signedText,
+} from '../protocol/auth/signature.ts'
 import { isId } from '../protocol/ids.ts'
+import { memberOf } from '../protocol/members.ts'
 
 export interface Device {
   readonly deviceId: string
@@ -55,26 +55,26 @@ export function answerChallenge(
   const client = { clientId: '', clientMode: '', platform: '', deviceFamily: '' }
   const signed: SignedConnect = { deviceId, role, scopes: [], signedAt, token, nonce, ...client }
   const signature = sign(null, Buffer.from(signedText(signed), 'utf8'), key)
-  const publicKey = publicBytes(key).toString('base64url')
+  const publicKey = publicKeyBytes(key).toString('base64url')
   return { challenge: nonce, challengeResponse: signature.toString('base64url'), publicKey }
 }
 
 function makeDevice(): Device {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const deviceId = fingerprint(publicBytes(privateKey))
+  const deviceId = fingerprint(publicKeyBytes(privateKey))
   const text = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
   return { deviceId, deviceToken: null, privateKey: text, isKept: false }
 }
 
 function deviceOf(value: unknown): Device | null {
-  if (typeof value !== 'object' || value === null) return null
-  const deviceId: unknown = Reflect.get(value, 'deviceId')
-  const token: unknown = Reflect.get(value, 'deviceToken')
-  const key: unknown = Reflect.get(value, 'privateKey')
+  const deviceId = memberOf(value, 'deviceId')
+  const token = memberOf(value, 'deviceToken')
+  const key = memberOf(value, 'privateKey')
   if (typeof deviceId !== 'string' || !isId(deviceId)) return null
   const privateKey = typeof key === 'string' ? key : null
   // A key that is not this device's would be refused for ever.
-  if (privateKey !== null && fingerprint(publicBytes(keyOf(privateKey))) !== deviceId) return null
+  if (privateKey !== null && fingerprint(publicKeyBytes(keyOf(privateKey))) !== deviceId)
+    return null
   const deviceToken = typeof token === 'string' ? token : null
   return { deviceId, deviceToken, privateKey, isKept: true }
 }
@@ -82,11 +82,6 @@ function deviceOf(value: unknown): Device | null {
 function keyOf(privateKey: string): KeyObject {
   const der = Buffer.from(privateKey, 'base64')
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-}
-
-// RFC 8410: the key ends its encoding.
-function publicBytes(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32)
 }
 
 function pathOf(stateDir: string): string {

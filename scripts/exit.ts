@@ -5,26 +5,29 @@ import { basename, relative } from 'node:path'
 import type { ErrorCode, GatewayError } from '../protocol/errors.ts'
 import { note, showJson } from './output.ts'
 
+/** Exit codes of what was asked and answered: those that verbs end with by themselves. */
+export const EXIT = { nothing: 10, diverged: 11, pruned: 13, refused: 14 } as const
+
 /** Exit codes with their meaning, in the order in which `--help` lists them. */
 export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, 'good; doctor: no findings'],
   [1, 'failed; doctor: findings; status: running, but not well'],
   [2, 'usage: an unknown verb, flag or value; doctor: a check could not be made'],
   [3, 'no gateway is running'],
-  [10, 'nothing found'],
-  [11, 'replay diverged'],
+  [EXIT.nothing, 'nothing found'],
+  [EXIT.diverged, 'replay diverged'],
   [12, 'integrity: the journal is damaged, or a proof does not hold'],
-  [13, 'history pruned, or a body erased'],
-  [14, 'refused: it would have live effects, or --yes is missing'],
+  [EXIT.pruned, 'history pruned, or a body erased'],
+  [EXIT.refused, 'refused: it would have live effects, or --yes is missing'],
   [78, 'configuration'],
 ]
 
 const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   USAGE: 2,
   NOT_RUNNING: 3,
-  NOT_FOUND: 10,
-  HISTORY_PRUNED: 13,
-  REPLAY_DIVERGED: 11,
+  NOT_FOUND: EXIT.nothing,
+  HISTORY_PRUNED: EXIT.pruned,
+  REPLAY_DIVERGED: EXIT.diverged,
   STORE_CORRUPT: 12,
   STORE_ROLLBACK: 12,
   RECORD_FORMAT: 12,

@@ -38,7 +38,7 @@ export function pinnedTo(fingerprint: string): (target: Target, created: Created
 }
 
 /** Writes a SHA-256 fingerprint in one way: AB:CD:…, whatever case and colons it came with. */
-export function canonicalFingerprint(text: string): string {
+function canonicalFingerprint(text: string): string {
   const digits = text
     .replace(/^sha256[:/]/i, '')
     .replaceAll(/[^\da-f]/gi, '')

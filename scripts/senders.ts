@@ -2,7 +2,6 @@
  * Senders who wait at a channel, for the `pairing` verbs: `list CHANNEL`, `approve CHANNEL CODE`,
  * `reject CHANNEL CODE`.
  */
-import { memberOf } from '../protocol/members.ts'
 import { askGateway, formatTime, rowsOf } from './ask.ts'
 import type { Payload } from './client.ts'
 import { columns, note, show, showJson } from './output.ts'
@@ -41,10 +40,10 @@ function showSenders(answer: Payload): void {
   const { channel, approved } = answer
   const known: unknown[] = Array.isArray(approved) ? approved : []
   const rows = [
-    ...rowsOf(answer, 'pending').map((row) => [
-      String(memberOf(row, 'senderId')),
-      memberOf(row, 'rejected') === true ? 'turned away' : 'waits',
-      formatTime(memberOf(row, 'expiresAt')),
+    ...rowsOf(answer, 'pending').map(({ senderId, rejected, expiresAt }) => [
+      String(senderId),
+      rejected === true ? 'turned away' : 'waits',
+      formatTime(expiresAt),
     ]),
     ...known.map((id) => [String(id), 'let in', '']),
   ]

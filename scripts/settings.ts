@@ -12,6 +12,7 @@
  * Verbs that only knock at the gateway must work with a configuration that it would refuse, so
  * the file is read tolerantly here; the gateway itself reads it with `protocol/config/parse.ts`.
  */
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -101,11 +102,10 @@ async function readPinnedTls(
   const pinned = memberOf(memberOf(gateway, 'remote'), 'tlsFingerprint')
   if (typeof pinned === 'string') return { fingerprint: pinned }
   const pem = await readFile(resolve(dirname(configPath), expandHome(path)), 'utf8').catch(() => '')
-  return { fingerprint: await fingerprintOf(pem) }
+  return { fingerprint: fingerprintOf(pem) }
 }
 
-async function fingerprintOf(pem: string): Promise<string | null> {
-  const { X509Certificate } = await import('node:crypto')
+function fingerprintOf(pem: string): string | null {
   try {
     return new X509Certificate(pem).fingerprint256
   } catch {

@@ -39,8 +39,6 @@ export async function readStanding(settings: Settings): Promise<Standing> {
   return { ...(await look(settings)), service }
 }
 
-const DEFAULT: Pick<Settings, 'portSource'> = { portSource: 'default' }
-
 async function look(settings: Settings): Promise<Standing> {
   let holder: LockInfo | null
   try {
@@ -62,7 +60,7 @@ async function look(settings: Settings): Promise<Standing> {
   }
   if (!ready) return { ...found, fault: 'process', says: `process ${pid} is starting or stopping` }
   // Who holds the lock may be anybody: only a port that was named is trusted (client.ts).
-  const { portSource } = port === settings.port ? settings : DEFAULT
+  const portSource = port === settings.port ? settings.portSource : 'default'
   return knock({ ...settings, port, portSource }, found)
 }
 

@@ -227,6 +227,7 @@ export function rootHelp(): string {
       ['  OPENCLAW_GATEWAY_PORT', 'port (after --port, before gateway.port; default 18789)'],
       ['  OPENCLAW_GATEWAY_TOKEN', 'token (after --token, before gateway.auth.token)'],
       ['  OPENCLAW_GATEWAY_PASSWORD', 'password (before gateway.auth.password)'],
+      ['  OPENCLAW_GATEWAY_TLS_FINGERPRINT', 'certificate (before gateway.remote.tlsFingerprint)'],
     ]),
     '',
     'Exit codes:',

@@ -28,7 +28,7 @@ import {
   unsealRecord,
 } from './seal.ts'
 import { MemoryProof } from './memory-proof.ts'
-import { ERASED_BODY, parsePlainBody, prunedError } from './shapes.ts'
+import { ERASED_BODY, parsePlainBody, prunedError, storedLink, storedRecord } from './shapes.ts'
 import type { TableKey, UnsealedRecord } from './seal.ts'
 import type {
   AppendDraft,
@@ -179,10 +179,7 @@ class Memory {
     if (!Number.isSafeInteger(position) || position < 1) return null
     if (position > this.#records.length) return null
     const record = this.#unsealed(position)
-    const { version, hash, previousHash, pruned, fields } = record
-    const stream = this.#nameOf(position, record)
-    const kept = pruned ? fields : []
-    return { position, stream, version, hash, previousHash, pruned, kept }
+    return storedLink(position, this.#nameOf(position, record), record)
   }
 
   *range(from: number, to = this.#head.position): Generator<StoredRecord> {
@@ -309,9 +306,7 @@ class Memory {
   }
 
   #stored(position: number, record: UnsealedRecord): StoredRecord {
-    const { version, fields, hash, previousHash, body } = record
-    const stream = this.#nameOf(position, record)
-    return { position, stream, version, fields, hash, previousHash, body }
+    return storedRecord(position, this.#nameOf(position, record), record)
   }
 
   #nameOf(position: number, { streamNumber }: UnsealedRecord): string {

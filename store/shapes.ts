@@ -1,12 +1,14 @@
 /**
- * Shapes that every store reads back in the same way: bodies, and the fault of pruned versions.
+ * Shapes that every store reads back in the same way: records, links, bodies, and the fault of pruned
+ * versions.
  *
  * Step 6 of 8.
  */
 import { pack, unpack } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { corruptValue } from './seal.ts'
-import type { SaltedBody } from './contract.ts'
+import type { SaltedBody, StoredLink, StoredRecord } from './contract.ts'
+import type { UnsealedRecord } from './seal.ts'
 
 const EMPTY = new Uint8Array(0)
 
@@ -17,6 +19,46 @@ export function prunedError(stream: string, to: number): GatewayError {
     from: 1,
     to,
   })
+}
+
+/** Makes the record that readers are given of one that was unsealed. */
+export function storedRecord(
+  position: number,
+  stream: string,
+  record: UnsealedRecord,
+): StoredRecord {
+  return new Stored(position, stream, record)
+}
+
+// A class, so that the hash is worked out only for those who ask for it (seal.ts).
+class Stored implements StoredRecord {
+  readonly position: number
+  readonly stream: string
+  readonly version: number
+  readonly fields: readonly unknown[]
+  readonly previousHash: Uint8Array
+  readonly body: Uint8Array
+  #record: UnsealedRecord
+
+  constructor(position: number, stream: string, record: UnsealedRecord) {
+    this.position = position
+    this.stream = stream
+    this.version = record.version
+    this.fields = record.fields
+    this.previousHash = record.previousHash
+    this.body = record.body
+    this.#record = record
+  }
+
+  get hash(): Uint8Array {
+    return this.#record.hash
+  }
+}
+
+/** Makes the link that readers are given of a record or of its tombstone. */
+export function storedLink(position: number, stream: string, record: UnsealedRecord): StoredLink {
+  const { version, hash, previousHash, pruned, fields } = record
+  return { position, stream, version, hash, previousHash, pruned, kept: pruned ? fields : [] }
 }
 
 /** What stands in the place of an erased body: [format = 2, keyId = 0, and nothing]. */

@@ -88,6 +88,12 @@ export function publicKeyObject(publicKey: Uint8Array): KeyObject {
   return createPublicKey({ key, format: 'der', type: 'spki' })
 }
 
+/** Reads the 32 bytes of the public half of a private Ed25519 key. */
+export function publicKeyBytes(privateKey: KeyObject): Buffer {
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  return spki.subarray(SPKI_PREFIX.length)
+}
+
 // One text for one value: padding, other alphabets and stray bits are refused.
 function decode(text: string, length: number): Buffer | null {
   if (text.length !== Math.ceil((length * 4) / 3)) return null

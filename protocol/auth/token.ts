@@ -19,5 +19,5 @@ export function equalSecrets(a: string, b: string): boolean {
 
 /** Tells whether a secret has a kept digest; no secret has the digest ''. */
 export function matchesDigest(secret: string, digest: string): boolean {
-  return equalSecrets(digestSecret(secret), digest) && digest !== ''
+  return equalSecrets(digestSecret(secret), digest)
 }

@@ -10,7 +10,10 @@
  * file takes a new key and forgets it.
  */
 import { createHmac } from 'node:crypto'
+import { STREAM_KINDS } from '../ids.ts'
+import { limits } from '../limits.ts'
 import { decodePart, encodePart } from '../session-key.ts'
+import { isRef } from './refs.ts'
 
 const WORDS: ReadonlySet<string> = new Set(
   [
@@ -34,14 +37,13 @@ const NAMED: ReadonlySet<string> = new Set(['type', 'name', 'rule', 'code', 'id'
 const NAME = /^[a-z]+(?:\.[a-zA-Z]+)+$/
 const CODE = /^(?:[0-9a-f]{16}|[A-Z_]{4,32})$/
 const VERSION = /^\d+\.\d+\.\d+$/
-const REF = /^b:[\w-]{1,64}$/
 const OUTPUT = /^\d+\.[est]\d+$/
 const HEX = /^[0-9a-f]{32}$/
 const MODEL = /^(?:[a-z]{2,16}\/)?[a-z0-9][a-z0-9.:-]{0,63}$/
 const FIELD = /^[a-z][A-Za-z0-9]{0,31}$/
 const PREFIXES = ['reply-', 'expiry.'] // What machines put before an id.
 const SESSION = /^agent:/
-const STREAM = /^(gateway|connection|pairing|channel|session|run|delivery|config):(.*)$/s
+const STREAM = new RegExp(`^(${STREAM_KINDS.join('|')}):(.*)$`, 's')
 const CAUSE = /^(ext|req|op|sys|boot|fork):(.*)$/s
 
 /** Gives pseudonyms under one key, and remembers for what. */
@@ -61,7 +63,7 @@ export class Pseudonyms {
 
   /** Replaces a text that stands alone. */
   text(text: string): string {
-    if (text === '' || WORDS.has(text) || REF.test(text) || OUTPUT.test(text)) return text
+    if (text === '' || WORDS.has(text) || isRef(text) || OUTPUT.test(text)) return text
     const prefix = PREFIXES.find((each) => text.startsWith(each))
     if (prefix !== undefined) return prefix + this.text(text.slice(prefix.length))
     const known = this.#given.get(text)
@@ -149,21 +151,21 @@ export class Pseudonyms {
   }
 }
 
-/** Covers, in a text, every one of some others that stands there as a word, with as many stars. */
-export function coverTexts(text: string, others: Iterable<string>): string {
+/**
+ * Makes what covers, in a text, every one of some others that stands there as a word, with as many
+ * stars. What others there are is looked at once, not for each text.
+ */
+export function coverOf(others: Iterable<string>): (text: string) => string {
   const words = [...others]
-    .filter((each) => each.length >= SHORTEST)
-    .slice(0, MOST)
+    .filter((each) => each.length >= limits.coveredNameCharsMin)
+    .slice(0, limits.coveredNamesMax)
     .map(escape)
-  if (words.length === 0) return text
+  if (words.length === 0) return (text) => text
   // Longest first: a name may be the beginning of another.
   const pattern = words.toSorted((a, b) => b.length - a.length).join('|')
   const found = new RegExp(`(?<![\\p{L}\\p{N}])(?:${pattern})(?![\\p{L}\\p{N}])`, 'giu')
-  return text.replace(found, (match) => '*'.repeat(Buffer.byteLength(match)))
+  return (text) => text.replace(found, (match) => '*'.repeat(Buffer.byteLength(match)))
 }
-
-const SHORTEST = 3 // Shorter names are as often syllables.
-const MOST = 5_000 // Of one file; a pattern of more takes seconds over its texts.
 
 function escape(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)

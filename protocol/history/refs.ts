@@ -7,10 +7,15 @@
 /** `b:` and the salted digest (`protocol/codec.ts` bodyRef). */
 const REF = /^b:[\w-]{1,64}$/
 
+/** Tells whether a text looks like a ref. */
+export function isRef(text: string): boolean {
+  return REF.test(text)
+}
+
 /** Lists the refs in a value, each once, in their order. */
 export function refsIn(value: unknown, refs: Set<string> = new Set()): Set<string> {
   if (typeof value === 'string') {
-    if (REF.test(value)) refs.add(value)
+    if (isRef(value)) refs.add(value)
   } else if (typeof value === 'object' && value !== null) {
     for (const member of Object.values(value)) refsIn(member, refs)
   }

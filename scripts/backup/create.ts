@@ -2,13 +2,14 @@
  * Makes a backup beside a gateway that runs, or of one that does not: copied out of one moment,
  * verified in a child, and given its name only when all of it is on the medium.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { copyPlain, listSideFiles } from '../../actors/backup-files.ts'
+import { copyPlain, digestPlain, listSideFiles } from '../../actors/backup-files.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
-import { writePrivate } from '../../actors/private-file.ts'
+import { flushDirectory, writePrivate } from '../../actors/private-file.ts'
 import { systemClock } from '../../actors/services.ts'
 import {
+  BACKUP_JOURNAL,
   type BackupFile,
   type BackupManifest,
   formatManifest,
@@ -23,7 +24,6 @@ import { findJournal } from '../history/place.ts'
 import type { Settings } from '../settings.ts'
 import { readVersion } from '../version.ts'
 import { deadDrafts, draftBackup, nameBackup, prune, rememberBackup } from './place.ts'
-import { digestJournal } from './verify.ts'
 
 /** What to make. */
 export interface BackupWish {
@@ -56,7 +56,7 @@ export async function createBackup(wish: BackupWish): Promise<MadeBackup> {
     const at = Date.parse(manifest.createdAt)
     const path = nameBackup(directory, at, manifest.head.position)
     renameSync(draft, path)
-    flush(directory)
+    flushDirectory(directory)
     const removed = keep === null ? [] : prune(directory, keep, manifest.origin)
     rememberBackup(settings.stateDir, { at, path, position: manifest.head.position })
     return { path, manifest, removed }
@@ -74,7 +74,7 @@ async function fill(draft: string, source: string, wish: BackupWish): Promise<Ba
   await verifyInChild(journal, { deep: true }, limits.backupVerifyMs)
   removeLock(journal)
   const { origin, ...head } = await readFacts(journal)
-  const files: BackupFile[] = [await digestJournal(draft)]
+  const files: BackupFile[] = [await digestPlain(join(draft, BACKUP_JOURNAL), BACKUP_JOURNAL)]
   for (const side of listSideFiles(stateDir, configPath, wish.keys)) {
     files.push(await copyPlain(side, join(draft, side.path), limits.backupSideFileBytesMax))
   }
@@ -90,8 +90,10 @@ async function fill(draft: string, source: string, wish: BackupWish): Promise<Ba
   })
   const manifest = parseManifest(text) // What we would not read, we do not write.
   writePrivate(join(draft, MANIFEST_FILE), text)
-  for (const place of new Set(files.map(({ path }) => join(draft, path, '..')))) flush(place)
-  flush(draft)
+  for (const place of new Set(files.map(({ path }) => join(draft, path, '..')))) {
+    flushDirectory(place)
+  }
+  flushDirectory(draft)
   return manifest
 }
 
@@ -102,14 +104,5 @@ function makePrivate(path: string): void {
     // Of a medium that is read only, a recursive mkdir says that something is not there.
     const message = `backup: ${path} cannot be made: is its disk there, and can it be written to?`
     throw new GatewayError('PERMISSION', message, { path }, cause)
-  }
-}
-
-function flush(directory: string): void {
-  const descriptor = openSync(directory, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }

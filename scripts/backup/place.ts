@@ -9,7 +9,7 @@
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { writePrivate } from '../../actors/private-file.ts'
+import { isAlive, writePrivate } from '../../actors/private-file.ts'
 import { type BackupManifest, MANIFEST_FILE, parseManifest } from '../../protocol/backup.ts'
 import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -109,15 +109,6 @@ export function deadDrafts(directory: string): string[] {
   return readdirSync(directory)
     .filter((name) => !isAlive(Number(DRAFT.exec(name)?.[1] ?? process.pid)))
     .map((name) => join(directory, name))
-}
-
-/** Tells whether a process is there, whoever's it is. */
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && Reflect.get(error, 'code') === 'EPERM'
-  }
 }
 
 /** Removes all but the newest backups of the same journal. Returns the paths removed. */

@@ -10,11 +10,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { assertSame, copyPlain, digestPlain } from '../../actors/backup-files.ts'
-import { readCodeIdentity } from '../../actors/code.ts'
-import { Heads } from '../../actors/heads.ts'
-import { openJournalKey } from '../../actors/journal-key.ts'
-import { openKernel } from '../../actors/kernel.ts'
-import { takeLock } from '../../actors/lock.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
 import {
   type Carried,
@@ -23,7 +18,7 @@ import {
   type Settled,
   settleRestored,
 } from '../../actors/restored.ts'
-import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
+import { systemChance, systemClock } from '../../actors/services.ts'
 import { openStateDir } from '../../actors/state-dir.ts'
 import { decideSwap, dropStaged, settleSwap, stagedJournal } from '../../actors/swap.ts'
 import type { OpenWork } from '../../machines/projections/open-work.ts'
@@ -37,11 +32,9 @@ import { readAnchor } from '../../store/lmdb/anchor.ts'
 import { assertRoom } from '../../store/lmdb/backup.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
-import { readVersion } from '../version.ts'
+import { overKernel, quietServices, whileStopped } from '../history/stopped.ts'
 import { formatStamp } from './place.ts'
 import { type VerifiedBackup, verifyBackup } from './verify.ts'
-
-const services: Services = { clock: systemClock, chance: systemChance, log: silentLog }
 
 /** What to restore, and where. */
 export interface RestoreWish {
@@ -87,19 +80,16 @@ export interface RestoreReport {
 export async function restoreBackup(wish: RestoreWish): Promise<RestoreReport> {
   const { stateDir, path } = wish
   await openStateDir(stateDir)
-  const [version, startedAt] = [readVersion(), systemClock.now()]
-  const info = { pid: process.pid, port: null, startedAt, version, ready: false }
-  const lock = await takeLock(stateDir, info)
-  try {
-    settleSwap(stateDir)
-    const verified = await verifyBackup(path)
-    const known = await lookAt(join(stateDir, 'journal'))
-    if (known.replaced.head > 0 && !wish.yes) return refuse(verified, known)
-    return await restore(wish, verified, known)
-  } finally {
-    dropStaged(stateDir)
-    lock.release()
-  }
+  return whileStopped(stateDir, async () => {
+    try {
+      const verified = await verifyBackup(path)
+      const known = await lookAt(join(stateDir, 'journal'))
+      if (known.replaced.head > 0 && !wish.yes) return refuse(verified, known)
+      return await restore(wish, verified, known)
+    } finally {
+      dropStaged(stateDir)
+    }
+  })
 }
 
 /** Looks at the journal that will be replaced; damaged ones are looked at in a child only. */
@@ -221,22 +211,19 @@ async function live(
   stateDir: string,
   { event, before }: { readonly event: JournalEvent; readonly before: OpenWork | null },
 ): Promise<Pick<Reborn, 'settled' | 'carried'>> {
-  const kernel = openKernel(store, new Map(), services, readCodeIdentity())
-  const heads = new Heads(store, () => openJournalKey(stateDir), services)
   const correlationId = systemChance.hex(limits.correlationIdBytes)
   const alive = setInterval(() => {}, limits.restoreSettleMs) // The clock's timers keep nobody.
-  kernel.outbox.drain() // Nothing is tried here: whatever is wished for from now on stays open.
   try {
-    await kernel.registry.deliver(GATEWAY, { event, cause: 'sys:restore', correlationId })
-    const carried: Carried | null = before === null ? null : listCarried(before, kernel.work)
-    if (carried !== null) await recordCarried(kernel, carried, correlationId)
-    const settled = await settleRestored(kernel, services)
-    const counts =
-      carried === null ? null : { keys: carried.keys.length, inbound: carried.inbound.length }
-    return { settled, carried: counts }
+    return await overKernel(store, stateDir, async (kernel) => {
+      await kernel.registry.deliver(GATEWAY, { event, cause: 'sys:restore', correlationId })
+      const carried: Carried | null = before === null ? null : listCarried(before, kernel.work)
+      if (carried !== null) await recordCarried(kernel, carried, correlationId)
+      const settled = await settleRestored(kernel, quietServices)
+      const counts =
+        carried === null ? null : { keys: carried.keys.length, inbound: carried.inbound.length }
+      return { settled, carried: counts }
+    })
   } finally {
     clearInterval(alive)
-    await kernel.stop()
-    await heads.sign()
   }
 }

@@ -5,13 +5,8 @@
  * only the signed head, held to a key or a head from elsewhere, proves more than a whole copy.
  */
 import { join } from 'node:path'
-import { checkFiles, digestPlain } from '../../actors/backup-files.ts'
-import {
-  BACKUP_JOURNAL,
-  type BackupFile,
-  type BackupManifest,
-  corruptBackup,
-} from '../../protocol/backup.ts'
+import { checkFiles } from '../../actors/backup-files.ts'
+import { BACKUP_JOURNAL, type BackupManifest, corruptBackup } from '../../protocol/backup.ts'
 import { limits } from '../../protocol/limits.ts'
 import { readFacts, removeLock } from '../../store/lmdb/backup.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
@@ -46,9 +41,4 @@ export async function verifyBackup(path: string): Promise<VerifiedBackup> {
   }
   if (origin !== manifest.origin) throw corruptBackup('the journal begins with another record')
   return { path, manifest, unnamed: unnamed.filter((name) => name !== `${BACKUP_JOURNAL}-lock`) }
-}
-
-/** Digests the journal of a backup. */
-export async function digestJournal(path: string): Promise<BackupFile> {
-  return digestPlain(join(path, BACKUP_JOURNAL), BACKUP_JOURNAL)
 }

@@ -2,6 +2,7 @@
  * Checks of the configuration, and of the models that it names.
  */
 import { readFile, stat } from 'node:fs/promises'
+import { askForModels } from '../../actors/models/knock.ts'
 import {
   type ResolvedConfig,
   resolveConfig,
@@ -90,25 +91,14 @@ async function checkModel(
   return knock(name, baseUrl, key)
 }
 
-async function knock(name: string, baseUrl: string, key: string | null): Promise<Finding> {
-  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
+async function knock(name: string, baseUrl: string, apiKey: string | null): Promise<Finding> {
   try {
     const signal = AbortSignal.timeout(limits.verbProbeMs)
-    const response = await fetch(`${baseUrl}/models`, { headers, signal, redirect: 'manual' })
-    await response.body?.cancel()
-    const { status } = response
-    const says = `${baseUrl} answers (HTTP ${status})`
-    if (status === 401 || status === 403)
-      return fail(name, says, 'it refuses the key: check apiKey')
-    return status >= 500 ? warn(name, says, 'its server is in trouble: look there') : ok(name, says)
+    const { says, fault } = await askForModels({ baseUrl, apiKey }, signal)
+    if (fault === 'auth') return fail(name, says, 'it refuses the key: check apiKey')
+    if (fault === 'server') return warn(name, says, 'its server is in trouble: look there')
+    return ok(name, says)
   } catch (thrown) {
-    const says = `${baseUrl} does not answer: ${reasonOf(thrown)}`
-    return fail(name, says, 'start it, or check its baseUrl')
+    return fail(name, toGatewayError(thrown).message, 'start it, or check its baseUrl')
   }
-}
-
-/** Node's fetch hides why it failed in the cause. */
-function reasonOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown)
-  return thrown.cause instanceof Error ? thrown.cause.message : thrown.message
 }

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { judgeStateDir, makeDirectory } from '../../actors/state-dir.ts'
 import { judgeSpace } from '../../actors/space.ts'
 import { limits } from '../../protocol/limits.ts'
+import { memberOf } from '../../protocol/members.ts'
 import type { StoreStats } from '../../store/contract.ts'
 import { formatBytes } from '../output.ts'
 import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
@@ -37,7 +38,7 @@ export async function checkStateDir(stateDir: string): Promise<Finding> {
     const path = join(stateDir, part)
     const isClosed = await access(path, constants.W_OK | constants.X_OK).then(
       () => false,
-      (error: unknown) => Reflect.get(Object(error), 'code') !== 'ENOENT',
+      (error: unknown) => memberOf(error, 'code') !== 'ENOENT',
     )
     if (isClosed) return fail(name, `${path} cannot be written to`, `chmod u+rwx ${path}`)
   }
@@ -79,7 +80,8 @@ async function openPaths(stateDir: string): Promise<string[]> {
   const open: string[] = []
   for (const path of paths) {
     const found = await lstat(path).catch(() => null)
-    // A link has no modes of its own, and what it leads to is not ours to change; a socket's modes are the lock's business: it tells everybody no more than a pid.
+    // A link has no modes of its own, and what it leads to is not ours to change; a socket's modes
+    // are the lock's business: it tells everybody no more than a pid.
     if (found?.isSymbolicLink() === true || found?.isSocket() === true) continue
     if (found !== null && (found.mode & OTHERS) !== 0) open.push(path)
   }

@@ -2,9 +2,10 @@
  * Check of the keys of a state directory: they are there, they are keys, and they are the ones that
  * signed this journal.
  */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { publicKeyBytes } from '../../protocol/auth/signature.ts'
 import { isEqual } from '../../protocol/history/merkle.ts'
 import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
 import { withReader } from './journal.ts'
@@ -28,8 +29,8 @@ function journalKey(path: string, known: readonly Uint8Array[]): Finding {
   }
   try {
     const key = createPrivateKey(readFileSync(path, 'utf8'))
-    const own = createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32)
     if (key.asymmetricKeyType !== 'ed25519') return fail(NAME, `${path} is no Ed25519 key`, BACK)
+    const own = publicKeyBytes(key)
     if (known.length === 0 || known.some((each) => isEqual(each, own))) return ok(NAME, path)
     return warn(NAME, `${path} is not the key that signed this journal`, BACK)
   } catch (error) {

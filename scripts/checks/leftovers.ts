@@ -5,8 +5,9 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askLock } from '../../actors/lock.ts'
-import { stagedJournal } from '../../actors/swap.ts'
-import { backupDirectory, deadDrafts, isAlive } from '../backup/place.ts'
+import { isAlive } from '../../actors/private-file.ts'
+import { isSwapDecided, stagedJournal } from '../../actors/swap.ts'
+import { backupDirectory, deadDrafts } from '../backup/place.ts'
 import { type CheckContext, type Finding, ok, warn } from './finding.ts'
 
 const NAME = 'leftovers'
@@ -17,7 +18,7 @@ const DEPTH_MAX = 3
 /** Lists what is left behind. */
 export async function checkLeftovers({ settings }: CheckContext): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  if (existsSync(join(settings.stateDir, 'restore.json'))) {
+  if (isSwapDecided(settings.stateDir)) {
     const says = 'a restore was cut short'
     findings.push(warn(NAME, says, 'start the gateway: it ends the restore first'))
   }
@@ -55,7 +56,7 @@ async function ofNobody(stateDir: string): Promise<string[]> {
     (holder) => holder !== null,
     () => true,
   )
-  if (isHeld || existsSync(join(stateDir, 'restore.json'))) return []
+  if (isHeld || isSwapDecided(stateDir)) return []
   const staged = [stagedJournal(stateDir)]
   const sockets = process.platform === 'linux' ? [] : [join(stateDir, 'gateway.sock')]
   return [...staged, ...sockets].filter((path) => existsSync(path))

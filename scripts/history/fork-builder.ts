@@ -2,6 +2,7 @@
 import { type Edit, type EditFlag, parseEdit } from '../../machines/history/edits.ts'
 import { CONTROL, type ForkOutcome } from '../../machines/history/fork.ts'
 import type { RerunPlan } from '../../machines/history/plan.ts'
+import { requireRecord } from '../../machines/history/source.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
 import { codeHouse } from './code.ts'
 import { runFork } from './fork-run.ts'
@@ -29,10 +30,10 @@ export class ForkBuilder {
     this.#at = at
   }
 
-  /** Changes facts of a recorded event; the function gets a copy. @throws {GatewayError} NOT_FOUND */
+  /** Changes facts of a recorded event; the function gets a copy. @throws as `requireRecord` */
   edit(address: string, change: (facts: Record<string, unknown>) => void): this {
     const position = Number(address.replace(/^#/, ''))
-    const before = this.#source.history.read(position)?.event ?? { type: '' }
+    const before = requireRecord(this.#source.history, position).event
     const after: Record<string, unknown> = structuredClone(before)
     change(after)
     for (const [key, value] of Object.entries(after)) {

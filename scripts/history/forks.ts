@@ -3,10 +3,8 @@
  */
 import type { ForkFile } from '../../actors/forks.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import { reportError } from '../exit.ts'
+import { EXIT, reportError } from '../exit.ts'
 import { columns, show, showJson } from '../output.ts'
-
-const LIVE = 14
 
 /** Writes what a fork came to. */
 export function showFork({ name, result, until }: ForkFile, json: boolean): void {
@@ -50,7 +48,7 @@ export function showFork({ name, result, until }: ForkFile, json: boolean): void
 export function refuseLive(what: string, json: boolean): number {
   const message = `${what}: forks are dry and stay beside the journal; nothing makes one live yet`
   reportError(new GatewayError('FORBIDDEN', message), json)
-  return LIVE
+  return EXIT.refused
 }
 
 /** Refuses an address of a fork where the journal itself is meant. @throws {GatewayError} USAGE */

@@ -174,8 +174,8 @@ export async function replayBundle(
     const result = await replayHistory(house, source.history, { from, to, choice })
     const tracker = new InboundTracker()
     for (const record of records) tracker.add(record)
-    const ends = tracker.outcomes().map(({ target, end }) => [target, end])
-    return { ...result, outcomes: Object.fromEntries(ends) as Record<string, string> }
+    const ends = tracker.outcomes().map(({ target, end }) => [target, end] as const)
+    return { ...result, outcomes: Object.fromEntries(ends) }
   } finally {
     await source.close()
   }

@@ -4,15 +4,11 @@
 import type { ReplayDiff, ReplayResult } from '../../machines/history/replay.ts'
 import { limits } from '../../protocol/limits.ts'
 import { showHoles } from './holes-text.ts'
+import { EXIT } from '../exit.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { type Explored, INVARIANT_WORDS } from './explore.ts'
 
 export type Format = 'text' | 'json' | 'ndjson'
-
-/** Exit code of a replay that differs in what was not allowed. */
-export const DIVERGED = 11
-
-const PRUNED = 13
 
 /** Prints what a replay of one history came to; returns the exit code. */
 export function showResult(
@@ -32,8 +28,8 @@ export function showResult(
 
 // Pruned only where nothing at all was left to recompute.
 function exitOf({ records, first, holes }: ReplayResult): number {
-  if (first !== null) return DIVERGED
-  return records === 0 && holes.records + holes.stands + holes.lost > 0 ? PRUNED : 0
+  if (first !== null) return EXIT.diverged
+  return records === 0 && holes.records + holes.stands + holes.lost > 0 ? EXIT.pruned : 0
 }
 
 /** Prints a replay for people. */
@@ -65,7 +61,7 @@ function sideText({ value, stateHash, effects }: ReplayDiff['now']): string {
 
 /** Prints what an exploration found; returns the exit code. */
 export function showExplored({ points, violations, code }: Explored, format: Format): number {
-  const exit = violations.length === 0 ? 0 : DIVERGED
+  const exit = violations.length === 0 ? 0 : EXIT.diverged
   const counts = Object.fromEntries(
     Object.keys(INVARIANT_WORDS).map((invariant) => {
       const those = violations.filter((each) => each.invariant === invariant)

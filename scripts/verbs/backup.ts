@@ -1,15 +1,15 @@
 /**
  * `openclaw backup`: copies of the journal, the configuration and, where asked for, the keys.
  */
+import type { BackupManifest } from '../../protocol/backup.ts'
 import type { FoundBackup } from '../backup/place.ts'
 import type { RestoreReport } from '../backup/restore.ts'
 import { jsonArgs, wholeNumber } from '../arguments.ts'
+import { EXIT } from '../exit.ts'
 import { columns, formatBytes, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 
-const REFUSED = 14
-const NOTHING = 10
 const KEEP_MAX = 10_000
 
 const outArgs = {
@@ -51,7 +51,7 @@ export const backupCreate = defineVerb({
       return 0
     }
     show(path)
-    show(`${manifest.head.position} records, ${sizeOf(manifest.files)}, verified`)
+    show(`${manifest.head.position} records, ${formatBytes(bytesOf(manifest.files))}, verified`)
     for (const old of removed) show(`removed ${old}`)
     if (!manifest.keys) note('Without the keys: --keys takes them along.')
     return 0
@@ -96,15 +96,15 @@ export const backupList = defineVerb({
     const backups = listBackups(directory)
     if (args.json) showJson({ ok: true, directory, backups: backups.map(rowOf) })
     else showBackups(backups, directory)
-    return backups.length === 0 ? NOTHING : 0
+    return backups.length === 0 ? EXIT.nothing : 0
   },
 })
 
 function rowOf({ path, manifest, fault }: FoundBackup): object {
   if (manifest === null) return { path, fault }
   const { createdAt, head, keys, version, files } = manifest
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  return { path, createdAt, position: head.position, hash: head.hash, bytes, keys, version }
+  const { position, hash } = head
+  return { path, createdAt, position, hash, bytes: bytesOf(files), keys, version }
 }
 
 function showBackups(backups: readonly FoundBackup[], directory: string): void {
@@ -112,13 +112,18 @@ function showBackups(backups: readonly FoundBackup[], directory: string): void {
   const rows = backups.map(({ path, manifest, fault }) =>
     manifest === null
       ? [path, fault ?? '']
-      : [path, manifest.createdAt, `#${manifest.head.position}`, sizeOf(manifest.files)],
+      : [
+          path,
+          manifest.createdAt,
+          `#${manifest.head.position}`,
+          formatBytes(bytesOf(manifest.files)),
+        ],
   )
   for (const line of columns(rows)) show(line)
 }
 
-function sizeOf(files: readonly { readonly bytes: number }[]): string {
-  return formatBytes(files.reduce((sum, { bytes }) => sum + bytes, 0))
+function bytesOf(files: BackupManifest['files']): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** Exit code 0: restored; 14: a journal is there, --yes is missing; 12: the backup is damaged. */
@@ -144,7 +149,7 @@ export const backupRestore = defineVerb({
       showJson({ ok, schema: 'openclaw-restore/1', path, backup: manifest.head, ...rest })
     } else if (report.done) tell(report)
     else refuse(report)
-    return report.done ? 0 : REFUSED
+    return report.done ? 0 : EXIT.refused
   },
 })
 

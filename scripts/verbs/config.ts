@@ -153,18 +153,12 @@ async function readConfig(settings: Settings): Promise<Payload> {
 
 /** Asks a running gateway; null where none runs. */
 async function ask(settings: Settings, method: string, params: object): Promise<Payload | null> {
-  const { connectGateway } = await import('../client.ts')
-  let client
+  const { askAt } = await import('../ask.ts')
   try {
-    client = await connectGateway(settings, { subscribe: [] })
+    return await askAt(settings, method, params)
   } catch (thrown) {
     if (toGatewayError(thrown).code === 'NOT_RUNNING') return null
     throw thrown
-  }
-  try {
-    return await client.request(method, params)
-  } finally {
-    client.close()
   }
 }
 

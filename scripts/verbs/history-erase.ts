@@ -10,14 +10,13 @@ import { GatewayError, toGatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
-import { askGateway } from '../ask.ts'
+import { askAt } from '../ask.ts'
 import type { Payload } from '../client.ts'
+import { EXIT } from '../exit.ts'
 import { findJournal } from '../history/place.ts'
 import { note, show, showJson } from '../output.ts'
 import { isPortNamed, readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
-
-const REFUSED = 14
 
 /** Exit code 0: erased, or told with --dry-run; 14: told, --yes is missing; 10: nothing found. */
 export const historyErase = defineVerb({
@@ -45,12 +44,12 @@ export const historyErase = defineVerb({
     const isRunning = isPortNamed(settings) || (await askLock(settings.stateDir)) !== null
     const params = { ...(subject === undefined ? { session } : { subject }), reason, dryRun }
     const report = isRunning
-      ? await askGateway(args, 'history.erase', params)
+      ? await askAt(settings, 'history.erase', params)
       : await eraseHere(settings, scope, reason, dryRun)
     const isRefused = dryRun && args['dry-run'] !== true
     if (args.json) showJson({ ok: !isRefused, schema: 'openclaw-erase/1', ...report })
     else tell(report, isRefused)
-    return isRefused ? REFUSED : 0
+    return isRefused ? EXIT.refused : 0
   },
 })
 

@@ -18,12 +18,10 @@ import { findJournal } from '../history/place.ts'
 import { withSource } from '../history/source.ts'
 import { inItsPlace } from '../history/stopped.ts'
 import { jsonArgs } from '../arguments.ts'
+import { EXIT } from '../exit.ts'
 import { columns, formatBytes, note, show, showJson } from '../output.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
-
-const REFUSED = 14
-const NOTHING = 10
 
 const presetArg: { type: 'enum'; options: string[]; description: string } = {
   type: 'enum',
@@ -88,8 +86,8 @@ export const historyPrune = defineVerb({
       if (report === null && !isNothing) note('Nothing was removed. Say --yes to do it.')
       if (report?.position != null) show(`recorded as #${report.position}`)
     }
-    if (isNothing) return NOTHING
-    return report === null ? REFUSED : 0
+    if (isNothing) return EXIT.nothing
+    return report === null ? EXIT.refused : 0
   },
 })
 
@@ -124,7 +122,7 @@ export const historyCompact = defineVerb({
       show(`would remove at most ${records} records of ${stream}`)
       note('Nothing was removed. Say --yes to do it.')
     } else show(`removed ${records} records of ${stream}; recorded as #${position}`)
-    return position === null ? REFUSED : 0
+    return position === null ? EXIT.refused : 0
   },
 })
 

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/history/checkpoint.ts'
 import { isExtension } from '../../protocol/history/merkle.ts'
 import { reachArgs } from '../arguments.ts'
-import { askGateway } from '../ask.ts'
+import { askAt } from '../ask.ts'
 import type { Payload } from '../client.ts'
 import { show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
@@ -23,10 +23,11 @@ export const historyWitness = defineVerb({
   description: 'Remember the signed head, and check that it extends the last one remembered',
   args: reachArgs,
   async run(args) {
-    const { stateDir } = await readSettings(args)
+    const settings = await readSettings(args)
+    const { stateDir } = settings
     const known = await readRemembered(stateDir)
     const before = known === null ? null : headOf(known)
-    const answer = await askGateway(args, 'history.head', { since: before?.size ?? 0 })
+    const answer = await askAt(settings, 'history.head', { since: before?.size ?? 0 })
     const found = foundIn(answer)
     if (known !== null && known.key !== found.key) {
       const reason = `signed by ${found.key}, but ${known.key} was remembered`

@@ -16,16 +16,11 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { wholeNumber } from '../arguments.ts'
+import { EXIT } from '../exit.ts'
 import { chooseCode, codeArgs, codeHouse, nameOfCode } from '../history/code.ts'
 import { isCorpus, replayCorpus } from '../history/corpus.ts'
 import { type Explored, exploreRange } from '../history/explore.ts'
-import {
-  DIVERGED,
-  type Format,
-  showExplored,
-  showResult,
-  showText,
-} from '../history/replay-text.ts'
+import { type Format, showExplored, showResult, showText } from '../history/replay-text.ts'
 import { keyUnless, namesArg } from '../history/incident-subject.ts'
 import { refuseForks } from '../history/forks.ts'
 import { historyArgs, locateRange } from '../history/options.ts'
@@ -129,7 +124,7 @@ async function replayFiles(words: readonly string[], asked: Asked): Promise<numb
     return { file, records, same, first, worst, allowed: first === null && same < records }
   })
   const failed = rows.filter(({ first }) => first !== null).length
-  const end = { files: rows.length, failed, exit: failed === 0 ? 0 : DIVERGED }
+  const end = { files: rows.length, failed, exit: failed === 0 ? 0 : EXIT.diverged }
   if (format === 'ndjson') {
     for (const row of rows) showJson({ t: 'file', ...row })
     showJson({ t: 'end', ...end })

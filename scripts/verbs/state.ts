@@ -13,6 +13,7 @@ import { GatewayError } from '../../protocol/errors.ts'
 import { formatInstant } from '../../protocol/history/address.ts'
 import { followPointer, NOTHING, parsePointer } from '../../protocol/history/pointer.ts'
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
+import { EXIT } from '../exit.ts'
 import { bodiesOf } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, formatWhen, historyArgs, locate } from '../history/options.ts'
@@ -142,8 +143,6 @@ function shorten(text: string | undefined): string {
   return whole.length <= 160 ? whole : `${whole.slice(0, 157)}...`
 }
 
-const PRUNED = 13
-
 // One cut: every actor by its newest record at or before the position (K10). Only what is shown of
 // each is kept: there may be a hundred thousand.
 function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): number {
@@ -157,7 +156,7 @@ function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): nu
     else rows.push(rowOf(found, utc))
   }
   const count = actors.length + rows.length
-  const exit = count > 0 ? 0 : untold.length > 0 ? PRUNED : 10
+  const exit = count > 0 ? 0 : untold.length > 0 ? EXIT.pruned : EXIT.nothing
   if (json) {
     showJson({ ok: true, at: { position }, actors, pruned: untold })
     return exit
@@ -168,7 +167,7 @@ function showAll({ history }: Source, moment: Resolved, { json, utc }: Wish): nu
     const left = oldest === null ? 'none is left' : `the oldest left is behind #${oldest}`
     show(`  ${stream}: HISTORY_PRUNED, its state there was compacted away; ${left}`)
   }
-  if (exit === 10) note('nothing had happened yet')
+  if (exit === EXIT.nothing) note('nothing had happened yet')
   return exit
 }
 

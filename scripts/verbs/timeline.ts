@@ -7,6 +7,7 @@ import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { wholeNumber } from '../arguments.ts'
+import { EXIT } from '../exit.ts'
 import { formatRecordLine, showTimeline } from '../history/lines.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, readStretch } from '../history/options.ts'
@@ -74,11 +75,9 @@ export const timeline = defineVerb({
         })
       if (records.length > 0 || args.follow) return 0
       if (!args.json && !isLines) note(saysNothing(source, { ...wish, gone }))
-      return gone > 0 && left === 0 ? PRUNED : 10
+      return gone > 0 && left === 0 ? EXIT.pruned : EXIT.nothing
     }),
 })
-
-const PRUNED = 13
 
 function saysNothing({ history, bundle }: Source, { from, to, gone }: Told): string {
   if (history.head() === 0) return 'the journal is empty'

@@ -8,9 +8,9 @@ import { replayHistory } from '../../actors/other-code.ts'
 import { REPLAY_CLASSES, type ReplayClass } from '../../machines/history/compare.ts'
 import type { ReplayDiff, ReplayResult } from '../../machines/history/replay.ts'
 import { GatewayError } from '../../protocol/errors.ts'
+import { EXIT } from '../exit.ts'
 import { chooseCode, codeHouse, nameOfCode } from '../history/code.ts'
 import { journalArgs } from '../history/place.ts'
-import { DIVERGED } from '../history/replay-text.ts'
 import { showHoles } from '../history/holes-text.ts'
 import { type Source, withSource } from '../history/source.ts'
 import { columns, note, show, showJson } from '../output.ts'
@@ -84,7 +84,7 @@ async function examine(source: Source, wanted: string): Promise<UpgradeReport> {
   const atWork = [...busyStreams(source)].filter((stream) => different.has(stream))
   const code = nameOfCode(choice, house.own.id)
   const listed = [...examples.values()]
-  const exit = same === records ? 0 : DIVERGED
+  const exit = same === records ? 0 : EXIT.diverged
   return { code, recorded, head, records, same, counts, examples: listed, atWork, holes, exit }
 }
 

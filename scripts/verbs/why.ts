@@ -9,6 +9,7 @@ import { explainRecord, findWriter, outcomeAt } from '../../machines/history/why
 import { explainAbsence } from '../../machines/history/why-not.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { NOTHING } from '../../protocol/history/pointer.ts'
+import { EXIT } from '../exit.ts'
 import { isAlive } from '../history/alive.ts'
 import { findStream } from '../../machines/history/find-stream.ts'
 import { actorArgs, historyArgs, locate } from '../history/options.ts'
@@ -64,8 +65,6 @@ export const why = defineVerb({
     }),
 })
 
-const PRUNED = 13
-
 interface Wish {
   readonly json?: boolean | undefined
   readonly utc?: boolean | undefined
@@ -90,7 +89,7 @@ function explain(
   const end = output === null ? null : outcomeAt(history, { position, output })
   if (shown.json) showJson({ ok: true, ...formatWhy(chain, end) })
   else showWhy(chain, end, shown)
-  return chain.pruned === null ? 0 : PRUNED
+  return chain.pruned === null ? 0 : EXIT.pruned
 }
 
 function explainPath(source: Source, path: string, args: Wish): number {
@@ -106,7 +105,7 @@ function explainPath(source: Source, path: string, args: Wish): number {
     show(`${stream}${path} is ${write(is)} since #${record.position}; before it was ${write(was)}`)
     showWhy(chain, null, { utc: args.utc === true })
   }
-  return chain.pruned === null ? 0 : PRUNED
+  return chain.pruned === null ? 0 : EXIT.pruned
 }
 
 function write(value: unknown): string {
@@ -123,5 +122,5 @@ async function explainNot(source: Source, target: string, args: Wish): Promise<n
   const found = explainAbsence(history, kinds, { ...goal, alive })
   if (args.json) showJson({ ok: true, target, ...formatWhyNot(found) })
   else showWhyNot(found, { says: goal.says, history, utc: args.utc === true })
-  return found.verdict === 'pruned' ? PRUNED : 0
+  return found.verdict === 'pruned' ? EXIT.pruned : 0
 }

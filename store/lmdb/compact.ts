@@ -3,13 +3,14 @@
  *
  * Promises that the chain survives: each record leaves a tombstone with its links and its place
  * (`seal.ts`), so positions and versions stay dense and the journal can still be verified from its
- * first record; with them goes what the caller wants kept of each. Goes upwards in small commits through the queue, so what is pruned is always a
- * prefix of its stream, also after a crash half-way. Bodies stay. Step 6 of 8.
+ * first record; with them goes what the caller wants kept of each. Goes upwards in small commits
+ * through the queue, so what is pruned is always a prefix of its stream, also after a crash
+ * half-way. Bodies stay. Step 6 of 8.
  */
 import { limits } from '../../protocol/limits.ts'
 import { corruptRecord, sealTombstone } from '../seal.ts'
+import { storedRecord } from '../shapes.ts'
 import { readRecord } from './environment.ts'
-import { storedRecord } from './reader.ts'
 import type { KeepOf } from '../contract.ts'
 import type { Tables } from './environment.ts'
 import type { StreamIndex, StreamState, Write } from './streams.ts'

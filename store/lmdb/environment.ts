@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { unpack } from '../../protocol/codec.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import { isObject, memberOf } from '../../protocol/members.ts'
 import { corruptRecord, corruptValue, unseal, unsealRecord } from '../seal.ts'
 import type { TableKey, UnsealedRecord } from '../seal.ts'
 
@@ -183,17 +184,12 @@ function assertDurable(root: object): void {
 }
 
 function nativeFlags(root: object): number {
-  const addon: unknown = Reflect.get(lmdb, 'nativeAddon')
-  const env: unknown = Reflect.get(root, 'env')
-  if (!isObject(addon) || !isObject(env)) return UNSAFE
-  const getEnvFlags: unknown = Reflect.get(addon, 'getEnvFlags')
-  if (typeof getEnvFlags !== 'function') return UNSAFE
-  const flags: unknown = Reflect.apply(getEnvFlags, addon, [Reflect.get(env, 'address')])
+  const addon = memberOf(lmdb, 'nativeAddon')
+  const env = memberOf(root, 'env')
+  const getEnvFlags = memberOf(addon, 'getEnvFlags')
+  if (typeof getEnvFlags !== 'function' || !isObject(env)) return UNSAFE
+  const flags: unknown = Reflect.apply(getEnvFlags, addon, [env['address']])
   return typeof flags === 'number' ? flags : UNSAFE
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /**

@@ -175,6 +175,7 @@ function writesOf(journal: Journal): Writes {
   }
 }
 
+/** How a reader takes what is damaged. */
 export interface ReadOptions {
   /**
    * Hears of damage, once for each place, and lets reading go on before it: of a damaged end

@@ -8,7 +8,7 @@
  */
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { parsePlainBody, prunedError } from '../shapes.ts'
+import { parsePlainBody, prunedError, storedLink, storedRecord } from '../shapes.ts'
 import { ZERO_HASH, corruptRecord } from '../seal.ts'
 import {
   lastPosition,
@@ -149,10 +149,7 @@ function readStored(source: ReadSource, position: number): StoredRecord | null {
 function readLink(source: ReadSource, position: number): StoredLink | null {
   const record = readUnsealed(source, position)
   if (record === null) return null
-  const { version, hash, previousHash, pruned, fields } = record
-  const stream = streamOf(source, position, record)
-  const kept = pruned ? fields : []
-  return { position, stream, version, hash, previousHash, pruned, kept }
+  return storedLink(position, streamOf(source, position, record), record)
 }
 
 function readUnsealed({ tables }: ReadSource, position: number): UnsealedRecord | null {
@@ -166,39 +163,6 @@ function streamOf({ index }: ReadSource, position: number, record: UnsealedRecor
   const stream = index.name(record.streamNumber)
   if (stream === null) throw corruptRecord(position, `unknown stream ${record.streamNumber}`)
   return stream
-}
-
-/** Makes the record that readers are given of one that was unsealed. */
-export function storedRecord(
-  position: number,
-  stream: string,
-  record: UnsealedRecord,
-): StoredRecord {
-  return new Stored(position, stream, record)
-}
-
-class Stored implements StoredRecord {
-  readonly position: number
-  readonly stream: string
-  readonly version: number
-  readonly fields: readonly unknown[]
-  readonly previousHash: Uint8Array
-  readonly body: Uint8Array
-  #record: UnsealedRecord
-
-  constructor(position: number, stream: string, record: UnsealedRecord) {
-    this.position = position
-    this.stream = stream
-    this.version = record.version
-    this.fields = record.fields
-    this.previousHash = record.previousHash
-    this.body = record.body
-    this.#record = record
-  }
-
-  get hash(): Uint8Array {
-    return this.#record.hash
-  }
 }
 
 function* readRange(source: ReadSource, from: number, to: number): Generator<StoredRecord> {

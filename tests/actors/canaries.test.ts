@@ -7,8 +7,8 @@ import { verifyBundle } from '../../actors/bundle-verify.ts'
 import { foldStream } from '../../machines/history/fold.ts'
 import { replayRange } from '../../machines/history/replay.ts'
 import { kinds } from '../../machines/kinds.ts'
-import { coverTexts, Pseudonyms } from '../../protocol/history/pseudonyms.ts'
-import { streamId, type StreamId } from '../../protocol/ids.ts'
+import { coverOf, Pseudonyms } from '../../protocol/history/pseudonyms.ts'
+import { STREAM_KINDS, streamId, type StreamId } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import { directSessionKey } from '../../protocol/session-key.ts'
 import type { BodyDraft, Store } from '../../store/contract.ts'
@@ -302,13 +302,17 @@ test('IF10 pseudonyms leave words, refs and addresses alone, and cover words, no
   assert.match(names.cause('ext:irc:Ann'), /^ext:irc:p-[0-9a-f]{12}$/)
   assert.is(names.sessionKey('agent:main:main'), 'agent:main:main')
   assert.match(names.stream('oracle:delphi'), /^oracle:p-/)
+  for (const kind of STREAM_KINDS) {
+    const stream = `${kind}:Ann`
+    assert.is(names.value(stream), names.stream(stream), 'a stream is the same one as a fact')
+  }
   assert.equal(names.value({ rooms: { home: 1 }, n: 2, b: new Uint8Array(2) }), {
     rooms: { [names.text('home')]: 1 },
     n: 2,
     b: new Uint8Array(2),
   })
-  assert.is(coverTexts('Ann, annex and (ann)', ['ann']), '***, annex and (***)')
-  assert.is(coverTexts('an a.b', ['an', 'a.b']), 'an ***')
+  assert.is(coverOf(['ann'])('Ann, annex and (ann)'), '***, annex and (***)')
+  assert.is(coverOf(['an', 'a.b'])('an a.b'), 'an ***')
 })
 
 test.run()
