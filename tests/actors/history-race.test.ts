@@ -157,9 +157,11 @@ async function compactLater(
 test('H3.6 a seed that is compacted between two looks stands on its snapshot', () =>
   withScene(async ({ reader, compact }) => {
     const history = openHistory(reader)
-    const last = [...history.stream(SESSION, 1)].at(-1)!
+    const records = [...history.stream(SESSION, 1)]
+    const [first, last] = [records[0]!, records.at(-1)!]
     const replayer = new Replayer(ourCode())
     await compact(SESSION)
+    await until(() => reader.link(first.position)?.pruned === true, 'compaction')
 
     const seed = answerOf(() => seedBefore(replayer, history, last))
 
