@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { cases } from '../store/cases.ts'
-import { backUp, begin, givenJournal, read, withPlace } from '../support/backups.ts'
+import { backUp, backUpTurn, begin, givenJournal, read, withPlace } from '../support/backups.ts'
 import { startCli } from '../support/cli.ts'
 import { recordsOf } from '../support/journal.ts'
 import type { Ended } from '../support/process.ts'
@@ -36,10 +36,7 @@ test('F04 kill -9 at any moment of a backup leaves only whole ones, and the next
 test('F04 kill -9 at any moment of a restore leaves the old journal or the new one, whole', async () => {
   await withPlace(async (place) => {
     const { call, stateDir } = place
-    await begin(call)
-    await call('agent', '--message', 'hello')
-    await call('gateway', 'stop')
-    const path = await backUp(place)
+    const path = await backUpTurn(place)
     const before = (await recordsOf(join(stateDir, 'journal'))).length
 
     for (const delayMs of [300, 600, 900]) {
