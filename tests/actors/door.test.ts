@@ -204,20 +204,17 @@ door(
     const house = await startTestGateway()
     const socket = connect(house.gateway.port, '127.0.0.1')
     socket.on('error', () => {})
+    const ping = rawFrame({ opcode: OPCODES.ping, payload: 'p'.repeat(125) })
+    const pings = Buffer.concat(Array.from({ length: 100_000 }, () => ping))
     const raw = await RawSocket.connected(house.gateway.port)
     raw.socket.pause()
-    const before = process.memoryUsage().rss
-    const pings = Buffer.concat(
-      Array.from({ length: 100_000 }, () =>
-        rawFrame({ opcode: OPCODES.ping, payload: 'p'.repeat(125) }),
-      ),
-    )
+    const before = process.memoryUsage().arrayBuffers
     raw.write(pings)
     raw.socket.resume()
 
     assert.is(await raw.until((heard) => !heard.startsWith('pong')), 'close 1008')
     assert.is(raw.heard.filter((heard) => heard.startsWith('pong')).length <= 64, true)
-    assert.ok(process.memoryUsage().rss - before < 96 * 1024 * 1024)
+    assert.ok(process.memoryUsage().arrayBuffers - before < pings.length)
     raw.destroy()
     socket.destroy()
     await house.stop()
@@ -328,6 +325,10 @@ door('S39 the 31st control-plane write of a minute is refused, by method and dev
   const everyday = (Object.keys(methods) as MethodName[]).filter((name) => !isControlWrite(name))
   assert.ok(everyday.includes('send') && everyday.includes('connect'))
   assert.not.ok(everyday.includes('history.erase'))
+  for (let n = 2; n < limits.controlWritersMax; n += 1) count('history.erase', `device ${n}`)
+  assert.is(count('history.erase', 'a'), 'RATE_LIMITED', 'it is remembered')
+  for (let n = 0; n < limits.controlWritersMax; n += 1) count('history.erase', `other ${n}`)
+  assert.is(count('history.erase', 'a'), 'none', 'the oldest are forgotten: memory is bounded')
 })
 
 door(

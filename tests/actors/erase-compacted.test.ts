@@ -12,6 +12,7 @@ import { cases } from '../store/cases.ts'
 import { body, refusal } from '../store/contract.ts'
 import { settle } from '../support/clock.ts'
 import { withDirectory } from '../support/directory.ts'
+import { requested } from '../support/facts.ts'
 import { openTestKernel, type TestKernel } from '../support/kernel.ts'
 import { openTalk, tellIn, textsOf } from '../support/talk.ts'
 
@@ -97,14 +98,7 @@ test('S14 tombstones without traces: states tell whose it is, and what nothing n
   const house = await openTalk()
   const orphan = body('named by what is gone', 9)
   await house.kernel.registry.deliver('delivery:d9', {
-    event: {
-      type: 'delivery.requested',
-      deliveryId: 'd9',
-      channel: 'irc',
-      target: 'eve',
-      ref: orphan.ref,
-      fileIn: null,
-    },
+    event: requested('d9', { target: 'eve', ref: orphan.ref }),
     cause: 'req:9',
     correlationId: '9'.repeat(32),
     bodies: [orphan],

@@ -9,6 +9,7 @@ import type { StreamId } from '../../protocol/ids.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { cases } from '../store/cases.ts'
 import { body, refusal } from '../store/contract.ts'
+import { requested } from '../support/facts.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { openTalk, tellIn, textsOf } from '../support/talk.ts'
 
@@ -38,14 +39,11 @@ erase('a session is all that it, its runs and its deliveries name', async () => 
   const house = await openTalk()
   const note = body('filed', 8)
   await house.kernel.registry.deliver('delivery:d1', {
-    event: {
-      type: 'delivery.requested',
-      deliveryId: 'd1',
-      channel: 'irc',
+    event: requested('d1', {
       target: 'bob',
       ref: note.ref,
       fileIn: 'agent:main:irc:direct:bob',
-    },
+    }),
     cause: 'req:1',
     correlationId: 'd'.repeat(32),
     bodies: [note],

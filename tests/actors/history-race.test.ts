@@ -10,14 +10,13 @@ import { Replayer, replayRange, seedBefore } from '../../machines/history/replay
 import { cutSegment } from '../../machines/history/segment.ts'
 import type { History } from '../../machines/history/source.ts'
 import { kinds } from '../../machines/kinds.ts'
-import { GatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { formatRecord } from '../../protocol/record.ts'
 import type { Store, StoreReader } from '../../store/contract.ts'
 import { openLmdb, openLmdbReader } from '../../store/lmdb/open.ts'
 import { openMemory } from '../../store/memory.ts'
 import { cases } from '../store/cases.ts'
-import { body } from '../store/contract.ts'
+import { answerOf, body } from '../store/contract.ts'
 import { withDirectory } from '../support/directory.ts'
 import { cutAt } from '../support/cut.ts'
 import { openTestKernel } from '../support/kernel.ts'
@@ -52,15 +51,6 @@ function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
       await writer.close()
     }
   })
-}
-
-function answerOf<T>(ask: () => T): T | 'pruned' {
-  try {
-    return ask()
-  } catch (error) {
-    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return 'pruned'
-    throw error
-  }
 }
 
 /** Lets something happen after so many reads of a history, in the middle of whatever reads it. */
@@ -157,9 +147,11 @@ async function compactLater(
 test('H3.6 a seed that is compacted between two looks stands on its snapshot', () =>
   withScene(async ({ reader, compact }) => {
     const history = openHistory(reader)
-    const last = [...history.stream(SESSION, 1)].at(-1)!
+    const records = [...history.stream(SESSION, 1)]
+    const [first, last] = [records[0]!, records.at(-1)!]
     const replayer = new Replayer(ourCode())
     await compact(SESSION)
+    await until(() => reader.link(first.position)?.pruned === true, 'compaction')
 
     const seed = answerOf(() => seedBefore(replayer, history, last))
 

@@ -11,7 +11,8 @@ import * as assert from 'uvu/assert'
 import { askLock, type LockInfo, type LockKind, takeLock } from '../../actors/lock.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { withDirectory } from '../support/directory.ts'
-import { compiled, type Running, start, until } from '../support/process.ts'
+import { compiled, type Running, start } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const lock = suite('lock')
 const KINDS: readonly LockKind[] = process.platform === 'linux' ? ['abstract', 'file'] : ['file']
@@ -169,7 +170,7 @@ if (process.platform === 'linux') {
 
       assert.equal(JSON.parse(line.toString('utf8')), INFO)
       held.release()
-      await until(() => visitor.destroyed || visitor.readableEnded)
+      await until(() => visitor.destroyed || visitor.readableEnded, 'end of the visit')
     })
   })
 }

@@ -146,4 +146,26 @@ test('RT6 a gateway keeps its policy: soon after the start, then once a day', as
   assert.ok(statesOf(house).every((state) => state === 'erased'))
 })
 
+test('RT4 RT6 what an incident holds is asked each day, and stays while it is held', async () => {
+  const house = await openTalk()
+  const { kernel, services, records } = house
+  const { clock } = services
+  let held: readonly Held[] = [{ from: 1, to: house.store.head().position }]
+  const policy = () => POLICIES.lean
+  await clock.advance(400 * DAY_MS)
+  const stop = startRetention({ kernel, services, policy, held: () => held })
+  const pruned = () => records().filter(({ event }) => event.type === 'history.pruned').length
+
+  await clock.advance(2 * limits.retentionEveryMs)
+  await settle()
+  const before = [pruned(), new Set(statesOf(house))]
+  held = []
+  await clock.advance(limits.retentionEveryMs)
+  await settle()
+  stop()
+
+  assert.equal(before, [0, new Set(['there'])])
+  assert.equal([pruned(), new Set(statesOf(house))], [1, new Set(['erased'])])
+})
+
 test.run()

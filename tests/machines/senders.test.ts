@@ -3,7 +3,7 @@ import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
 import type { ChannelContext } from '../../machines/channel.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
-import { lockedMs, missCode, NO_SENDERS } from '../../machines/rules/senders.ts'
+import { isHouseFull, lockedMs, missCode, NO_SENDERS } from '../../machines/rules/senders.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import { cases } from '../store/cases.ts'
@@ -86,6 +86,17 @@ senders('D-22 who is approved is let in by stable id, in every later state', () 
   assert.is(ruleOf(after(...known).when(writes('ann2'))), 'dm.pairing.code')
   const senders = after(...known).when(enabled).context['senders']
   assert.equal((senders as ChannelContext['senders'])?.approved, ['ann'])
+})
+
+senders('S33 a house that is full lets nobody more in', () => {
+  const full = (count: number): boolean => {
+    const approved = Array.from({ length: count }, (_, n) => `s${n}`)
+    return isHouseFull({ ...NO_SENDERS, approved })
+  }
+  assert.equal(
+    [full(limits.sendersApprovedMax - 1), full(limits.sendersApprovedMax)],
+    [false, true],
+  )
 })
 
 senders('S33 an approval is for its own sender and code, once, and within the hour', () => {

@@ -8,6 +8,7 @@ import { parseManifest } from '../../protocol/history/incident.ts'
 import { methods } from '../../protocol/methods.ts'
 import { cases } from '../store/cases.ts'
 import { faultOf } from '../store/contract.ts'
+import { leastMs } from '../support/timing.ts'
 
 const command = cases('command')
 
@@ -69,14 +70,15 @@ command('S23 long repetitive texts in every field are judged within milliseconds
   const fields = ['deviceId', 'sessionKey', 'channel', 'target', 'range', 'actor', 'path', 'runId']
   for (const method of Object.keys(methods)) {
     for (const field of fields) {
-      const startedAt = performance.now()
-      try {
-        parseCommand(method, { [field]: long, message: long })
-      } catch (thrown) {
-        assert.instance(thrown, GatewayError)
-      }
+      const ms = leastMs(() => {
+        try {
+          parseCommand(method, { [field]: long, message: long })
+        } catch (thrown) {
+          assert.instance(thrown, GatewayError)
+        }
+      })
       // Ten times the promise: the machine may be busy.
-      assert.ok(performance.now() - startedAt < 100, `${method}.${field}`)
+      assert.ok(ms < 100, `${method}.${field}`)
     }
   }
 })

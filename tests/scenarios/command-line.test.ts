@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { askLock } from '../../actors/lock.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
-import { until } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const scenario = suite('command line')
 
@@ -27,7 +27,7 @@ async function startBehind(stateDir: string): Promise<number> {
 
 async function killHard(stateDir: string, pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL')
-  await until(async () => (await askLock(stateDir)) === null)
+  await until(async () => (await askLock(stateDir)) === null, 'end of the killed')
 }
 
 scenario('CL1 a turn, a kill -9, a restart: the session stands where it stood', async () => {

@@ -11,7 +11,7 @@ import { askLock } from '../../actors/lock.ts'
 import { cases } from '../store/cases.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
-import { until } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const loop = cases('crash loop')
 
@@ -47,7 +47,7 @@ loop(
         writeFileSync(join(stateDir, 'openclaw.json'), text, { mode: 0o600 })
         for (let crash = 0; crash < 3; crash += 1) {
           process.kill(await startBehind(stateDir), 'SIGKILL')
-          await until(async () => (await askLock(stateDir)) === null)
+          await until(async () => (await askLock(stateDir)) === null, 'end of the killed')
         }
         await startBehind(stateDir)
         const before = dials()
@@ -58,7 +58,7 @@ loop(
         const turn = await cli(stateDir, ['agent', '--message', 'are you there'])
         const during = dials()
         const released = await cli(stateDir, ['gateway', 'release'])
-        await until(() => dials() > during)
+        await until(() => dials() > during, 'dial')
         const again = await cli(stateDir, ['gateway', 'release'])
         const after = await cli(stateDir, ['health', '--json'])
         await cli(stateDir, ['gateway', 'stop'])

@@ -8,11 +8,11 @@ import * as assert from 'uvu/assert'
 import { askLock } from '../../actors/lock.ts'
 import { limits } from '../../protocol/limits.ts'
 import { cases } from '../store/cases.ts'
-import { cli, startCli } from '../support/cli.ts'
+import { cli, serving, startCli } from '../support/cli.ts'
 import { TestClient } from '../support/client.ts'
 import { withDirectory } from '../support/directory.ts'
 import { recordsOf } from '../support/journal.ts'
-import { until } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const fault = cases('faults')
 const STARTERS = 5
@@ -25,9 +25,8 @@ fault('F18 of several that start at once exactly one serves, and the others name
   await withDirectory(async (stateDir) => {
     configure(stateDir)
     const starters = Array.from({ length: STARTERS }, () => startCli(stateDir, ['gateway']))
-    await until(async () => (await askLock(stateDir).catch(() => null))?.ready === true)
-    const owner = await askLock(stateDir)
-    const losers = starters.filter(({ pid }) => pid !== owner?.pid)
+    const owner = await serving(stateDir)
+    const losers = starters.filter(({ pid }) => pid !== owner.pid)
     const ends = await Promise.all(losers.map(({ ended }) => ended))
     await cli(stateDir, ['gateway', 'stop'])
 
@@ -36,7 +35,7 @@ fault('F18 of several that start at once exactly one serves, and the others name
       assert.is(code, 1)
       assert.match(stderr, 'a gateway is already running here')
     }
-    assert.ok(ends.some(({ stderr }) => stderr.includes(`as process ${owner?.pid}`)))
+    assert.ok(ends.some(({ stderr }) => stderr.includes(`as process ${owner.pid}`)))
   })
 })
 
@@ -102,7 +101,7 @@ fault('F50 a SIGTERM while it starts ends it, and the next start finds all in or
       async () => (await lock())?.ready === true,
     ]) {
       const gateway = startCli(stateDir, ['gateway'])
-      await until(isTime)
+      await until(isTime, 'time to stop it')
       gateway.child.kill('SIGTERM')
       const { code, signal, stderr } = await gateway.ended
       assert.ok(code === 0 || signal === 'SIGTERM', `${code} ${signal} ${stderr}`)

@@ -9,7 +9,7 @@ import { cli, startCli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
 import { withReader } from '../support/journal.ts'
 import { LoadClient } from '../support/load-client.ts'
-import { until } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const stop = cases('stop under load')
 const CLIENTS = 4
@@ -31,7 +31,7 @@ stop('F49 SIGTERM under load: exit code 0 in a second, what was promised is kept
     const first = startCli(stateDir, ['gateway', '--json'])
     const { url } = JSON.parse(await first.says(/\n/)) as { url: string }
     const work = clients.map((client) => client.work(url))
-    await until(() => clients.every(({ promised }) => promised.size > 20))
+    await until(() => clients.every(({ promised }) => promised.size > 20), 'load of every client')
 
     const startedAt = performance.now()
     first.child.kill('SIGTERM')
@@ -66,7 +66,7 @@ stop('D16 a second SIGTERM under load ends at once, and loses nothing', async ()
     const first = startCli(stateDir, ['gateway', '--json'])
     const { url } = JSON.parse(await first.says(/\n/)) as { url: string }
     const work = client.work(url)
-    await until(() => client.promised.size > 20)
+    await until(() => client.promised.size > 20, 'load')
 
     // While it is stopped, both signals of a kind are one to the kernel: so two kinds.
     first.child.kill('SIGSTOP')

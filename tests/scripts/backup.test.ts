@@ -22,7 +22,15 @@ import { verifyBackup } from '../../scripts/backup/verify.ts'
 import { verifyJournal } from '../../store/lmdb/verify.ts'
 import { cases } from '../store/cases.ts'
 import { refusal } from '../store/contract.ts'
-import { backUp, begin, givenJournal, type Json, read, withPlace } from '../support/backups.ts'
+import {
+  backUp,
+  backUpTurn,
+  begin,
+  givenJournal,
+  type Json,
+  read,
+  withPlace,
+} from '../support/backups.ts'
 import { cli } from '../support/cli.ts'
 import { withSmallDisk } from '../support/directory.ts'
 import { recordsOf, withReader } from '../support/journal.ts'
@@ -199,10 +207,7 @@ test('F14 a damaged backup is named, and is not restored', async () => {
 test('F14 a damaged journal is not backed up, and a backup takes its place', async () => {
   await withPlace(async (place) => {
     const { call, stateDir } = place
-    await begin(call)
-    await call('agent', '--message', 'hello')
-    await call('gateway', 'stop')
-    const path = await backUp(place)
+    const path = await backUpTurn(place)
     const file = join(stateDir, 'journal', 'journal.mdb')
     truncateSync(file, statSync(file).size >> 1)
 

@@ -11,7 +11,8 @@ import { askLock } from '../../actors/lock.ts'
 import { findPortHolder } from '../../scripts/port-holder.ts'
 import { cli, startStandInGateway } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
-import { type Running, until } from '../support/process.ts'
+import type { Running } from '../support/process.ts'
+import { until } from '../support/wait.ts'
 
 const life = suite('gateway process')
 const FREE = ['--port', '0'] as const
@@ -73,7 +74,7 @@ life('D16 a second signal ends at once, one that comes twice is one', async () =
     // Two of a kind would be one to the kernel already.
     gateway.child.kill('SIGINT')
     gateway.child.kill('SIGTERM')
-    await until(() => logOf(stateDir).includes('process stops'))
+    await until(() => logOf(stateDir).includes('process stops'), 'line of the stop')
     await new Promise((resolve) => setTimeout(resolve, 400)) // A person's second Ctrl-C.
     assert.equal([gateway.child.exitCode, gateway.child.signalCode], [null, null])
 
@@ -195,7 +196,7 @@ life("G6 --daemon fails with the child's own reason, or with how it ended", asyn
 life('G7 status tells a gateway that hangs from one that starts', async () => {
   await withDirectory(async (stateDir) => {
     const gateway = startStandInGateway(stateDir, FREE, 'hang')
-    await until(async () => (await askLock(stateDir)) !== null)
+    await until(() => askLock(stateDir).catch(() => null), 'holder of the lock')
 
     const starting = await cli(stateDir, ['status'])
     gateway.child.kill('SIGSTOP')

@@ -8,10 +8,11 @@ import * as assert from 'uvu/assert'
 import { askLock } from '../../actors/lock.ts'
 import { formatUnit } from '../../scripts/service/unit.ts'
 import { cases } from '../store/cases.ts'
-import { cli } from '../support/cli.ts'
+import { cli, serving } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
-import { compiled, start, until } from '../support/process.ts'
+import { compiled, start } from '../support/process.ts'
 import { standInSystemd } from '../support/systemd.ts'
+import { until } from '../support/wait.ts'
 
 const service = cases('service')
 
@@ -105,8 +106,7 @@ service('U3 installed, it runs by systemd: started, told, restarted, removed', a
     const run = (...words: string[]) => cli(stateDir, ['gateway', ...words], systemd.env)
 
     const installed = await run('install')
-    await until(async () => (await askLock(stateDir))?.ready === true)
-    const first = await askLock(stateDir)
+    const first = await serving(stateDir)
     const status = await run('status')
     const again = await run('restart', '--json')
     const second = await askLock(stateDir)
@@ -119,7 +119,7 @@ service('U3 installed, it runs by systemd: started, told, restarted, removed', a
     assert.match(status.stdout, new RegExp(`service +${name}: active\n`))
     assert.is(again.code, 0, again.stdout)
     assert.is((JSON.parse(again.stdout) as { how: string }).how, 'systemd')
-    assert.is.not(second?.pid, first?.pid)
+    assert.is.not(second?.pid, first.pid)
     assert.is(removed.code, 0, removed.stderr)
     assert.not.ok(existsSync(unit))
     assert.is(await askLock(stateDir), null)
@@ -147,7 +147,7 @@ service('U4 a unit is its owner’s alone, and not made beside a gateway that ru
     const twice = await cli(stateDir, ['gateway', 'start'], systemd.env)
     await cli(stateDir, ['gateway', 'stop'], systemd.env)
     const installed = await cli(stateDir, ['gateway', 'install', '--json'], systemd.env)
-    await until(async () => (await askLock(stateDir))?.ready === true)
+    await serving(stateDir)
     await cli(stateDir, ['gateway', 'uninstall'], systemd.env)
 
     assert.is(how, 'behind')
@@ -223,10 +223,11 @@ service('U7 systemd is told ready, then signs of life, then the stop', async () 
   await withDirectory(async (stateDir) => {
     const systemd = standInSystemd(stateDir)
     const gateway = startNotified(stateDir, { ...systemd.env, NOTIFY_SOCKET: '/nowhere' })
-    await until(() => systemd.told().filter((line) => line === 'WATCHDOG=1').length >= 3)
+    const beats = () => systemd.told().filter((line) => line === 'WATCHDOG=1').length
+    await until(() => beats() >= 3, 'third sign of life')
     gateway.child.kill('SIGTERM')
     const { code } = await gateway.ended
-    await until(() => systemd.told().includes('STOPPING=1'))
+    await until(() => systemd.told().includes('STOPPING=1'), 'word of the stop')
 
     assert.is(code, 0)
     const [first = ''] = systemd.told()
@@ -244,7 +245,7 @@ service(
       await until(async () => {
         const { stdout } = await cli(stateDir, ['logs', '--level', 'error'])
         return stdout.includes('the watchdog is not fed') && stdout.includes('a commit hangs')
-      })
+      }, 'line of a watchdog that is not fed')
       hanging.child.kill('SIGTERM')
       await hanging.ended
       const fed = systemd.told().filter((line) => line === 'WATCHDOG=1')
@@ -276,10 +277,13 @@ service('U9 the real systemd-notify says it to a real socket', async () => {
     receiver.stdout.setEncoding('utf8').on('data', (text: string) => {
       heard += text
     })
-    await until(() => heard.includes('bound'))
+    await until(() => heard.includes('bound'), 'receiver')
 
     const gateway = startNotified(stateDir, { NOTIFY_SOCKET: path })
-    await until(() => heard.includes('READY=1') && heard.includes('WATCHDOG=1'))
+    await until(
+      () => heard.includes('READY=1') && heard.includes('WATCHDOG=1'),
+      'word of a gateway that lives',
+    )
     gateway.child.kill('SIGTERM')
     await gateway.ended
     receiver.kill('SIGKILL')
@@ -295,7 +299,7 @@ service('U10 where systemd cannot be told, the gateway runs and says so once', a
     await until(async () => {
       const { stdout } = await cli(stateDir, ['logs', '--level', 'error'])
       return stdout.includes('systemd cannot be told')
-    })
+    }, 'line that systemd cannot be told')
     gateway.child.kill('SIGTERM')
     const { code } = await gateway.ended
 

@@ -46,6 +46,16 @@ export async function faultOf(run: () => unknown, what = 'a refusal'): Promise<G
   throw new Error(`${what}: nothing was thrown`)
 }
 
+/** What is answered, or that it is pruned; anything else is a fault. */
+export function answerOf<T>(ask: () => T): T | 'pruned' {
+  try {
+    return ask()
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return 'pruned'
+    throw error
+  }
+}
+
 /**
  * Builds the suite for a backend; `open` gives an empty store that the case closes, `more` adds
  * cases that have a file of their own.

@@ -41,6 +41,15 @@ export async function backUp({ call, out }: Place, ...flags: readonly string[]):
   return String(read(made)['path'])
 }
 
+/** Runs one turn, stops the gateway, and backs up what it left; returns the path. */
+export async function backUpTurn(place: Place): Promise<string> {
+  const { call } = place
+  await begin(call)
+  await call('agent', '--message', 'hello')
+  await call('gateway', 'stop')
+  return backUp(place)
+}
+
 /** A journal of some records that no gateway has made: fast, and enough to be copied. */
 export async function givenJournal(stateDir: string, records: number): Promise<void> {
   const store = await openJournal(join(stateDir, 'journal'))

@@ -1,7 +1,9 @@
 /**
  * The `openclaw` command under test: a real process of the compiled bin, in a directory of its own.
  */
+import { askLock, type LockInfo } from '../../actors/lock.ts'
 import { compiled, type Ended, type Running, start } from './process.ts'
+import { until } from './wait.ts'
 
 /** Starts a verb; the environment is the state directory and what is given. */
 export function startCli(
@@ -20,6 +22,14 @@ export function cli(
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {
   return startCli(stateDir, args, env).ended
+}
+
+/** Waits until a gateway serves a state directory; while it starts it may be too busy to say so. */
+export function serving(stateDir: string): Promise<LockInfo> {
+  return until(async () => {
+    const holder = await askLock(stateDir).catch(() => null)
+    return holder?.ready === true && holder
+  }, 'gateway that serves')
 }
 
 /** Starts `openclaw gateway` with the stand-in behind it; `fault` as in stand-in-gateway.ts. */

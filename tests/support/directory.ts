@@ -22,16 +22,16 @@ export async function withDirectory(run: (directory: string) => Promise<void>): 
 }
 
 /**
- * Mounts a small file system of its own at a directory for the time of a run; false where this
- * process may not mount, and then nothing is run.
+ * Mounts a small file system of its own at a directory for the time of a run. Where this process
+ * may not mount, nothing is run.
  */
 export async function withSmallDisk(
   directory: string,
   mib: number,
   run: (disk: { readonly readOnly: () => void }) => Promise<void>,
-): Promise<boolean> {
+): Promise<void> {
   const options = ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0700`, 'tmpfs', directory]
-  if (spawnSync('mount', options).status !== 0) return false
+  if (spawnSync('mount', options).status !== 0) return
   try {
     await run({
       readOnly: () => void spawnSync('mount', ['-o', 'remount,ro', directory]),
@@ -39,5 +39,4 @@ export async function withSmallDisk(
   } finally {
     spawnSync('umount', ['-l', directory])
   }
-  return true
 }

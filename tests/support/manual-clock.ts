@@ -11,10 +11,7 @@ export interface ManualClock extends Clock {
 }
 
 /** Starts at 0 ms. */
-export function manualClock(): Clock & {
-  pass: (ms: number) => Promise<void>
-  due: () => number[]
-} {
+export function manualClock(): ManualClock {
   let now = 0
   let timers: { at: number; run: () => void }[] = []
   return {

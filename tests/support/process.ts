@@ -63,12 +63,3 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     })
   return { child, pid: child.pid ?? 0, ended, says }
 }
-
-/** Waits until a condition holds, looking every few milliseconds; at most ten seconds. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('the condition did not come to hold in 10 s')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

@@ -6,7 +6,7 @@ import { directFrom, received } from './facts.ts'
 import { openTestKernel, type TestKernel } from './kernel.ts'
 
 /** A message on IRC, answered, and the answer delivered. Refs are of the texts given. */
-export async function converse(house: TestKernel, sender: string, n: number): Promise<void> {
+async function converse(house: TestKernel, sender: string, n: number): Promise<void> {
   const { kernel, given } = house
   const asked = body(`${sender} asks ${n}`, n)
   const answer = body(`answer to ${sender} ${n}`, n)

@@ -10,9 +10,8 @@ import { stateAt } from '../../../machines/history/state.ts'
 import { explainAbsence } from '../../../machines/history/why-not.ts'
 import { explainRecord } from '../../../machines/history/why.ts'
 import { kinds } from '../../../machines/kinds.ts'
-import { GatewayError } from '../../../protocol/errors.ts'
 import { cases } from '../../store/cases.ts'
-import { refusal } from '../../store/contract.ts'
+import { answerOf, refusal } from '../../store/contract.ts'
 import { ourCode, recordTraffic } from '../../support/traffic.ts'
 
 const test = cases('pruned')
@@ -27,16 +26,6 @@ for (const stream of compacted) await traffic.kernel.kernel.compact(stream)
 const history = openHistory(traffic.store)
 const head = history.head()
 const kept = [...history.range(1, head)]
-
-/** What is answered, or that it is pruned; anything else is a fault. */
-function answerOf<T>(ask: () => T): T | 'pruned' {
-  try {
-    return ask()
-  } catch (error) {
-    if (error instanceof GatewayError && error.code === 'HISTORY_PRUNED') return 'pruned'
-    throw error
-  }
-}
 
 test('H3.4 the outputs of every record that is left are followed, through holes too', () => {
   assert.ok(kept.length < whole.length && runOfM4 !== undefined)

@@ -14,6 +14,7 @@ import { GatewayError } from '../../../protocol/errors.ts'
 import type { JournalRecord } from '../../../protocol/record.ts'
 import { cases } from '../../store/cases.ts'
 import { refusal } from '../../store/contract.ts'
+import { leastMs } from '../../support/timing.ts'
 
 const test = cases('history words')
 
@@ -161,10 +162,9 @@ test('H3.3 a star stands for anything, also for nothing, and for no letter twice
 
 test('S58 a filter of many stars is answered at once', () => {
   const glob = globOf(`${'*a'.repeat(300)}*b`)
-  const start = performance.now()
+  const ms = leastMs(() => assert.not(glob.test(`session:${'a'.repeat(1_000)}`)))
 
-  assert.not(glob.test(`session:${'a'.repeat(1_000)}`))
-  assert.ok(performance.now() - start < 100)
+  assert.ok(ms < 100, `${ms} ms`)
 })
 
 test('H3.3 a filter word that is no term is refused with the keys', async () => {
