@@ -11,8 +11,9 @@
  * credential refuses, even where another way in would have been open without it.
  */
 import type { PairingContext } from '../machines/pairing.ts'
-import { OWNER_SCOPES, type Role, type Scope } from '../protocol/auth/scopes.ts'
+import { beyond, OWNER_SCOPES, type Role, type Scope } from '../protocol/auth/scopes.ts'
 import { isFingerprint } from '../protocol/auth/signature.ts'
+import type { RefusalReason } from '../protocol/dialect/upstream/faults.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import type { ConnectParams } from '../protocol/methods.ts'
 import type { Credentials } from './credentials.ts'
@@ -31,6 +32,7 @@ export interface Admission {
   readonly scopes: readonly Scope[]
   readonly rule: string
   readonly secret: 'none' | 'token' | 'password'
+  readonly keyless: boolean // a program of the owner's without a device of its own
 }
 
 /** A device as its pairing actor knows it. */
@@ -57,6 +59,7 @@ export type Verdict =
 
 export interface Case {
   readonly params: ConnectParams
+  readonly keyless: boolean
   readonly peer: Peer
   readonly settings: AuthSettings
   readonly device: KnownDevice
@@ -70,39 +73,66 @@ export function judgeConnect(given: Case): Verdict {
     const text = 'params.capabilities: a node must declare its capabilities'
     throw new GatewayError('INVALID_REQUEST', text, { path: 'capabilities' })
   }
-  if (device.revoked) throw unauthorized('this device was revoked')
-  if (held.key === 'wrong') throw unauthorized(held.fault)
+  if (given.keyless) return judgeKeyless(given)
+  if (device.revoked) throw unauthorized('this device was revoked', 'device-token-wrong')
+  if (held.key === 'wrong') throw unauthorized(held.fault, held.faultReason)
   return (device.known ? judgeKnown(given) : null) ?? judgeNew(given)
 }
 
 /** Judges by what a paired device proves; null where it proves nothing, and shows nothing wrong. */
-function judgeKnown({ params, held, device: { context } }: Case): Verdict | null {
+function judgeKnown(given: Case): Verdict | null {
+  const { params, held } = given
+  const { context } = given.device
   const { role = 'client' } = params
   const isOwnKey = held.key === 'right' && held.publicKey === context.publicKey
   const isProven = held.token === 'right' || (isOwnKey && held.token === 'none')
   if (isProven && context.role !== role) {
-    throw unauthorized(`this device is paired as ${context.role}`)
+    throw unauthorized(`this device is paired as ${context.role}`, 'role-upgrade')
   }
   const rule = held.token === 'right' ? 'device.token' : 'device.key'
+  if (isOwnKey && isProven && role === 'client' && isOwners(given) && asksMore(given)) {
+    return judgeOwner(given)
+  }
   if (isProven) return { kind: 'admit', rule, granted: context.scopes, approves: false }
-  if (isOwnKey) throw unauthorized('the device token is wrong')
+  if (isOwnKey) throw deviceTokenWrong()
   if ((context.publicKey ?? null) === null) return null
-  if (held.token === 'wrong') throw unauthorized('the device token is wrong')
-  if (held.secret === 'wrong') throw unauthorized('the gateway token or password is wrong')
+  if (held.token === 'wrong') throw deviceTokenWrong()
+  if (held.secret === 'wrong') throw secretWrong()
   return { kind: 'challenge', why: 'this device has a key and must sign, or show its token' }
+}
+
+// A device of the owner's on this machine is given more where the owner's secret stands behind it.
+function isOwners({ peer, settings, held }: Case): boolean {
+  return isDirect(peer) && (settings.mode === 'none' || held.secret === 'right')
+}
+
+function asksMore({ params, device: { context } }: Case): boolean {
+  return beyond(context.scopes, params.scopes ?? []).length > 0
 }
 
 function judgeNew(given: Case): Verdict {
   const { held, settings, peer } = given
-  if (held.secret === 'wrong') throw unauthorized('the gateway token or password is wrong')
+  if (held.secret === 'wrong') throw secretWrong()
   if (held.setupHeld === 'wrong') throw unauthorized('the setup code is wrong, used or too old')
   if (held.setup !== null) return judgeSetup(given)
   if (!isDirect(peer)) return stranger(given)
   if (settings.mode !== 'none' && held.secret !== 'right') {
     if (held.key !== 'none') return stranger(given)
-    throw unauthorized('a gateway token, password or device token is required')
+    throw secretMissing()
   }
   return judgeOwner(given)
+}
+
+/** Judges a program that names no device: right here, with the secret where there is one. */
+function judgeKeyless({ params, settings, held, peer }: Case): Verdict {
+  if (held.secret === 'wrong') throw secretWrong()
+  const isOpen = settings.mode === 'none'
+  if (!isOpen && held.secret !== 'right') throw secretMissing()
+  if (!isDirect(peer) || params.role === 'node') {
+    return { kind: 'challenge', why: 'a device identity is required' }
+  }
+  const rule = isOpen ? 'loopback.direct' : 'loopback.secret'
+  return { kind: 'admit', rule, granted: OWNER_SCOPES, approves: false }
 }
 
 /** Judges a direct peer that has shown the secret, where there is one. */
@@ -110,9 +140,7 @@ function judgeOwner(given: Case): Verdict {
   const { params, settings, device, held } = given
   const { role = 'client' } = params
   const isOpen = settings.mode === 'none'
-  if (isOpen && device.known && held.token === 'wrong') {
-    throw unauthorized('the device token is wrong')
-  }
+  if (isOpen && device.known && held.token === 'wrong') throw deviceTokenWrong()
   const isUnsigned =
     held.key === 'offered' || (held.key === 'none' && isFingerprint(params.deviceId))
   if (isUnsigned) return { kind: 'challenge', why: 'a device with a key must sign' }
@@ -142,7 +170,20 @@ function stranger({ held, device }: Case): Verdict {
   return { kind: 'wait' }
 }
 
-/** Makes the refusal of a `connect`. */
-export function unauthorized(why: string): GatewayError {
-  return new GatewayError('UNAUTHORIZED', `connect: ${why}`)
+/** Makes the refusal of a `connect`; `reason` is for programs. */
+export function unauthorized(why: string, reason: RefusalReason | null = null): GatewayError {
+  return new GatewayError('UNAUTHORIZED', `connect: ${why}`, reason === null ? {} : { reason })
+}
+
+function secretWrong(): GatewayError {
+  return unauthorized('the gateway token or password is wrong', 'secret-wrong')
+}
+
+function secretMissing(): GatewayError {
+  const why = 'a gateway token, password or device token is required'
+  return unauthorized(why, 'secret-missing')
+}
+
+function deviceTokenWrong(): GatewayError {
+  return unauthorized('the device token is wrong', 'device-token-wrong')
 }

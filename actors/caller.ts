@@ -94,14 +94,19 @@ export class Caller {
 
   /** Checks role and scope, records the connection where the command writes, and runs its handler. */
   async handle(command: Command, cause: string): Promise<unknown> {
-    const { writes } = methods[command.method]
     assertAllowed(command.method, this.admission)
+    const origin = await this.enter(methods[command.method].writes, cause)
+    return this.#house.handle(command, origin)
+  }
+
+  /** Opens one request: the connection is recorded first where the request writes. */
+  async enter(writes: boolean, cause: string): Promise<Origin> {
     if (writes && this.#recorded === null) {
       await this.record(cause)
       await this.ready(cause)
     }
     const correlationId = this.#house.services.chance.hex(limits.correlationIdBytes)
-    return this.#house.handle(command, { caller: this, cause, correlationId })
+    return { caller: this, cause, correlationId }
   }
 
   /** Records the opening; later calls wait for the first. */
@@ -129,7 +134,8 @@ export class Caller {
     if (this.#closed) return
     this.#closed = true
     const cause = `ws:${this.#opening.connectionId}:close`
-    if (this.#recorded === null) return this.#recordSeen(cause)
+    // Without a device of its own there is no stream that could say it was here.
+    if (this.#recorded === null) return this.admission.keyless ? undefined : this.#recordSeen(cause)
     await this.#recorded
     await this.#tell({ type: 'connection.closed', code, reason: cutText(reason) }, cause)
   }

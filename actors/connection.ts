@@ -12,8 +12,8 @@
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { parseCommand } from '../protocol/command.ts'
-import { formatFault, formatResult, parseSeedRequest } from '../protocol/dialect/seed.ts'
+import { type Challenge, challengeEnd } from '../protocol/auth/challenge.ts'
+import { formatFault, formatResult } from '../protocol/dialect/seed.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import {
   formatFrame,
@@ -22,36 +22,33 @@ import {
   type ResponseFrame,
 } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
-import { type Challenge, challengeEnd } from '../protocol/auth/challenge.ts'
-import type { ConnectParams, EventName } from '../protocol/methods.ts'
-import type { JournalRecord } from '../protocol/record.ts'
-import type { Admission } from './admission.ts'
 import { Caller } from './caller.ts'
 import type { ConnectionHouse } from './connections.ts'
 import { Guard } from './guard.ts'
-import type { Subscriber } from './hub.ts'
 import type { Peer } from './peer.ts'
+import { SeedSpeech } from './seed-speech.ts'
 import type { Cancel } from './services.ts'
+import type { Line, Opening, Speech } from './speech.ts'
 import { setPayloadLimit } from './ws-limits.ts'
 
 type Phase = 'waiting' | 'judging' | 'open' | 'closed'
 
 /** Serves one socket from its opening to its end. */
-export class Connection implements Subscriber {
+export class Connection implements Line {
   readonly id: string
+  readonly peer: Peer
   /** Resolves when the socket is closed and its closing recorded. */
   readonly ended: Promise<void>
   #socket: WebSocket
   #link: Duplex
   #corked = false
-  #peer: Peer
   #house: ConnectionHouse
   #phase: Phase = 'waiting'
+  #speech: Speech | null = null // From the first request on.
   #caller: Caller | null = null
   #guard: Guard
   #outstanding = 0
-  #inFlight = new Set<string>() // Ids that carry a correlation of the client's own.
-  #seq = 0
+  #inFlight = new Set<string>() // Ids under which two answers could not be told apart.
   #cancelDeadline: Cancel
   #challenge: Challenge | null
   #challenges = 1
@@ -60,9 +57,9 @@ export class Connection implements Subscriber {
   constructor(socket: WebSocket, link: Duplex, peer: Peer, house: ConnectionHouse) {
     const { chance, clock } = house.services
     this.id = chance.id()
+    this.peer = peer
     this.#socket = socket
     this.#link = link
-    this.#peer = peer
     this.#house = house
     this.#guard = new Guard(socket, link, clock)
     this.#cancelDeadline = clock.after(limits.connectDeadlineMs, () => this.#expire())
@@ -75,7 +72,7 @@ export class Connection implements Subscriber {
     })
     this.#challenge = { nonce: chance.id(), issuedAt: clock.now() }
     const payload = { nonce: this.#challenge.nonce, ts: this.#challenge.issuedAt }
-    this.#write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
+    this.write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
   }
 
   /** The device that it says it is, from its `connect` on; null before. */
@@ -86,36 +83,25 @@ export class Connection implements Subscriber {
     return this.#caller !== null
   }
 
-  wants(event: EventName): boolean {
-    return this.#caller?.hears(event) ?? false
+  isOpen(): boolean {
+    return this.#phase === 'open'
   }
 
-  watches(runId: string): boolean {
-    return this.#caller?.watches(runId) ?? false
-  }
-
-  follows(record: JournalRecord): boolean {
-    return this.#caller?.follows(record) ?? false
-  }
-
-  send(event: EventName, payloadJson: string): void {
-    if (this.#phase !== 'open') return
-    this.#seq += 1
-    this.#write(`{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}}`)
-  }
-
-  /** Half of what a reader may leave unread waits: no time to send it the past. */
-  get full(): boolean {
+  /** No time to send the past: half of what a reader may leave unread waits. */
+  isFull(): boolean {
     return this.#socket.bufferedAmount > limits.connectionBufferBytesMax / 2
   }
 
-  /** Resolves when what was sent has left, or the socket is gone. */
   async drained(): Promise<void> {
-    if (!this.full || this.#link.destroyed) return
+    if (!this.isFull() || this.#link.destroyed) return
     await new Promise<void>((resolve) => {
       this.#link.once('drain', resolve)
       this.#link.once('close', resolve)
     })
+  }
+
+  answer(id: string, payload: unknown): void {
+    if (this.#phase === 'open') this.#answer(formatResult(id, payload))
   }
 
   /** Ends the socket from our side. */
@@ -139,7 +125,7 @@ export class Connection implements Subscriber {
   }
 
   // A reader that does not read costs a bounded amount of memory, then its socket.
-  #write(text: string): void {
+  write(text: string): void {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return
     const { bufferedAmount: bytes } = socket
@@ -155,7 +141,7 @@ export class Connection implements Subscriber {
   // What has not left is not sent again: a client resumes from what it saw.
   #drop(code: number, reason: string, graceMs?: number): void {
     this.#phase = 'closed'
-    this.#house.hub.remove(this)
+    this.#speech?.leave()
     this.#guard.end(code, reason, graceMs)
   }
 
@@ -171,7 +157,7 @@ export class Connection implements Subscriber {
   }
 
   #answer(frame: ResponseFrame): void {
-    this.#write(formatFrame(frame))
+    this.write(formatFrame(frame))
   }
 
   #received(data: Buffer, isBinary: boolean): void {
@@ -199,17 +185,19 @@ export class Connection implements Subscriber {
         error,
       })
     }
-    this.#answer(formatFault(id, error))
+    this.#answer(this.#speech?.fault(id, error) ?? formatFault(id, error))
   }
 
   #refuse(id: string, error: GatewayError): void {
-    const { address } = this.#peer
+    const { address } = this.peer
     const { code, message: reason } = error
-    this.#answer(formatFault(id, error))
+    const speech = this.#speech ?? new SeedSpeech(this, this.#house)
+    const goodbye = speech.refuse(id, error)
+    this.#answer(goodbye.frame)
     this.#phase = 'closed'
     this.#house.refused(address, code)
     this.#house.services.log.warn('websocket refused', { address, code, reason })
-    this.#guard.end(1008, code)
+    this.#guard.end(goodbye.code, goodbye.reason)
   }
 
   #expire(): void {
@@ -218,41 +206,50 @@ export class Connection implements Subscriber {
     this.#refuse('connect', new GatewayError('TIMEOUT', text))
   }
 
-  #greet({ id, params }: RequestFrame): void {
+  // The first request says which dialect is spoken; it stays so.
+  #greet(frame: RequestFrame): void {
     if (this.#phase === 'judging') {
       throw new GatewayError('INVALID_REQUEST', 'connect: one frame at a time until it is answered')
     }
-    if (id.split('#')[0] !== 'connect') {
-      throw new GatewayError('INVALID_REQUEST', 'the first request must be connect', { path: 'id' })
-    }
-    const command = parseCommand('connect', params)
+    this.#speech ??=
+      frame.method === undefined ? new SeedSpeech(this, this.#house) : this.#house.upstream(this)
+    const opening = this.#speech.opening(frame)
     this.#phase = 'judging'
-    const asked = command.params as ConnectParams
-    this.deviceId = asked.deviceId
-    this.#admit(id, asked).catch((error: unknown) => this.#fault(id, toGatewayError(error)))
+    this.deviceId = opening.params.deviceId
+    const { id } = frame
+    this.#admit(id, this.#speech, opening).catch((error: unknown) =>
+      this.#fault(id, toGatewayError(error)),
+    )
   }
 
   // The nonce is burned before it is judged: no second frame can meet it.
-  async #admit(id: string, params: ConnectParams): Promise<void> {
+  async #admit(id: string, speech: Speech, opening: Opening): Promise<void> {
     const house = this.#house
     const cause = `req:${this.id}:${id}`
     const correlationId = house.services.chance.hex(limits.correlationIdBytes)
     const cited = { cause, correlationId }
     const challenge = this.#challenge
     this.#challenge = null
-    const answer = await house.knock({ params, peer: this.#peer, challenge, cited })
-    if (answer.kind === 'challenge') return this.#challengeAgain(id, answer.why)
+    const answer = await house.knock({ ...opening, peer: this.peer, challenge, cited })
+    if (answer.kind === 'challenge') return this.#challengeAgain(id, speech, answer.why)
     const { admission, deviceToken } = answer
+    const { params } = opening
     const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
     house.seat(this, admission)
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller
     if (this.#phase !== 'judging') return caller.close(1006, 'gone before it was admitted')
-    const caughtUp = this.#join(params)
-    this.#answer(formatResult(id, this.#hello(admission, deviceToken)))
+    const admitted = { caller, admission, deviceToken }
+    this.#cancelDeadline()
+    setPayloadLimit(this.#socket, limits.frameBytesMax)
+    // Joined before the answer leaves: nothing can happen between the two unseen.
+    const caughtUp = speech.join(admitted)
+    this.#phase = 'open'
+    this.#answer(formatResult(id, speech.hello(admitted)))
     const { deviceId, role } = admission
     house.services.log.info('websocket connected', { connectionId: this.id, deviceId, role })
     house.presence(this.id, admission, true)
+    speech.greeted()
     try {
       await caughtUp
     } catch (thrown) {
@@ -261,15 +258,17 @@ export class Connection implements Subscriber {
     await caller.ready(cause)
   }
 
-  #challengeAgain(id: string, why: string): void {
+  #challengeAgain(id: string, speech: Speech, why: string): void {
     const { chance, clock } = this.#house.services
     const issuedAt = clock.now()
     const challenge = { nonce: chance.id(), issuedAt }
     const expiresAt = challengeEnd(challenge)
-    const details = { challenge: challenge.nonce, ts: issuedAt, expiresAt }
+    const reason = 'identity-required'
+    const details = { reason, challenge: challenge.nonce, ts: issuedAt, expiresAt }
     const error = new GatewayError('PAIRING_REQUIRED', `connect: ${why}`, details)
     this.#challenges += 1
-    if (this.#challenges > limits.challengesPerConnectionMax) return this.#refuse(id, error)
+    const again = speech.challenges && this.#challenges <= limits.challengesPerConnectionMax
+    if (!again) return this.#refuse(id, error)
     if (this.#phase !== 'judging') return
     this.#phase = 'waiting'
     this.#challenge = challenge
@@ -286,46 +285,17 @@ export class Connection implements Subscriber {
     this.#drop(1011, code)
   }
 
-  // The hub is joined before the answer leaves: nothing can happen between the two unseen.
-  #join({ resumeFrom }: ConnectParams): Promise<void> {
-    this.#cancelDeadline()
-    setPayloadLimit(this.#socket, limits.frameBytesMax)
-    if (resumeFrom !== undefined) this.#house.hub.assertResumable(resumeFrom)
-    this.#phase = 'open'
-    if (resumeFrom !== undefined) return this.#house.hub.resume(this, resumeFrom)
-    this.#house.hub.add(this)
-    return Promise.resolve()
-  }
-
-  #hello(admission: Admission, deviceToken: string | null): Readonly<Record<string, unknown>> {
-    const { deviceId, role, scopes } = admission
-    const { version, epoch, hub, heads } = this.#house
-    const head = heads.current()
-    return {
-      connectionId: this.id,
-      deviceId,
-      role,
-      scopes,
-      position: hub.position,
-      ...(head === null ? {} : { head }),
-      ...(deviceToken === null ? {} : { deviceToken }),
-      server: { name: 'openclaw-gateway', version, epoch },
-      subscribe: this.#caller?.subscription ?? null,
-      policy: { maxPayload: limits.frameBytesMax, tickIntervalMs: limits.tickIntervalMs },
-    }
-  }
-
   #serve(frame: RequestFrame): void {
     this.#guard.request()
-    const command = parseSeedRequest(frame)
     const caller = this.#caller
-    if (caller === null || this.#outstanding >= limits.outstandingRequestsMax) {
+    const speech = this.#speech
+    if (caller === null || speech === null || this.#outstanding >= limits.outstandingRequestsMax) {
       const text = `${this.#outstanding} requests are outstanding on this connection, wait for answers`
       throw new GatewayError('UNAVAILABLE', text)
     }
-    this.#begin(frame)
-    caller
-      .handle(command, `req:${this.id}:${frame.id}`)
+    this.#begin(frame, speech)
+    speech
+      .serve(frame, caller, `req:${this.id}:${frame.id}`)
       .then(
         (payload) => {
           this.#finish(frame)
@@ -340,14 +310,13 @@ export class Connection implements Subscriber {
       .catch((error: unknown) => this.#fault(frame.id, toGatewayError(error)))
   }
 
-  // Two answers under one id could not be told apart. A bare method name is no id of the client's
-  // own: clients of the specification's dialect may have several of it in flight.
-  #begin({ id }: RequestFrame): void {
+  // Two answers under one id could not be told apart.
+  #begin({ id }: RequestFrame, speech: Speech): void {
     if (this.#inFlight.has(id)) {
       const details = { path: 'id' }
       throw new GatewayError('INVALID_REQUEST', 'frame.id: a request with it is in flight', details)
     }
-    if (id.includes('#')) this.#inFlight.add(id)
+    if (speech.isOwnId(id)) this.#inFlight.add(id)
     this.#outstanding += 1
   }
 
@@ -360,13 +329,13 @@ export class Connection implements Subscriber {
     const { log } = this.#house.services
     log.warn('websocket error', { connectionId: this.id, error: error.message })
     this.#guard.end(1002, '') // ws has closed it with the fitting code; this bounds the goodbye.
-    if (this.#caller === null) this.#house.refused(this.#peer.address, 'FRAME_INVALID')
+    if (this.#caller === null) this.#house.refused(this.peer.address, 'FRAME_INVALID')
   }
 
   async #closed(code: number, reason: string): Promise<void> {
     this.#cancelDeadline()
     this.#phase = 'closed'
-    this.#house.hub.remove(this)
+    this.#speech?.leave()
     if (this.#caller === null) return
     this.#house.presence(this.id, this.#caller.admission, false)
     await this.#caller.close(code, reason)

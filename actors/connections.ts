@@ -21,6 +21,7 @@ import type { Peer } from './peer.ts'
 import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
+import type { Line, Speech } from './speech.ts'
 
 /** What a connection needs of the house. */
 export interface ConnectionHouse {
@@ -36,6 +37,8 @@ export interface ConnectionHouse {
   readonly seat: (connection: Connection, admission: Admission) => void
   readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
   readonly handle: (command: Command, origin: Origin) => unknown
+  /** Opens upstream's dialect on a connection. */
+  readonly upstream: (line: Line) => Speech
 }
 
 export interface ConnectionsSetup extends GatekeeperSetup {
@@ -46,6 +49,7 @@ export interface ConnectionsSetup extends GatekeeperSetup {
   readonly version: string
   readonly epoch: number
   readonly handle: ConnectionHouse['handle']
+  readonly upstream: ConnectionHouse['upstream']
 }
 
 const ENDS_SOCKETS: ReadonlySet<string> = new Set(['device.revoked', 'device.rotated'])
@@ -127,7 +131,7 @@ export class Connections {
     this.#nextLook()
     this.#refusals.stop()
     const open = [...this.#open.keys()]
-    for (const connection of open) connection.close(1012, 'gateway stops')
+    for (const connection of open) connection.close(1012, 'service restart')
     const ended = Promise.all(open.map((connection) => connection.ended))
     const patience = new Promise<void>((resolve) => {
       this.#house.services.clock.after(graceMs, resolve)

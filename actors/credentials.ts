@@ -8,10 +8,12 @@ import { answerFault, type Challenge } from '../protocol/auth/challenge.ts'
 import {
   fingerprint,
   parsePublicKey,
+  SIGNED_FORMS,
   signedText,
   verifySignature,
 } from '../protocol/auth/signature.ts'
 import { matchesDigest } from '../protocol/auth/token.ts'
+import type { RefusalReason } from '../protocol/dialect/upstream/faults.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import type { ConnectParams } from '../protocol/methods.ts'
 import type { PairingContext } from '../machines/pairing.ts'
@@ -19,6 +21,7 @@ import type { Attempt, CredentialClass, Limiter } from './limiter.ts'
 import type { SecretChecks } from './passwords.ts'
 import type { Peer } from './peer.ts'
 import type { SetupGrant } from './setup-codes.ts'
+import type { Proof } from './speech.ts'
 
 /** none: not shown · offered: a key without a signature yet */
 export type Held = 'none' | 'offered' | 'wrong' | 'right'
@@ -29,6 +32,7 @@ export interface Credentials {
   readonly key: Held
   readonly publicKey: string | null // where the key is right
   readonly fault: string // why the key is wrong
+  readonly faultReason: RefusalReason
   readonly secret: Held
   readonly setup: SetupGrant | null
   readonly setupHeld: Held
@@ -49,6 +53,7 @@ export interface CheckHouse {
 /** One `connect` and what it is judged by. */
 export interface Shown {
   readonly params: ConnectParams
+  readonly proof: Proof | null
   readonly peer: Peer
   readonly challenge: Challenge | null
   readonly device: { readonly known: boolean; readonly context: PairingContext }
@@ -63,12 +68,12 @@ export async function checkCredentials(house: CheckHouse, shown: Shown): Promise
   const ledger = new Ledger(house.limiter, shown.peer)
   try {
     const token = checkToken(house, ledger, shown)
-    const { key, publicKey, fault } = checkKey(ledger, shown)
+    const { key, publicKey, fault, faultReason } = checkKey(ledger, shown)
     const secret = token === 'right' ? 'none' : await checkSecret(house, ledger, shown)
     const { setup, setupHeld } = checkSetup(house, ledger, shown)
     const { locked } = ledger
     const settle = (admitted: boolean): void => ledger.settle(admitted)
-    return { token, key, publicKey, fault, secret, setup, setupHeld, locked, settle }
+    return { token, key, publicKey, fault, faultReason, secret, setup, setupHeld, locked, settle }
   } catch (error) {
     ledger.settle(true)
     throw error
@@ -142,41 +147,60 @@ async function checkSecret(
   return judged === null ? 'wrong' : judged(await secrets.isRight(offered))
 }
 
-type KeyHeld = Pick<Credentials, 'key' | 'publicKey' | 'fault'>
+type KeyHeld = Pick<Credentials, 'key' | 'publicKey' | 'fault' | 'faultReason'>
 
 function checkKey(ledger: Ledger, shown: Shown): KeyHeld {
   const { publicKey = null, challengeResponse } = shown.params.auth ?? {}
   if (challengeResponse === undefined) {
-    return { key: publicKey === null ? 'none' : 'offered', publicKey: null, fault: '' }
+    const key = publicKey === null ? 'none' : 'offered'
+    return { key, publicKey: null, ...NO_FAULT }
   }
   const judged = ledger.open('key')
-  const fault = judged === null ? 'not looked at' : signatureFault(shown, challengeResponse)
-  if (judged === null || fault !== null) {
+  const wrong = judged === null ? NOT_LOOKED_AT : signatureFault(shown, challengeResponse)
+  if (judged === null || wrong !== null) {
     judged?.(false)
-    return { key: 'wrong', publicKey: null, fault: fault ?? '' }
+    return { key: 'wrong', publicKey: null, ...(wrong ?? NO_FAULT) }
   }
-  return { key: judged(true), publicKey: keyOf(shown), fault: '' }
+  return { key: judged(true), publicKey: keyOf(shown), ...NO_FAULT }
 }
+
+type KeyFault = Pick<Credentials, 'fault' | 'faultReason'>
+
+const NO_FAULT: KeyFault = { fault: '', faultReason: 'signature-wrong' }
+const NOT_LOOKED_AT: KeyFault = { fault: 'not looked at', faultReason: 'signature-wrong' }
 
 function keyOf({ params, device }: Shown): string | null {
   return params.auth?.publicKey ?? device.context.publicKey ?? null
 }
 
-function signatureFault(shown: Shown, signature: string): string | null {
-  const { params, challenge, now } = shown
-  const { deviceId, role = 'client', scopes = [], auth = {} } = params
+function signatureFault(shown: Shown, signature: string): KeyFault | null {
+  const { params, challenge, now, proof } = shown
+  const { deviceId, auth = {} } = params
   const text = keyOf(shown)
   const publicKey = text === null ? null : parsePublicKey(text)
-  if (publicKey === null) return 'auth.publicKey: expected an Ed25519 key, 32 bytes as base64url'
-  if (deviceId !== fingerprint(publicKey)) return 'deviceId is not the fingerprint of the key'
+  if (publicKey === null) {
+    const fault = 'auth.publicKey: expected an Ed25519 key, 32 bytes as base64url'
+    return { fault, faultReason: 'key-mismatch' }
+  }
+  if (deviceId !== fingerprint(publicKey)) {
+    return { fault: 'deviceId is not the fingerprint of the key', faultReason: 'key-mismatch' }
+  }
   const nonce = auth.challenge ?? ''
   const signedAt = auth.signedAt ?? challenge?.issuedAt ?? 0
   const unfit = answerFault(challenge, { nonce, signedAt }, now)
   if (unfit !== null) return unfit
   const token = auth.token ?? auth.deviceToken ?? auth.bootstrapToken ?? ''
-  const client = { clientId: '', clientMode: '', platform: '', deviceFamily: '' }
-  const signed = signedText({ deviceId, role, scopes, signedAt, token, nonce, ...client })
-  return verifySignature(publicKey, signed, signature) ? null : 'the signature is wrong'
+  const signed = { deviceId, signedAt, token, nonce, ...(proof?.signed ?? signedByUs(params)) }
+  const forms = proof === null ? (['v3'] as const) : SIGNED_FORMS
+  const isRight = forms.some((form) =>
+    verifySignature(publicKey, signedText(signed, form), signature),
+  )
+  return isRight ? null : { fault: 'the signature is wrong', faultReason: 'signature-wrong' }
+}
+
+// The specification's dialect has no names for the client itself.
+function signedByUs({ role = 'client', scopes = [] }: ConnectParams): Proof['signed'] {
+  return { clientId: '', clientMode: '', platform: '', deviceFamily: '', role, scopes }
 }
 
 function checkSetup(

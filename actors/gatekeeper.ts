@@ -27,11 +27,13 @@ import type { Limiter } from './limiter.ts'
 import type { Cited, Pairings, Stranger } from './pairings.ts'
 import { SecretChecks } from './passwords.ts'
 import { isDirect, type Peer } from './peer.ts'
+import type { Proof } from './speech.ts'
 import type { Services } from './services.ts'
 
 /** One `connect` as it arrived. */
 export interface Knock {
   readonly params: ConnectParams
+  readonly proof: Proof | null
   readonly peer: Peer
   readonly challenge: Challenge | null // the one that may still be answered
   readonly cited: Cited
@@ -79,18 +81,19 @@ export class Gatekeeper {
    * INVALID_REQUEST: then the connection ends.
    */
   async knock(knock: Knock): Promise<Answer> {
-    const { params, peer, challenge } = knock
+    const { params, proof, peer, challenge } = knock
     const { auth: settings, pairings, limiter, services } = this.#setup
+    const keyless = proof?.keyless === true
     const device = this.#known(params.deviceId)
     const { mode } = settings
     const setupOf = (secret: string) => pairings.setupCodes.find(secret)
     const now = services.clock.now()
     const house = { limiter, secrets: this.#secrets, mode, setupOf }
-    const held = await checkCredentials(house, { params, peer, challenge, device, now })
+    const held = await checkCredentials(house, { params, proof, peer, challenge, device, now })
     // A password takes its time; what was revoked meanwhile is judged as revoked.
     const current = this.#known(params.deviceId)
     const verdict = settled(held, () =>
-      judgeConnect({ params, peer, settings, device: current, held }),
+      judgeConnect({ params, keyless, peer, settings, device: current, held }),
     )
     if (verdict.kind === 'challenge') return verdict
     if (verdict.kind === 'wait') return this.#wait(knock, held)
@@ -131,7 +134,8 @@ export class Gatekeeper {
     assertGranted(grant.missing, verdict.granted)
     const secret = entry.held.secret === 'right' ? auth.mode : 'none'
     const { rule } = verdict
-    const admission = { deviceId, role, scopes: grant.scopes, rule, secret }
+    const keyless = knock.proof?.keyless === true
+    const admission = { deviceId, role, scopes: grant.scopes, rule, secret, keyless }
     const deviceToken = await this.#issue(entry, admission)
     return { kind: 'admitted', admission, deviceToken }
   }
@@ -155,13 +159,16 @@ export class Gatekeeper {
     const key = held.publicKey
     const evidence = { address, origin, forwarded, secret, ...(key === null ? {} : { key }) }
     const { setup } = held
-    const scopes = setup === null ? admission.scopes : setup.scopes
+    const asked = setup === null ? admission.scopes : setup.scopes
+    // A device that proves its key and asks for more keeps what it had.
+    const had = device.known && key !== null ? device.context.scopes : []
+    const scopes = [...new Set([...had, ...asked])].sort()
     if (setup !== null && !pairings.setupCodes.use(setup.digest)) {
       throw unauthorized('the setup code is wrong, used or too old')
     }
     if (key !== null && !device.known)
       await pairings.recordAnswer(strangerOf(knock, held), knock.cited)
-    const approved = { deviceId, role, scopes: [...scopes], tokenHash, rule, evidence }
+    const approved = { deviceId, role, scopes, tokenHash, rule, evidence }
     const more = { ...(key === null ? {} : { publicKey: key }), ...(setup && { by: setup.by }) }
     await this.#record(deviceId, { type: 'device.approved', ...approved, ...more }, knock.cited)
     return deviceToken

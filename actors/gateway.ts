@@ -40,6 +40,8 @@ import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
 import { Surroundings } from './surroundings.ts'
 import { readTls, type Tls } from './tls.ts'
+import { UpstreamDesk } from './upstream/desk.ts'
+import { UpstreamSpeech } from './upstream/speech.ts'
 
 export interface GatewayOptions {
   readonly stateDir: string
@@ -111,6 +113,7 @@ interface House {
   readonly kernel: Kernel
   readonly channels: Channels
   readonly connections: Connections
+  readonly desk: UpstreamDesk
   readonly models: ModelDriver
   readonly heads: Heads
   readonly configuration: ConfigKeeper
@@ -126,7 +129,7 @@ function assemble(
   options: GatewayOptions,
   { configuration, store, tls }: { configuration: ConfigKeeper; store: Store; tls: Tls | null },
 ): House {
-  const { services, version } = options
+  const { services } = options
   const { config } = configuration.live
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
@@ -161,26 +164,39 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
-  const connections = openConnections(options, methodHouse, { kernel, lockouts })
+  const desk = openDesk(options, methodHouse, kernel)
+  const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const surroundings = new Surroundings({
-    health: methodHouse,
-    version,
-    env: options.env,
+  const surroundings = surround(options, methodHouse, {
+    kernel,
+    lockouts,
     tls,
-    auth: authSettings(config),
-    limiter: lockouts.limiter,
-    connections: () => connections.size,
     tell,
-    wake: kernel.wake,
-    backupAgeMs: options.backupAgeMs ?? (() => null),
+    connections: () => connections.size,
   })
   for (const [name, driver] of surroundings.alerts.drivers()) drivers.set(name, driver)
-  const own = { kernel, channels, connections, models, heads, lockouts, configuration }
+  const own = { kernel, channels, connections, desk, models, heads, lockouts, configuration }
   const house: House = { options, config, ...own, tell, tls, surroundings, ...NOT_YET }
   return house
+}
+
+function surround(
+  { env, version, backupAgeMs = () => null }: GatewayOptions,
+  health: MethodHouse,
+  {
+    kernel: { wake },
+    lockouts: { limiter },
+    ...own
+  }: Pick<House, 'tls' | 'tell'> & {
+    readonly kernel: Kernel
+    readonly lockouts: Lockouts
+    readonly connections: () => number
+  },
+): Surroundings {
+  const auth = authSettings(health.configuration.live.config)
+  return new Surroundings({ health, version, env, auth, limiter, wake, backupAgeMs, ...own })
 }
 
 const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
@@ -188,10 +204,33 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
   stopRetention: () => {},
 }
 
+interface DoorParts {
+  readonly kernel: Kernel
+  readonly lockouts: Lockouts
+  readonly desk: UpstreamDesk
+}
+
+// What upstream's clients are told and asked.
+function openDesk(
+  { stateDir, version }: GatewayOptions,
+  house: MethodHouse,
+  { listen, hub }: Kernel,
+): UpstreamDesk {
+  const desk = new UpstreamDesk(house, {
+    version,
+    stateDir,
+    auth: authSettings(house.configuration.live.config),
+    perform: (command, origin) => handleCommand(house, command, origin),
+  })
+  listen((record) => desk.committed(record))
+  hub.heard = (delta) => desk.delta(delta)
+  return desk
+}
+
 function openConnections(
   { services, version }: GatewayOptions,
   house: MethodHouse,
-  { kernel: { registry, hub, store }, lockouts }: { kernel: Kernel; lockouts: Lockouts },
+  { kernel: { registry, hub, store }, lockouts, desk }: DoorParts,
 ): Connections {
   const { heads, pairings, configuration } = house
   return new Connections({
@@ -205,6 +244,7 @@ function openConnections(
     pairings,
     limiter: lockouts.limiter,
     handle: (command, origin) => handleCommand(house, command, origin),
+    upstream: (line) => new UpstreamSpeech(line, desk),
   })
 }
 
@@ -328,6 +368,7 @@ async function stop(house: House, reason: string): Promise<void> {
   const undone = house.surroundings.leaving()
   listener?.stop()
   house.stopRetention()
+  house.desk.stop()
   house.configuration.stop()
   kernel.outbox.drain()
   await Promise.race([kernel.outbox.idle(), patience(limits.shutdownMs / 2)])

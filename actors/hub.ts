@@ -47,7 +47,9 @@ export class Hub {
   }
 
   /** Tells of a piece of an answer; it is no record and does not resume. */
-  delta({ runId, sessionKey, attempt, index, text }: Delta): void {
+  delta(delta: Delta): void {
+    const { runId, sessionKey, attempt, index, text } = delta
+    this.heard(delta)
     this.announce('agent.delta', { runId, sessionKey, attempt, index, text })
   }
 
@@ -69,6 +71,9 @@ export class Hub {
     this.#live.delete(subscriber)
     this.#behind.delete(subscriber)
   }
+
+  /** Hears every piece of an answer as well. */
+  heard: (delta: Delta) => void = () => {}
 
   /** Positions that have been records of two lives, since a backup was restored; null: none. */
   twofold: () => NonNullable<GatewayContext['twofold']> | null = () => null

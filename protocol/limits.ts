@@ -81,6 +81,14 @@ export const limits = {
   // Names and texts.
   sessionKeyBytesMax: 512,
   idempotencyKeyCharsMax: 128,
+  healthEveryMs: 60_000, // Upstream's: a picture of how we are, to whoever listens.
+  upstreamDeltaEveryMs: 100, // Each piece carries the whole text: ten a second read as live.
+  followedSessionsMax: 256, // Of one connection by name; who wants more follows all.
+  recentSessionsShown: 5, // In a report; lists have sessions.list.
+  presenceEntriesMax: 200, // Upstream's; a household has under 20.
+  upstreamScopesMax: 64, // Upstream has 10; those of newer clients are read and dropped.
+  upstreamCapsMax: 64, // What a client says it can show; upstream has 20.
+  upstreamCommandsMax: 256, // A node offers 21 today, a phone 40.
   idCharsMax: 128, // Device ids, run ids, message ids of platforms.
   contextTextCharsMax: 64, // K1: longer free text belongs in a body.
   messageBytesMax: 1024 * 1024, // One message; a value of 1 MiB commits in about 6 ms.

@@ -32,7 +32,11 @@ export interface SessionKey {
 }
 
 const MAIN = 'main'
-const DEFAULT_KEY = 'agent:main:main'
+
+/** The agent that everything belongs to that names none. */
+export const DEFAULT_AGENT_ID = MAIN
+/** The session that is meant where none is named. */
+export const MAIN_SESSION_KEY = 'agent:main:main'
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const FORBIDDEN_PARTS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 const PEER_KINDS: ReadonlySet<string> = new Set(['direct', 'dm', 'channel', 'group', 'room'])
@@ -56,7 +60,7 @@ export function formatSessionKey(key: Pick<SessionKey, 'agentId' | 'rest'>): str
  * any case, and keys without `agent:` (of the agent `main`).
  * @throws {GatewayError} INVALID_REQUEST with `details.path` `sessionKey`: outside the grammar.
  */
-export function parseSessionKey(text: string = DEFAULT_KEY): SessionKey {
+export function parseSessionKey(text: string = MAIN_SESSION_KEY): SessionKey {
   checkText(text)
   const parts = text.toLowerCase().split(':')
   for (const part of parts) checkPart(part)
@@ -67,6 +71,12 @@ export function parseSessionKey(text: string = DEFAULT_KEY): SessionKey {
   // Lower case may be longer in UTF-8 than what was written.
   checkLength(formatSessionKey(key))
   return key
+}
+
+/** The agent of a session key in its canonical form; null where it is none. */
+export function agentOf(sessionKey: string): string | null {
+  const [prefix, agentId = null] = sessionKey.split(':', 2)
+  return prefix === 'agent' ? agentId : null
 }
 
 /**

@@ -24,17 +24,28 @@ export function challengeEnd({ issuedAt }: Challenge): number {
   return issuedAt + limits.challengeMs
 }
 
+/** Why an answer does not fit: for people, and for programs. */
+export interface AnswerFault {
+  readonly fault: string
+  readonly faultReason: 'nonce-wrong' | 'signature-old'
+}
+
 /** Says why an answer does not fit its challenge; null where it does. */
 export function answerFault(
   challenge: Challenge | null,
   { nonce, signedAt }: ChallengeAnswer,
   now: number,
-): string | null {
+): AnswerFault | null {
   if (challenge === null || !equalSecrets(challenge.nonce, nonce)) {
-    return 'the challenge is not the one of this connection'
+    const fault = 'the challenge is not the one of this connection'
+    return { fault, faultReason: 'nonce-wrong' }
   }
   const age = now - challenge.issuedAt
-  if (age < 0 || age > limits.challengeMs) return 'the challenge is too old'
-  if (Math.abs(now - signedAt) > limits.signatureSkewMs) return 'the signature is too old'
+  if (age < 0 || age > limits.challengeMs) {
+    return { fault: 'the challenge is too old', faultReason: 'nonce-wrong' }
+  }
+  if (Math.abs(now - signedAt) > limits.signatureSkewMs) {
+    return { fault: 'the signature is too old', faultReason: 'signature-old' }
+  }
   return null
 }

@@ -9,8 +9,12 @@
 
 export const SCOPES = [
   'operator.admin',
+  'operator.approvals',
   'operator.history',
+  'operator.pairing',
+  'operator.questions',
   'operator.read',
+  'operator.talk',
   'operator.write',
 ] as const
 

@@ -2,6 +2,7 @@
  * A device's key and its signature: Ed25519 (RFC 8032) over upstream's v3 string.
  *
  *   v3|deviceId|clientId|clientMode|role|scopes|signedAt|token|nonce|platform|deviceFamily
+ *   v2|deviceId|clientId|clientMode|role|scopes|signedAt|token|nonce        (older clients)
  *
  * Texts are base64url without padding, in their one canonical form: 43 characters of a key, 86 of
  * a signature. The device id is the SHA-256 of the key's 32 bytes, so the key is signed with it.
@@ -45,12 +46,17 @@ const LOW_ORDER_Y: ReadonlySet<bigint> = new Set([
   ),
 ])
 
+/** The forms of the text that is signed; the newer one holds two facts more. */
+export const SIGNED_FORMS = ['v3', 'v2'] as const
+
+export type SignedForm = (typeof SIGNED_FORMS)[number]
+
 /** Writes the text that a device signs. */
-export function signedText(signed: SignedConnect): string {
+export function signedText(signed: SignedConnect, form: SignedForm = 'v3'): string {
   const { deviceId, clientId, clientMode, role, scopes, signedAt, token, nonce } = signed
   const device = [signed.platform, signed.deviceFamily].map((text) => lower(text.trim()))
   const facts = [deviceId, clientId, clientMode, role, scopes.join(','), String(signedAt), token]
-  return ['v3', ...facts, nonce, ...device].join('|')
+  return [form, ...facts, nonce, ...(form === 'v3' ? device : [])].join('|')
 }
 
 /** Reads a public key: its 32 bytes, or null where the text is none. */

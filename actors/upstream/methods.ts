@@ -1,0 +1,8 @@
+/** Upstream's methods and who handles them; one without a handler does not compile. Step 4 of 8. */
+import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
+import type { Handlers } from './house.ts'
+import { houseHandlers } from './methods/house.ts'
+
+export const handlers: Handlers<typeof upstreamMethods> = {
+  ...houseHandlers,
+}

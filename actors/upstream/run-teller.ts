@@ -1,0 +1,176 @@
+/**
+ * Runs as upstream's clients follow them: `agent` and `chat`, with a `seq` of each run's own.
+ *
+ *   run.requested   lifecycle start
+ *   deltas          assistant, and chat delta; gathered, for a text is sent whole each time
+ *   run.finished    lifecycle end or error, and chat final, aborted or error
+ */
+import { DEFAULT_AGENT_ID, agentOf } from '../../protocol/session-key.ts'
+import { streamName } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { JournalRecord } from '../../protocol/record.ts'
+import { readTextOrMark } from '../bodies.ts'
+import type { MethodHouse } from '../methods/house.ts'
+import type { Delta } from '../run.ts'
+import type { Cancel } from '../services.ts'
+import type { Feed } from './feed.ts'
+
+interface Told {
+  readonly runId: string // as its client named it
+  readonly sessionKey: string
+  readonly startedAt: number
+  seq: number
+  attempt: number
+  text: string
+  untold: string
+  replace: boolean // the answer began anew
+  cancel: Cancel | null // of the timer that tells what was gathered
+}
+
+export class RunTeller {
+  #house: MethodHouse
+  #feed: Feed
+  #runs = new Map<string, Told>() // by our own id
+
+  constructor(house: MethodHouse, feed: Feed) {
+    this.#house = house
+    this.#feed = feed
+  }
+
+  committed(record: JournalRecord): void {
+    const { event, stream } = record
+    if (event.type === 'run.requested' && stream.startsWith('run:')) this.#begin(record)
+    if (event.type === 'run.finished' && stream.startsWith('session:')) this.#end(record)
+  }
+
+  /** Gathers a piece of an answer; it is told at once where none was told just now. */
+  delta({ runId: id, attempt, text }: Delta): void {
+    const run = this.#runs.get(id)
+    if (run === undefined) return
+    if (attempt !== run.attempt) {
+      run.replace = run.text !== ''
+      Object.assign(run, { attempt, text: '', untold: '' })
+    }
+    run.text += text
+    run.untold += text
+    if (run.cancel !== null) return
+    this.#flush(run)
+    run.cancel = this.#house.services.clock.after(limits.upstreamDeltaEveryMs, () => {
+      run.cancel = null
+      this.#flush(run)
+    })
+  }
+
+  #begin({ event, at, stream }: JournalRecord): void {
+    const id = streamName(stream)
+    const { sessionKey, runKey } = event
+    if (typeof sessionKey !== 'string') return
+    const run: Told = {
+      runId: typeof runKey === 'string' ? runKey : id,
+      sessionKey,
+      startedAt: at,
+      seq: 0,
+      attempt: 1,
+      text: '',
+      untold: '',
+      replace: false,
+      cancel: null,
+    }
+    this.#runs.set(id, run)
+    this.#agent(run, 'lifecycle', { phase: 'start', startedAt: at })
+  }
+
+  #flush(run: Told): void {
+    if (run.untold === '' || this.#feed.idle) return
+    const { text, untold: delta, replace } = run
+    run.untold = ''
+    run.replace = false
+    this.#agent(run, 'assistant', { text, delta })
+    const more = replace ? { replace: true } : {}
+    this.#chat(run, { state: 'delta', deltaText: delta, message: this.#message(text), ...more })
+  }
+
+  #end(record: JournalRecord): void {
+    const { event, at } = record
+    const id = String(event['runId'])
+    const run = this.#runs.get(id) ?? this.#unseen(id, record)
+    this.#runs.delete(id)
+    run.cancel?.()
+    this.#flush(run)
+    const { startedAt } = run
+    const ended = { startedAt, endedAt: at }
+    if (event['status'] === 'done') this.#done(run, String(event['ref']), ended)
+    else if (event['status'] === 'aborted') this.#aborted(run, ended)
+    else this.#failed(run, String(event['fault']), ended)
+  }
+
+  #done(run: Told, ref: string, ended: object): void {
+    const text = readTextOrMark(this.#house.store, ref)
+    const reply = { disposition: text === '' ? 'empty' : 'visible', text }
+    const stopReason = 'stop'
+    this.#agent(run, 'lifecycle', {
+      phase: 'end',
+      ...ended,
+      aborted: false,
+      stopReason,
+      terminalReply: reply,
+    })
+    this.#chat(run, { state: 'final', stopReason, message: this.#message(text) })
+  }
+
+  #aborted(run: Told, ended: object): void {
+    const stopReason = 'rpc'
+    const partial = run.text === '' ? {} : { message: this.#message(run.text) }
+    this.#chat(run, { state: 'aborted', stopReason, ...partial })
+    const phase = { phase: 'end', ...ended, status: 'cancelled', aborted: true, stopReason }
+    this.#agent(run, 'lifecycle', phase)
+  }
+
+  #failed(run: Told, fault: string, ended: object): void {
+    const error = `the model gave no answer (${fault})`
+    this.#agent(run, 'lifecycle', { phase: 'error', ...ended, error })
+    this.#chat(run, { state: 'error', errorMessage: error, errorKind: kindOf(fault) })
+  }
+
+  // A run of before this process, or one that was aborted while it waited.
+  #unseen(id: string, { event, stream, at }: JournalRecord): Told {
+    const { runKey } = event
+    return {
+      runId: typeof runKey === 'string' ? runKey : id,
+      sessionKey: streamName(stream),
+      startedAt: at,
+      seq: 0,
+      attempt: 1,
+      text: '',
+      untold: '',
+      replace: false,
+      cancel: null,
+    }
+  }
+
+  #message(text: string): object {
+    const timestamp = this.#house.services.clock.now()
+    return { role: 'assistant', content: [{ type: 'text', text }], timestamp }
+  }
+
+  // Clients file these by session and agent, so both stand in every one of them.
+  #agent(run: Told, stream: string, data: object): void {
+    run.seq += 1
+    const { runId, sessionKey, seq } = run
+    const agentId = agentOf(sessionKey) ?? DEFAULT_AGENT_ID
+    const ts = this.#house.services.clock.now()
+    const payload = { runId, stream, data, sessionKey, agentId, seq, ts, isHeartbeat: false }
+    this.#feed.announce('agent', payload)
+  }
+
+  #chat(run: Told, said: object): void {
+    const { runId, sessionKey, seq } = run
+    const agentId = agentOf(sessionKey) ?? DEFAULT_AGENT_ID
+    this.#feed.announce('chat', { runId, sessionKey, agentId, seq, ...said })
+  }
+}
+
+function kindOf(fault: string): 'timeout' | 'rate_limit' | 'unknown' {
+  if (fault === 'timeout') return 'timeout'
+  return fault === 'rate-limit' || fault === 'rate' ? 'rate_limit' : 'unknown'
+}
