@@ -1,6 +1,7 @@
 /**
  * What the door answers to programs that watch: /healthz, /readyz, /metrics. Nothing is recorded.
  *
+ *   /startupz  it has started, for upstream's command line
  *   /healthz   the process lives
  *   /readyz    it can serve, or why not; the reasons are for trusted askers
  *   /metrics   numbers for Prometheus, for trusted askers
@@ -48,6 +49,7 @@ export function openProbes(house: ProbeHouse): Probes {
   return {
     answer: (path, asker) => {
       if (path === '/health' || path === '/healthz') return live()
+      if (path === '/startupz') return started(house)
       if (path === '/readyz') return ready(house, asker)
       if (path === '/metrics') return metrics(house, asker)
       return null
@@ -57,6 +59,15 @@ export function openProbes(house: ProbeHouse): Probes {
 
 function live(): Promise<ProbeAnswer> {
   return Promise.resolve(jsonAnswer(200, { ok: true, status: 'live' }))
+}
+
+// Upstream's command line asks this before it asks anything else.
+function started(house: ProbeHouse): Promise<ProbeAnswer> {
+  const ok = house.isReady()
+  const body = { ok, status: ok ? 'started' : 'starting', version: house.version }
+  const uptimeMs = uptimeOf(house) * 1_000
+  const more = ok ? {} : { pendingReason: 'starting or stopping' }
+  return Promise.resolve(jsonAnswer(ok ? 200 : 503, { ...body, uptimeMs, ...more }))
 }
 
 // Troubles that leave the gateway serving are told, but do not take it out of service.

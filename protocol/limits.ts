@@ -305,6 +305,8 @@ export const limits = {
   doctorClockMs: 60_000, // A clock that stands so far behind the newest record has stepped back.
   verbProbeMs: 3_000, // `doctor` and `status` give each door this long.
   logFollowMs: 250, // How often `logs --follow` looks: reads as live to a person.
+  logTailMax: 5_000, // Upstream's bounds of one look at the log.
+  logTailBytesMax: 1_000_000,
   logTailDefault: 200, // Upstream's.
   logFileBytesMax: 10 * 1024 * 1024, // Per file, five files: what support needs, not what fills a disk.
   logFilesMax: 5,

@@ -53,7 +53,8 @@ const HEARTBEAT = {
   ackMaxChars: 0,
 }
 
-function channelHealth(states: Readonly<Record<string, unknown>>, name: string) {
+/** One channel as its row says it. */
+export function channelHealth(states: Readonly<Record<string, unknown>>, name: string) {
   const state = states[name]
   return {
     configured: true,

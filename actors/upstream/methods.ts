@@ -1,8 +1,12 @@
 /** Upstream's methods and who handles them; one without a handler does not compile. Step 4 of 8. */
 import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
 import type { Handlers } from './house.ts'
+import { configHandlers } from './methods/config.ts'
+import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
   ...houseHandlers,
+  ...configHandlers,
+  ...deviceHandlers,
 }

@@ -25,6 +25,7 @@ export class PresenceBook {
   #feed: Feed
   #self: PresenceEntry
   #guests = new Map<string, PresenceEntry>()
+  #devices = new Map<string, string>() // by connection
 
   constructor(services: Services, feed: Feed, version: string, instanceId: string) {
     this.#services = services
@@ -49,7 +50,22 @@ export class PresenceBook {
     return [{ ...this.#self, ts: now }, ...this.#guests.values()]
   }
 
+  /** Tells whether a device is connected, shown or not. */
+  has(deviceId: string): boolean {
+    return [...this.#devices.values()].includes(deviceId)
+  }
+
   enter(connectionId: string, guest: Guest): void {
+    if (guest.deviceId !== null) this.#devices.set(connectionId, guest.deviceId)
+    this.#show(connectionId, guest)
+  }
+
+  leave(connectionId: string): void {
+    this.#devices.delete(connectionId)
+    if (this.#guests.delete(connectionId)) this.#changed()
+  }
+
+  #show(connectionId: string, guest: Guest): void {
     const { client, role, scopes, deviceId } = guest
     if (!SHOWN_MODES.has(client.mode) || this.#guests.size >= limits.presenceEntriesMax) return
     const now = this.#services.clock.now()
@@ -70,10 +86,6 @@ export class PresenceBook {
       onlineSince: now,
     })
     this.#changed()
-  }
-
-  leave(connectionId: string): void {
-    if (this.#guests.delete(connectionId)) this.#changed()
   }
 
   #changed(): void {

@@ -1,11 +1,41 @@
 /** Upstream's methods about the gateway itself. Step 4 of 8. */
+import { join } from 'node:path'
 import type { houseMethods } from '../../../protocol/dialect/upstream/methods/house.ts'
 import { DEFAULT_AGENT_ID, MAIN_SESSION_KEY } from '../../../protocol/session-key.ts'
 import { troublesOf } from '../../health.ts'
 import { readUpstreamHealth, recentSessions } from '../health.ts'
 import type { Handlers, UpstreamHouse } from '../house.ts'
+import { tailLog } from '../log-tail.ts'
+import { listModels, listProviders } from './models.ts'
+import { readChannels, readSystem } from './system.ts'
 
 export const houseHandlers: Handlers<typeof houseMethods> = {
+  'system.info': readSystem,
+  'last-heartbeat': () => null, // There are no heartbeat runs here.
+  'update.status': () => ({ sentinel: null, updateAvailable: null }),
+  'diagnostics.stability': ({ services }) => ({
+    generatedAt: new Date(services.clock.now()).toISOString(),
+    capacity: 0,
+    count: 0,
+    dropped: 0,
+    events: [],
+    summary: { byType: {} },
+  }),
+  'logs.tail': ({ stateDir }, params) => tailLog(join(stateDir, 'logs'), params),
+  'channels.status': readChannels,
+  'models.list': (house) => ({ models: listModels(house) }),
+  'models.authStatus': listProviders,
+  'skills.status': ({ stateDir }) => ({
+    workspaceDir: stateDir,
+    managedSkillsDir: join(stateDir, 'skills'),
+    agentId: DEFAULT_AGENT_ID,
+    skills: [],
+  }),
+  'question.list': () => ({ questions: [] }),
+  'plugin.approval.list': () => [],
+  'openclaw.approval.list': () => [],
+  'taskSuggestions.list': () => ({ suggestions: [] }),
+  'tasks.list': () => ({ tasks: [] }),
   health: readUpstreamHealth,
   status: readStatus,
   'system-presence': ({ presence }) => presence.list(),

@@ -6,11 +6,15 @@ import type { Infer, Struct } from 'superstruct'
 import { GatewayError } from '../../errors.ts'
 import { quote } from '../../ids.ts'
 import type { UpstreamMethod } from './method.ts'
+import { configMethods } from './methods/config.ts'
+import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { checkParams } from './params.ts'
 
 export const upstreamMethods = {
   ...houseMethods,
+  ...configMethods,
+  ...deviceMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

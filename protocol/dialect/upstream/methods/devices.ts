@@ -1,0 +1,37 @@
+/** Upstream's methods about devices: who asks to come in, who is in. */
+import { array, boolean, enums, object, optional, size } from 'superstruct'
+import { limits } from '../../../limits.ts'
+import { nothing, OPERATOR, type UpstreamMethod, word } from '../method.ts'
+
+const role = () => enums(['operator', 'node'])
+const writes = { scope: 'operator.pairing', roles: OPERATOR, writes: true } as const
+
+export const deviceMethods = {
+  'device.pair.list': {
+    params: nothing(),
+    scope: 'operator.pairing',
+    roles: OPERATOR,
+    writes: false,
+  },
+  'device.pair.approve': { params: object({ requestId: word() }), ...writes },
+  'device.pair.reject': { params: object({ requestId: word() }), ...writes },
+  'device.pair.remove': { params: object({ deviceId: word() }), ...writes },
+  'device.pair.setupCode': {
+    params: object({
+      publicUrl: optional(word(256)),
+      preferRemoteUrl: optional(boolean()),
+      includeQr: optional(boolean()),
+      bootstrapProfile: optional(enums(['limited', 'node'])),
+    }),
+    ...writes,
+  },
+  'device.token.rotate': {
+    params: object({
+      deviceId: word(),
+      role: role(),
+      scopes: optional(size(array(word()), 0, limits.upstreamScopesMax)),
+    }),
+    ...writes,
+  },
+  'device.token.revoke': { params: object({ deviceId: word(), role: role() }), ...writes },
+} as const satisfies Record<string, UpstreamMethod>
