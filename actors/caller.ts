@@ -5,6 +5,7 @@
  * before its first request that writes. One that only read leaves `device.seen` in its device's
  * stream, at most one an hour (decisions.md 12).
  */
+import type { NodeFacts } from '../machines/connection.ts'
 import { hourOf, type PairingContext } from '../machines/pairing.ts'
 import { allows } from '../protocol/auth/scopes.ts'
 import type { Command } from '../protocol/command.ts'
@@ -40,6 +41,7 @@ interface Opening {
   readonly connectionId: string
   readonly admission: Admission
   readonly params: ConnectParams
+  readonly node: NodeFacts | null
   readonly correlationId: string
 }
 
@@ -144,7 +146,10 @@ export class Caller {
     const { deviceId, role, scopes } = this.admission
     const { resumeFrom = null } = this.#opening.params
     const subscribe = this.subscription
-    const event = { type: 'connection.opened', deviceId, role, scopes, subscribe, resumeFrom }
+    const { connectionId, node } = this.#opening
+    const own = node === null ? {} : { connectionId, node }
+    const facts = { deviceId, role, scopes, subscribe, resumeFrom, ...own }
+    const event = { type: 'connection.opened', ...facts }
     await this.#tell(event, cause)
   }
 

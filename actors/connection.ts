@@ -233,8 +233,9 @@ export class Connection implements Line {
     const answer = await house.knock({ ...opening, peer: this.peer, challenge, cited })
     if (answer.kind === 'challenge') return this.#challengeAgain(id, speech, answer.why)
     const { admission, deviceToken } = answer
-    const { params } = opening
-    const caller = new Caller(house, { connectionId: this.id, admission, params, correlationId })
+    const { params, node } = opening
+    const own = { connectionId: this.id, admission, params, node, correlationId }
+    const caller = new Caller(house, own)
     house.seat(this, admission)
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller

@@ -17,6 +17,7 @@ import { ControlWrites } from './control-writes.ts'
 import { type Answer, Gatekeeper, type GatekeeperSetup, type Knock } from './gatekeeper.ts'
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
+import type { Nodes } from './nodes.ts'
 import type { Peer } from './peer.ts'
 import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
@@ -37,6 +38,8 @@ export interface ConnectionHouse {
   readonly seat: (connection: Connection, admission: Admission) => void
   readonly presence: (connectionId: string, admission: Admission, online: boolean) => void
   readonly handle: (command: Command, origin: Origin) => unknown
+  /** The sockets of nodes. */
+  readonly nodes: Pick<Nodes, 'attach' | 'detach'>
   /** Opens upstream's dialect on a connection. */
   readonly upstream: (line: Line) => Speech
 }
@@ -49,6 +52,7 @@ export interface ConnectionsSetup extends GatekeeperSetup {
   readonly version: string
   readonly epoch: number
   readonly handle: ConnectionHouse['handle']
+  readonly nodes: ConnectionHouse['nodes']
   readonly upstream: ConnectionHouse['upstream']
 }
 

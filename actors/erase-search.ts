@@ -172,6 +172,8 @@ class SessionSearch {
       case 'channel':
       case 'config':
       case 'alert':
+      case 'node':
+      case 'invocation':
         return false
     }
   }

@@ -15,12 +15,12 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
-import type { AuthSettings } from './admission.ts'
 import { type Channels, openChannels, type RunDefaults } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
-import { Connections } from './connections.ts'
+import type { Connections } from './connections.ts'
+import { authSettings, openConnections, openDesk, openNodes } from './entrance.ts'
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
@@ -29,7 +29,6 @@ import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
 import { type Listener, openListener } from './listener.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
-import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
@@ -40,8 +39,7 @@ import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
 import { Surroundings } from './surroundings.ts'
 import { readTls, type Tls } from './tls.ts'
-import { UpstreamDesk } from './upstream/desk.ts'
-import { UpstreamSpeech } from './upstream/speech.ts'
+import type { UpstreamDesk } from './upstream/desk.ts'
 
 export interface GatewayOptions {
   readonly stateDir: string
@@ -147,6 +145,7 @@ function assemble(
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
   const pairings = new Pairings({ registry, store, work, services })
+  const nodes = openNodes(kernel, services, drivers)
   const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
     registry,
@@ -154,6 +153,7 @@ function assemble(
     heads,
     work,
     channels,
+    nodes,
     pairings,
     url: () => urlOf(house),
     services,
@@ -204,50 +204,6 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
   stopRetention: () => {},
 }
 
-interface DoorParts {
-  readonly kernel: Kernel
-  readonly lockouts: Lockouts
-  readonly desk: UpstreamDesk
-}
-
-// What upstream's clients are told and asked.
-function openDesk(
-  { stateDir, version }: GatewayOptions,
-  house: MethodHouse,
-  { listen, hub }: Kernel,
-): UpstreamDesk {
-  const desk = new UpstreamDesk(house, {
-    version,
-    stateDir,
-    auth: authSettings(house.configuration.live.config),
-    perform: (command, origin) => handleCommand(house, command, origin),
-  })
-  listen((record) => desk.committed(record))
-  hub.heard = (delta) => desk.delta(delta)
-  return desk
-}
-
-function openConnections(
-  { services, version }: GatewayOptions,
-  house: MethodHouse,
-  { kernel: { registry, hub, store }, lockouts, desk }: DoorParts,
-): Connections {
-  const { heads, pairings, configuration } = house
-  return new Connections({
-    registry,
-    hub,
-    heads,
-    services,
-    version,
-    epoch: store.epoch(),
-    auth: authSettings(configuration.live.config),
-    pairings,
-    limiter: lockouts.limiter,
-    handle: (command, origin) => handleCommand(house, command, origin),
-    upstream: (line) => new UpstreamSpeech(line, desk),
-  })
-}
-
 function openConfigured(
   { services }: GatewayOptions,
   configuration: ConfigKeeper,
@@ -277,13 +233,6 @@ function openModelDriver(
       find: (model) => configuration.live.models.find(model),
     },
   )
-}
-
-function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
-  const { autoApprove } = auth
-  const secret = auth.mode === 'password' ? auth.password : auth.token
-  if (secret === null) return { mode: 'none', secret: '', autoApprove }
-  return { mode: auth.mode, secret, autoApprove }
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {

@@ -26,6 +26,7 @@ const TEXTS: ReadonlySet<StreamKind> = new Set<StreamKind>([
   'run',
   'delivery',
   'channel',
+  'invocation',
 ])
 
 /** A stretch of positions that nothing is removed from. */

@@ -2,9 +2,11 @@
  * The specification's dialect on one connection: commands in, what the hub tells out. Step 3 of 8,
  * and its end of step 8.
  */
+import type { NodeFacts } from '../machines/connection.ts'
 import { parseCommand } from '../protocol/command.ts'
 import { formatFault, parseSeedRequest } from '../protocol/dialect/seed.ts'
 import { GatewayError } from '../protocol/errors.ts'
+import { cutText } from '../protocol/ids.ts'
 import type { RequestFrame } from '../protocol/frame.ts'
 import { limits } from '../protocol/limits.ts'
 import type { ConnectParams, EventName } from '../protocol/methods.ts'
@@ -33,7 +35,16 @@ export class SeedSpeech implements Speech, Subscriber {
     }
     const asked = parseCommand('connect', params).params as ConnectParams
     this.#resumeFrom = asked.resumeFrom
-    return { params: asked, proof: null }
+    return { params: asked, proof: null, node: this.#nodeOf(asked) }
+  }
+
+  // What a node of this dialect declares is what it can be asked.
+  #nodeOf({ role, capabilities = [], deviceId, version = '' }: ConnectParams): NodeFacts | null {
+    if (role !== 'node') return null
+    const requestId = this.#house.services.chance.id()
+    const surface = { caps: [], commands: [...capabilities] }
+    const words = { displayName: cutText(deviceId), platform: '', version, clientId: 'node' }
+    return { requestId, ...words, surface }
   }
 
   refuse(id: string, error: GatewayError): Goodbye {
@@ -44,11 +55,16 @@ export class SeedSpeech implements Speech, Subscriber {
     return formatFault(id, error)
   }
 
-  join({ caller }: Admitted): Promise<void> {
+  join({ caller, admission }: Admitted): Promise<void> {
     const { hub } = this.#house
     const from = this.#resumeFrom
     if (from !== undefined) hub.assertResumable(from)
     this.#caller = caller
+    if (admission.role === 'node') {
+      this.#house.nodes.attach(this.#line.id, (request) =>
+        this.send('node.invoke', JSON.stringify(request)),
+      )
+    }
     if (from !== undefined) return hub.resume(this, from)
     hub.add(this)
     return Promise.resolve()
@@ -56,6 +72,7 @@ export class SeedSpeech implements Speech, Subscriber {
 
   leave(): void {
     this.#house.hub.remove(this)
+    this.#house.nodes.detach(this.#line.id)
   }
 
   greeted(): void {}

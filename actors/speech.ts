@@ -5,6 +5,7 @@
  * The first request chooses: one that names its method in `method` is upstream's. The connection
  * keeps the socket, its bounds and its phases; a speech turns frames into commands and back.
  */
+import type { NodeFacts } from '../machines/connection.ts'
 import type { Signed } from '../protocol/dialect/upstream/connect.ts'
 import type { GatewayError } from '../protocol/errors.ts'
 import type { RequestFrame, ResponseFrame } from '../protocol/frame.ts'
@@ -38,6 +39,7 @@ export interface Proof {
 export interface Opening {
   readonly params: ConnectParams
   readonly proof: Proof | null
+  readonly node: NodeFacts | null // where it comes as one
 }
 
 /** What came of it. */

@@ -88,7 +88,21 @@ export interface CodeTellParams {
   attempt: number // the code's number: its outcome cites it
 }
 
-const VISIBLE: ReadonlySet<string> = new Set(['message.deliver', 'code.tell', 'alert.post'])
+/** What a node is asked to run. */
+export interface NodeCallParams {
+  invocationId: string
+  nodeId: string
+  command: string
+  ref: string // of its parameters, as JSON
+  timeoutMs: number
+}
+
+const VISIBLE: ReadonlySet<string> = new Set([
+  'message.deliver',
+  'code.tell',
+  'alert.post',
+  'node.call',
+])
 
 /** Tells whether an effect can be seen outside: then a start marker is written before it (K6). */
 export function isVisible(name: string): boolean {

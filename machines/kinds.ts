@@ -7,6 +7,8 @@ import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
 import { gatewayMachine, gatewayWaits } from './gateway.ts'
+import { invocationMachine } from './invocation.ts'
+import { nodeMachine } from './node.ts'
 import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
 import { sessionMachine } from './session.ts'
@@ -49,6 +51,8 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
     stepper: createStepper(alertMachine),
     waits: (snapshot) => alertWaits(snapshot.value, snapshot.context),
   },
+  node: { stepper: createStepper(nodeMachine), waits: never },
+  invocation: { stepper: createStepper(invocationMachine), waits: never },
   delivery: {
     stepper: createStepper(deliveryMachine),
     waits: (snapshot) => deliveryWaits(snapshot.value, snapshot.context),

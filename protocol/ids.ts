@@ -19,6 +19,8 @@ export const STREAM_KINDS = [
   'delivery',
   'config',
   'alert',
+  'node',
+  'invocation',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

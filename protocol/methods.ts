@@ -278,6 +278,7 @@ export const EVENT_NAMES = [
   'chat',
   'delivery',
   'history',
+  'node.invoke',
   'presence',
   'tick',
   'tool',

@@ -4,11 +4,13 @@ import type { Origin } from '../caller.ts'
 import type { Heads } from '../heads.ts'
 import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
+import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
 
 export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
   readonly idempotency: Idempotency
+  readonly nodes: Nodes
   readonly pairings: Pairings
   readonly url: () => string // where clients find this gateway
 }

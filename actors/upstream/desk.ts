@@ -23,6 +23,7 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import type { Admission, AuthSettings } from '../admission.ts'
 import type { Caller } from '../caller.ts'
 import type { MethodHouse } from '../methods/house.ts'
+import type { Nodes } from '../nodes.ts'
 import type { Admitted } from '../speech.ts'
 import type { Cancel } from '../services.ts'
 import type { Delta } from '../run.ts'
@@ -57,6 +58,7 @@ type AnyHandler = (house: UpstreamHouse, params: unknown, call: Call) => unknown
 
 export class UpstreamDesk {
   readonly feed: Feed
+  readonly nodes: Nodes
   #house: UpstreamHouse
   #runs: RunTeller
   #nextHealth: Cancel = () => {}
@@ -65,6 +67,7 @@ export class UpstreamDesk {
   constructor(house: MethodHouse, setup: Setup) {
     const { services } = house
     this.feed = new Feed(services)
+    this.nodes = house.nodes
     const bootId = services.chance.id()
     const presence = new PresenceBook(services, this.feed, setup.version, bootId)
     this.#house = { ...house, ...setup, bootId, feed: this.feed, presence }
@@ -86,6 +89,10 @@ export class UpstreamDesk {
   stop(): void {
     this.#nextHealth()
     this.#nextTick()
+  }
+
+  makeId(): string {
+    return this.#house.services.chance.id()
   }
 
   health(): unknown {

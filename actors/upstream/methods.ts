@@ -4,9 +4,11 @@ import type { Handlers } from './house.ts'
 import { configHandlers } from './methods/config.ts'
 import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
+import { nodeHandlers } from './methods/nodes.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
   ...houseHandlers,
   ...configHandlers,
   ...deviceHandlers,
+  ...nodeHandlers,
 }

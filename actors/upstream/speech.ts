@@ -14,7 +14,10 @@ import {
 import { UPSTREAM_EVENTS, type UpstreamEvent } from '../../protocol/dialect/upstream/events.ts'
 import { formatRefusal, formatUpstreamFault } from '../../protocol/dialect/upstream/faults.ts'
 import { GatewayError } from '../../protocol/errors.ts'
-import type { RequestFrame, ResponseFrame } from '../../protocol/frame.ts'
+import { formatFrame, type RequestFrame, type ResponseFrame } from '../../protocol/frame.ts'
+import type { NodeFacts } from '../../machines/connection.ts'
+import { cutText } from '../../protocol/ids.ts'
+import type { NodeRequest } from '../nodes.ts'
 import type { Caller } from '../caller.ts'
 import type { Admitted, Goodbye, Line, Opening, Speech } from '../speech.ts'
 import type { UpstreamDesk } from './desk.ts'
@@ -50,7 +53,19 @@ export class UpstreamSpeech implements Speech, Listener {
     }
     this.#asked = parseUpstreamConnect(params)
     const { keyless, signed } = this.#asked
-    return { params: this.#asked.params, proof: { keyless, signed } }
+    return {
+      params: this.#asked.params,
+      proof: { keyless, signed },
+      node: this.#nodeOf(this.#asked),
+    }
+  }
+
+  #nodeOf({ role, client }: UpstreamConnect): NodeFacts | null {
+    if (role !== 'node') return null
+    const { caps, commands, platform, version, displayName = client.id, id: clientId } = client
+    const surface = { caps: [...caps], commands: [...commands] }
+    const words = { displayName: cutText(displayName), platform, version, clientId }
+    return { requestId: this.#desk.makeId(), ...words, surface }
   }
 
   refuse(id: string, error: GatewayError): Goodbye {
@@ -70,6 +85,7 @@ export class UpstreamSpeech implements Speech, Listener {
     if (asked === null) return Promise.resolve()
     const { client, role, keyless } = asked
     const deviceId = keyless ? null : admission.deviceId
+    if (role === 'node') this.#desk.nodes.attach(this.connectionId, (asked) => this.#ask(asked))
     this.#desk.enter(this.connectionId, { deviceId, client, role, scopes: admission.scopes })
     return Promise.resolve()
   }
@@ -77,6 +93,7 @@ export class UpstreamSpeech implements Speech, Listener {
   leave(): void {
     this.#desk.feed.remove(this.connectionId)
     this.#desk.leave(this.connectionId)
+    this.#desk.nodes.detach(this.connectionId)
   }
 
   hello(admitted: Admitted): unknown {
@@ -127,6 +144,13 @@ export class UpstreamSpeech implements Speech, Listener {
     this.#line.write(
       `{"type":"event","event":"${event}","payload":${payloadJson},"seq":${this.#seq}${more}}`,
     )
+  }
+
+  // Told to this node alone, so it counts in no sequence.
+  #ask({ id, nodeId, command, paramsJson: paramsJSON, timeoutMs }: NodeRequest): void {
+    const payload = { id, nodeId, command, paramsJSON, timeoutMs, idempotencyKey: id }
+    const event = 'node.invoke.request'
+    if (this.#line.isOpen()) this.#line.write(formatFrame({ type: 'event', event, payload }))
   }
 
   #asking() {

@@ -270,6 +270,7 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
     pairings: new Pairings({ ...kernel, store, services }),
     limiter: new Limiter(services.clock),
     handle: () => null,
+    nodes: { attach: () => {}, detach: () => {} },
     upstream: () => {
       throw new Error('nobody speaks it here')
     },

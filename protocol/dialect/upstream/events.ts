@@ -12,6 +12,9 @@ export const UPSTREAM_EVENTS = {
   'session.message': 'operator.read',
   'sessions.changed': 'operator.read',
   'config.changed': 'operator.read',
+  'node.invoke.request': null, // told to its node alone
+  'node.pair.requested': 'operator.pairing',
+  'node.pair.resolved': 'operator.pairing',
   'device.pair.requested': 'operator.pairing',
   'device.pair.resolved': 'operator.pairing',
 } as const satisfies Record<string, string | null>

@@ -9,12 +9,14 @@ import type { UpstreamMethod } from './method.ts'
 import { configMethods } from './methods/config.ts'
 import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
+import { nodeMethods } from './methods/nodes.ts'
 import { checkParams } from './params.ts'
 
 export const upstreamMethods = {
   ...houseMethods,
   ...configMethods,
   ...deviceMethods,
+  ...nodeMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

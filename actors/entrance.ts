@@ -1,0 +1,82 @@
+/**
+ * What stands at the door, put together: nodes' sockets, upstream's desk, and all connections.
+ */
+import type { ResolvedConfig } from '../protocol/config/defaults.ts'
+import type { AuthSettings } from './admission.ts'
+import { Connections } from './connections.ts'
+import type { GatewayOptions } from './gateway.ts'
+import type { Kernel } from './kernel.ts'
+import type { Lockouts } from './lockouts.ts'
+import { handleCommand } from './methods.ts'
+import type { MethodHouse } from './methods/house.ts'
+import { Nodes } from './nodes.ts'
+import type { Driver } from './outbox.ts'
+import type { Services } from './services.ts'
+import { UpstreamDesk } from './upstream/desk.ts'
+import { UpstreamSpeech } from './upstream/speech.ts'
+
+/** Opens the sockets of nodes, and what asks them. */
+export function openNodes(
+  { registry, store, listen }: Kernel,
+  services: Services,
+  drivers: Map<string, Driver>,
+): Nodes {
+  const nodes = new Nodes({ registry, store, services })
+  drivers.set(...nodes.driver())
+  listen((record) => nodes.committed(record))
+  return nodes
+}
+
+interface DoorParts {
+  readonly kernel: Kernel
+  readonly lockouts: Lockouts
+  readonly desk: UpstreamDesk
+}
+
+/** Opens what upstream's clients are told and asked. */
+export function openDesk(
+  { stateDir, version }: Pick<GatewayOptions, 'stateDir' | 'version'>,
+  house: MethodHouse,
+  { listen, hub }: Kernel,
+): UpstreamDesk {
+  const desk = new UpstreamDesk(house, {
+    version,
+    stateDir,
+    auth: authSettings(house.configuration.live.config),
+    perform: (command, origin) => handleCommand(house, command, origin),
+  })
+  listen((record) => desk.committed(record))
+  hub.heard = (delta) => desk.delta(delta)
+  return desk
+}
+
+/** Opens the table of connections. */
+export function openConnections(
+  { services, version }: Pick<GatewayOptions, 'services' | 'version'>,
+  house: MethodHouse,
+  { kernel: { registry, hub, store }, lockouts, desk }: DoorParts,
+): Connections {
+  const { heads, pairings, configuration } = house
+  return new Connections({
+    registry,
+    hub,
+    heads,
+    services,
+    version,
+    epoch: store.epoch(),
+    auth: authSettings(configuration.live.config),
+    pairings,
+    limiter: lockouts.limiter,
+    handle: (command, origin) => handleCommand(house, command, origin),
+    nodes: house.nodes,
+    upstream: (line) => new UpstreamSpeech(line, desk),
+  })
+}
+
+/** How people show who they are. */
+export function authSettings({ gateway: { auth } }: ResolvedConfig): AuthSettings {
+  const { autoApprove } = auth
+  const secret = auth.mode === 'password' ? auth.password : auth.token
+  if (secret === null) return { mode: 'none', secret: '', autoApprove }
+  return { mode: auth.mode, secret, autoApprove }
+}

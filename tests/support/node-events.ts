@@ -1,0 +1,76 @@
+/** Random events of nodes and of what they are asked. */
+import * as fc from 'fast-check'
+
+/** Events of a node's actor. */
+export function nodeEvents(requestId: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  return [
+    fc.record({
+      type: fc.constant('node.connected'),
+      nodeId: fc.constant('n'),
+      connectionId: fc.constantFrom('c1', 'c2'),
+      requestId,
+      displayName: fc.constant('box'),
+      platform: fc.constant('linux'),
+      version: fc.constant('1'),
+      clientId: fc.constant('node-host'),
+      surface: fc.record({
+        caps: fc.subarray(['system', 'camera']),
+        commands: fc.subarray(['system.run', 'system.which']),
+      }),
+    }),
+    fc.record({
+      type: fc.constant('node.disconnected'),
+      connectionId: fc.constantFrom('c1', 'c2'),
+    }),
+    fc.record({
+      type: fc.constantFrom('surface.approved', 'surface.rejected'),
+      requestId,
+      by: fc.constant('d'),
+    }),
+    fc.record({
+      type: fc.constant('node.renamed'),
+      name: fc.string({ maxLength: 8 }),
+      by: fc.constant('d'),
+    }),
+    fc.constant({ type: 'node.removed', by: 'd' }),
+  ]
+}
+
+/** Events of an invocation's actor. */
+export function invocationEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  return [
+    fc.record({
+      type: fc.constant('invocation.requested'),
+      invocationId: fc.constant('i'),
+      nodeId: fc.constant('n'),
+      command: fc.constant('system.which'),
+      ref,
+      timeoutMs: fc.nat(9_000),
+    }),
+    fc.record({
+      type: fc.constant('effect.done'),
+      effect: fc.constant('1.e0'),
+      name: fc.constant('node.call'),
+      attempt: fc.constant(1),
+      ref,
+    }),
+    fc.record({
+      type: fc.constant('effect.failed'),
+      effect: fc.constant('1.e0'),
+      name: fc.constant('node.call'),
+      attempt: fc.constant(1),
+      class: fc.constantFrom('timeout', 'disconnected'),
+      retryable: fc.constant(false),
+      retryAfterMs: fc.constant(null),
+      random: fc.constant(0.5),
+      sent: fc.constantFrom('no', 'maybe'),
+    }),
+    fc.record({
+      type: fc.constant('effect.lost'),
+      effect: fc.constant('1.e0'),
+      name: fc.constant('node.call'),
+      attempt: fc.constant(1),
+      started: fc.boolean(),
+    }),
+  ]
+}
