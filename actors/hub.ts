@@ -47,8 +47,8 @@ export class Hub {
   }
 
   /** Tells of a piece of an answer; it is no record and does not resume. */
-  delta({ runId, sessionKey, attempt, index, text }: Delta): void {
-    this.announce('agent.delta', { runId, sessionKey, attempt, index, text })
+  delta(delta: Delta): void {
+    this.announce('agent.delta', { ...delta })
   }
 
   /** Tells everybody who wants it something that is no record. */

@@ -26,6 +26,7 @@ export interface Delta {
   readonly attempt: number
   readonly index: number // from 0, without gaps within an attempt
   readonly text: string
+  readonly runKey?: string // the client's own name of the run, where it has one
 }
 
 export interface ModelSettings {
@@ -111,7 +112,8 @@ export class ModelDriver {
     { provider, model, maxOutputTokens }: FoundModel,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { runId, sessionKey, attempt } = params
+    const { runId, sessionKey, attempt, runKey } = params
+    const named = runKey === undefined ? {} : { runKey }
     const call = {
       model,
       system: formatSystem(this.#settings.systemPrompt(), params.asked),
@@ -125,7 +127,7 @@ export class ModelDriver {
     let index = 0
     const onDelta = (text: string) => {
       if (signal.aborted) return
-      this.#house.publish({ runId, sessionKey, attempt, index, text })
+      this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
     const { text, ...usage } = await provider.call(call, onDelta, signal)

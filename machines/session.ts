@@ -41,6 +41,7 @@ export type MessageAccepted = {
   model: string
   thinking: string
   messagesMax: number // of the history
+  runKey?: string // the client's own name of the run
   idempotency?: IdempotencyMark
   at: number
 }
@@ -53,6 +54,7 @@ export type RunFinished = {
   ref: string // of the answer; empty unless done
   inputTokens: number
   outputTokens: number
+  runKey?: string
   at: number
 }
 
@@ -74,13 +76,15 @@ export interface HistoryEntry {
   runId: string
 }
 
-interface PlannedRun {
+/** A message and the run that will answer it; `runKey` only where its client named the run. */
+export interface PlannedRun {
   runId: string
   asked: Asked
   ref: string
   route: Route | null
   model: string
   thinking: string
+  runKey?: string
 }
 
 export interface SessionContext {
@@ -98,9 +102,8 @@ const machine = setup({
   actions: {
     'message.keep': assign(({ context, event }) => {
       if (event.type !== 'message.accepted') return context
-      const { sessionKey: key, messagesMax, runId, ref, route, model, thinking } = event
-      const planned = { runId, asked: askedBy(event), ref, route, model, thinking }
-      const queue = [...context.queue, planned]
+      const { sessionKey: key, messagesMax } = event
+      const queue = [...context.queue, plannedBy(event)]
       return { ...context, key, messages: context.messages + 1, messagesMax, queue }
     }),
     'answer.keep': assign(({ context, event }) => {
@@ -125,7 +128,7 @@ const machine = setup({
     }),
     'run.request': enqueueActions(({ context, enqueue }) => {
       if (context.current === null) return
-      const { runId, model, thinking, asked } = context.current
+      const { runId, model, thinking, asked, runKey } = context.current
       const event = {
         type: 'run.requested',
         runId,
@@ -133,6 +136,7 @@ const machine = setup({
         model,
         thinking,
         asked,
+        ...(runKey === undefined ? {} : { runKey }),
       }
       enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
     }),
@@ -167,6 +171,12 @@ const machine = setup({
 // Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
 function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): HistoryEntry[] {
   return history.slice(Math.max(0, history.length + 1 - messagesMax)).concat(entry)
+}
+
+function plannedBy(message: MessageAccepted): PlannedRun {
+  const { runId, ref, route, model, thinking, runKey } = message
+  const planned = { runId, asked: askedBy(message), ref, route, model, thinking }
+  return runKey === undefined ? planned : { ...planned, runKey }
 }
 
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {

@@ -120,6 +120,7 @@ export const methods = {
       thinking: optional(enums(THINKING_LEVELS)),
       verbose: optional(boolean()),
       idempotencyKey: optional(idempotencyKey()),
+      runKey: optional(idempotencyKey()),
     }),
     scope: 'operator.write',
     roles: CLIENT,

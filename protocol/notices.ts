@@ -41,9 +41,10 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
 
 // Only what a person wrote on a platform: a client knows what it said itself.
 function chatNotice(record: JournalRecord): readonly Notice[] {
-  const { channel, peer, sessionKey, messageId, runId, ref } = record.event
+  const { channel, peer, sessionKey, messageId, runId, ref, runKey } = record.event
   if (channel === null) return NONE
-  const payload = { channel, account: 'default', peer, sessionKey, messageId, runId }
+  const who = { channel, account: 'default', peer, sessionKey, messageId }
+  const payload = { ...who, runId, ...keyFact(runKey) }
   return [notice('chat', record, payload, ref)]
 }
 
@@ -51,7 +52,7 @@ function runNotice(record: JournalRecord): readonly Notice[] {
   if (record.value !== 'calling') return NONE
   const isFirst = record.event.type === 'run.requested'
   const params = record.effects[0]?.params ?? {}
-  const { sessionKey, model, attempt } = params
+  const { sessionKey, model, attempt, runKey } = params
   const status = isFirst ? 'started' : 'retrying'
   return [
     notice('agent', record, {
@@ -60,20 +61,27 @@ function runNotice(record: JournalRecord): readonly Notice[] {
       status,
       attempt,
       model,
+      ...keyFact(runKey),
     }),
   ]
 }
 
 function doneNotice(record: JournalRecord): readonly Notice[] {
-  const { runId, status, fault, ref, inputTokens, outputTokens } = record.event
+  const { runId, status, fault, ref, inputTokens, outputTokens, runKey } = record.event
   const sessionKey = streamName(record.stream)
-  const payload = { runId, sessionKey, status, usage: { inputTokens, outputTokens } }
+  const usage = { inputTokens, outputTokens }
+  const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
   if (status === 'done') return [notice('agent.done', record, payload, ref)]
   const error = {
     code: 'UNAVAILABLE',
     message: `the model gave no answer (${nameOf(fault) || nameOf(status)})`,
   }
   return [notice('agent.done', record, { ...payload, text: '', error })]
+}
+
+// The client's own name of a run is told wherever its run is, and only where it has one.
+function keyFact(runKey: unknown): { runKey?: string } {
+  return typeof runKey === 'string' ? { runKey } : {}
 }
 
 const DELIVERY_STATUS: Readonly<Record<string, string>> = {

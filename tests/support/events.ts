@@ -64,6 +64,7 @@ const accepted = fc.record({
   thinking,
   messagesMax: fc.integer({ min: 2, max: 6 }),
 })
+const acceptedByName = accepted.map((event) => ({ ...event, runKey: 'mine' }))
 
 const policy = fc.record({
   dmPolicy: fc.constantFrom('open', 'allowlist', 'disabled', 'pairing'),
@@ -238,6 +239,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   ],
   session: [
     accepted,
+    acceptedByName,
     fc.record({
       type: fc.constant('message.filed'),
       sessionKey: fc.constant('agent:main:main'),
