@@ -4,7 +4,7 @@
  *   new ──run.requested──► calling ──effect.done──────────────► done
  *                            ▲  │ ├──effect.failed (retryable)─► waiting ──retry.due──► calling
  *                            │  │ ├──effect.failed─────────────► failed
- *                            └──┘ └──run.aborted───────────────► aborted   (also from waiting)
+ *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
  *                          effect.lost
  *
  * A lost call is made again: a model call changes nothing outside. Each end tells the session.
@@ -146,7 +146,12 @@ export const runMachine = machine.createMachine({
   },
   initial: 'new',
   states: {
-    new: { on: { 'run.requested': { target: 'calling', actions: 'request.keep' } } },
+    new: {
+      on: {
+        'run.requested': { target: 'calling', actions: 'request.keep' },
+        'run.aborted': 'aborted', // It was queued, and its session has let it go.
+      },
+    },
     calling: {
       entry: {
         type: 'model.call',

@@ -280,6 +280,7 @@ export const EVENT_NAMES = [
   'delivery',
   'history',
   'presence',
+  'session',
   'tick',
   'tool',
   'shutdown',

@@ -5,8 +5,11 @@
  * live. Deltas, ticks and presence are not here: they are not records and do not resume.
  */
 import { streamName } from './ids.ts'
+import { memberOf } from './members.ts'
 import type { EventName } from './methods.ts'
 import type { JournalRecord } from './record.ts'
+import { endedRuns } from './runs.ts'
+import { sessionIdOf } from './session-id.ts'
 
 /** A notice without its text, which the hub fills in from the body where `textRef` names one. */
 export interface Notice {
@@ -28,7 +31,15 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
     case 'effect.lost':
       return record.stream.startsWith('run:') ? runNotice(record) : deliveryNotice(record)
     case 'run.finished':
-      return doneNotice(record)
+    case 'session.aborted':
+      return endNotices(record)
+    case 'session.created':
+    case 'session.patched':
+    case 'session.reset':
+    case 'session.deleted':
+      return [...endNotices(record), sessionNotice(record)]
+    case 'message.injected':
+      return [injectedNotice(record)]
     case 'effect.done':
     case 'effect.failed':
       return deliveryNotice(record)
@@ -66,17 +77,29 @@ function runNotice(record: JournalRecord): readonly Notice[] {
   ]
 }
 
-function doneNotice(record: JournalRecord): readonly Notice[] {
-  const { runId, status, fault, ref, inputTokens, outputTokens, runKey } = record.event
+function endNotices(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
-  const usage = { inputTokens, outputTokens }
-  const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
-  if (status === 'done') return [notice('agent.done', record, payload, ref)]
-  const error = {
-    code: 'UNAVAILABLE',
-    message: `the model gave no answer (${nameOf(fault) || nameOf(status)})`,
-  }
-  return [notice('agent.done', record, { ...payload, text: '', error })]
+  return endedRuns(record).map(({ runId, runKey, status, fault, ref, ...usage }) => {
+    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
+    if (status === 'done') return notice('agent.done', record, payload, ref)
+    const message = `the model gave no answer (${fault || status})`
+    const error = { code: 'UNAVAILABLE', message }
+    return notice('agent.done', record, { ...payload, text: '', error })
+  })
+}
+
+// So that a client reads the list anew; what it shows stands in the answers of methods.
+function sessionNotice(record: JournalRecord): Notice {
+  const { type, sessionKey, generation, changes } = record.event
+  const wasArchived = memberOf(changes, 'archived') === true
+  const reason = wasArchived ? 'archived' : type.slice('session.'.length)
+  const sessionId = sessionIdOf(nameOf(sessionKey), Number(generation))
+  return notice('session', record, { key: sessionKey, sessionId, reason })
+}
+
+function injectedNotice(record: JournalRecord): Notice {
+  const { sessionKey, messageId, ref } = record.event
+  return notice('session', record, { key: sessionKey, reason: 'injected', messageId }, ref)
 }
 
 // The client's own name of a run is told wherever its run is, and only where it has one.
