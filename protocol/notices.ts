@@ -98,7 +98,8 @@ function sessionNotice(record: JournalRecord): Notice {
 }
 
 function injectedNotice(record: JournalRecord): Notice {
-  const { sessionKey, messageId, ref } = record.event
+  const { sessionKey, ref } = record.event
+  const messageId = `m${record.position}` // As transcripts name it.
   return notice('session', record, { key: sessionKey, reason: 'injected', messageId }, ref)
 }
 

@@ -48,6 +48,7 @@ function offer(
 ): Promise<JournalRecord> {
   assertRoom(house, sessionKey)
   const { agent, session } = house.configuration.live.config
+  const settled = house.work.sessions.get(sessionKey)?.facts
   const body = draftText(house.services.chance, text)
   const runId = house.services.chance.id()
   begun?.(runId)
@@ -61,8 +62,8 @@ function offer(
     peer: null,
     sender: null,
     route: null,
-    model: asked.model ?? agent.model.primary,
-    thinking: asked.thinking ?? 'off',
+    model: asked.model ?? settled?.model ?? agent.model.primary,
+    thinking: asked.thinking ?? settled?.thinking ?? 'off',
     messagesMax: session.maxMessages,
     ...(asked.runKey === undefined ? {} : { runKey: asked.runKey }),
     ...(mark === null ? {} : { idempotency: mark }),

@@ -10,20 +10,18 @@ export interface SessionFacts {
   readonly unread?: true
 }
 
-/** What is to change: null and false remove. */
+/** What is to change: null and false remove, what is absent stays. */
 export interface FactChanges {
-  readonly label?: string | null
-  readonly model?: string | null
-  readonly thinking?: string | null
-  readonly archived?: boolean
-  readonly pinned?: boolean
-  readonly unread?: boolean
+  readonly label?: string | null | undefined
+  readonly model?: string | null | undefined
+  readonly thinking?: string | null | undefined
+  readonly archived?: boolean | undefined
+  readonly pinned?: boolean | undefined
+  readonly unread?: boolean | undefined
 }
 
 /** Applies changes; members that are removed are gone, not null. */
 export function patchFacts(facts: SessionFacts, changes: FactChanges): SessionFacts {
   const entries = Object.entries({ ...facts, ...changes })
-  return Object.fromEntries(
-    entries.filter(([, value]) => value !== null && value !== false && value !== undefined),
-  )
+  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== false))
 }
