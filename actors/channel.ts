@@ -73,7 +73,7 @@ interface House {
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
-  defaults: () => RunDefaults,
+  defaults: (sessionKey: string) => RunDefaults,
   house: House,
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
@@ -180,7 +180,11 @@ interface Channel {
   readonly link: Link
 }
 
-function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: House): Channel {
+function openChannel(
+  setup: ChannelSetup,
+  defaults: (sessionKey: string) => RunDefaults,
+  house: House,
+): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
   const codes = new SenderCodes(services.chance)
@@ -217,7 +221,7 @@ function openChannel(setup: ChannelSetup, defaults: () => RunDefaults, house: Ho
       sessionKey,
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
-      ...defaults(),
+      ...defaults(sessionKey),
       ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
         ...message,
         at: services.clock.now(),

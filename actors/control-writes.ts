@@ -22,7 +22,8 @@ const EVERYDAY: ReadonlySet<string> = new Set(['operator.read', 'operator.write'
 /** Tells whether a method changes what the gateway is. */
 export function isControlWrite(method: MethodName): boolean {
   const { scope, writes } = methods[method]
-  return writes && scope !== null && !EVERYDAY.has(scope)
+  const isTalk = scope === null || EVERYDAY.has(scope) || method.startsWith('sessions.')
+  return writes && !isTalk
 }
 
 /** Counts control-plane writes. */

@@ -8,6 +8,7 @@
  * → hub is the way of one message.
  */
 import { join } from 'node:path'
+import type { SessionRow } from '../machines/projections/sessions.ts'
 import { POLICIES } from '../machines/rules/retention.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import { GATEWAY } from '../protocol/ids.ts'
@@ -34,6 +35,7 @@ import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
+import { RunEnds } from './run-ends.ts'
 import { startRetention } from './retention.ts'
 import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
@@ -158,7 +160,7 @@ function assemble(
     url: () => urlOf(house),
     services,
     configuration,
-    idempotency: new Idempotency(store, work),
+    ...followRuns(kernel, models, services),
     startedAt: services.clock.monotonic(),
     activeRuns: () => models.active,
     quarantined: supervisor.quarantined,
@@ -199,6 +201,21 @@ function surround(
   return new Surroundings({ health, version, env, auth, limiter, wake, backupAgeMs, ...own })
 }
 
+// Whoever asks for a run again, waits for its end, or reads what it has said so far.
+function followRuns(
+  { store, work, listen }: Kernel,
+  models: ModelDriver,
+  services: Services,
+): Pick<MethodHouse, 'idempotency' | 'runEnds' | 'inFlight'> {
+  const runEnds = new RunEnds({ store, work, services })
+  listen((record) => {
+    models.committed(record)
+    runEnds.committed(record)
+  })
+  const inFlight: MethodHouse['inFlight'] = (runId) => models.inFlight(runId)
+  return { idempotency: new Idempotency(store, work), runEnds, inFlight }
+}
+
 const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
   listener: null,
   stopRetention: () => {},
@@ -211,13 +228,14 @@ function openConfigured(
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services)
   const house = { registry, store, work, services }
-  return openChannels(setups, () => runDefaults(configuration), house)
+  return openChannels(setups, (key) => runDefaults(configuration, work.sessions.get(key)), house)
 }
 
 // Read anew for each message, so that a change takes effect at once.
-function runDefaults({ live }: ConfigKeeper): RunDefaults {
+function runDefaults({ live }: ConfigKeeper, row: SessionRow | undefined): RunDefaults {
   const { agent, session } = live.config
-  return { model: agent.model.primary, thinking: 'off', messagesMax: session.maxMessages }
+  const { model = agent.model.primary, thinking = 'off' } = row?.facts ?? {}
+  return { model, thinking, messagesMax: session.maxMessages }
 }
 
 function openModelDriver(

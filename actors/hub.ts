@@ -48,9 +48,8 @@ export class Hub {
 
   /** Tells of a piece of an answer; it is no record and does not resume. */
   delta(delta: Delta): void {
-    const { runId, sessionKey, attempt, index, text } = delta
     this.heard(delta)
-    this.announce('agent.delta', { runId, sessionKey, attempt, index, text })
+    this.announce('agent.delta', { ...delta })
   }
 
   /** Tells everybody who wants it something that is no record. */

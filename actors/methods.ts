@@ -14,7 +14,16 @@ import type { MethodHouse } from './methods/house.ts'
 import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
 import { gatewayRelease } from './methods/gateway.ts'
 import { health } from './methods/health.ts'
-import { sessionsList, subscribe } from './methods/read.ts'
+import { agentWait, sessionsHistory, sessionsList, subscribe } from './methods/read.ts'
+import {
+  sessionsAbort,
+  sessionsCompact,
+  sessionsCreate,
+  sessionsDelete,
+  sessionsInject,
+  sessionsPatch,
+  sessionsReset,
+} from './methods/sessions.ts'
 import {
   deviceList,
   deviceRevoke,
@@ -49,8 +58,6 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return stateDiff(house, command.params, origin)
     case 'why.explain':
       return whyExplain(house, command.params, origin)
-    case 'sessions.list':
-      return sessionsList(house, command.params, origin)
     case 'history.head':
       return historyHead(house, command.params, origin)
     case 'history.erase':
@@ -67,8 +74,47 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return configGet(house, command.params, origin)
     case 'connect':
       throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
+    case 'agent.wait':
+      return agentWait(house, command.params, origin)
+    case 'sessions.list':
+    case 'sessions.history':
+    case 'sessions.create':
+    case 'sessions.patch':
+    case 'sessions.abort':
+    case 'sessions.reset':
+    case 'sessions.delete':
+    case 'sessions.inject':
+    case 'sessions.compact':
+      return handleSessions(house, command, origin)
     default:
       return handlePairing(house, command, origin)
+  }
+}
+
+function handleSessions(
+  house: MethodHouse,
+  command: Extract<Command, { method: `sessions.${string}` }>,
+  origin: Origin,
+): unknown {
+  switch (command.method) {
+    case 'sessions.list':
+      return sessionsList(house, command.params, origin)
+    case 'sessions.history':
+      return sessionsHistory(house, command.params, origin)
+    case 'sessions.create':
+      return sessionsCreate(house, command.params, origin)
+    case 'sessions.patch':
+      return sessionsPatch(house, command.params, origin)
+    case 'sessions.abort':
+      return sessionsAbort(house, command.params, origin)
+    case 'sessions.reset':
+      return sessionsReset(house, command.params, origin)
+    case 'sessions.delete':
+      return sessionsDelete(house, command.params, origin)
+    case 'sessions.inject':
+      return sessionsInject(house, command.params, origin)
+    case 'sessions.compact':
+      return sessionsCompact(house, command.params, origin)
   }
 }
 

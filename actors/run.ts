@@ -6,7 +6,9 @@
 import type { Asked, ModelCallParams } from '../machines/effects.ts'
 import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
-import type { Effect } from '../protocol/record.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Effect, JournalRecord } from '../protocol/record.ts'
+import { endedRuns } from '../protocol/runs.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readTextOrMark } from './bodies.ts'
 import {
@@ -26,6 +28,13 @@ export interface Delta {
   readonly attempt: number
   readonly index: number // from 0, without gaps within an attempt
   readonly text: string
+  readonly runKey?: string // the client's own name of the run, where it has one
+}
+
+/** An answer as far as it has come: kept in memory only, until its run has ended. */
+export interface InFlight {
+  readonly text: string
+  readonly startedAt: number // ms since epoch
 }
 
 export interface ModelSettings {
@@ -53,6 +62,7 @@ export class ModelDriver {
   #house: House
   #settings: ModelSettings
   #aborts = new Map<string, AbortController>()
+  #inFlight = new Map<string, { text: string; readonly startedAt: number }>() // by run
   #turnstile: Turnstile
 
   constructor(house: House, settings: ModelSettings) {
@@ -64,6 +74,16 @@ export class ModelDriver {
   /** Calls in hand, those that wait for their turn included. */
   get active(): number {
     return this.#aborts.size
+  }
+
+  /** The answer of a run as far as it has come; null where none is being written. */
+  inFlight(runId: string): InFlight | null {
+    return this.#inFlight.get(runId) ?? null
+  }
+
+  /** Hears of a committed record: what a run has said so far is not needed behind its end. */
+  committed(record: JournalRecord): void {
+    for (const { runId } of endedRuns(record)) this.#inFlight.delete(runId)
   }
 
   drivers(): [string, Driver][] {
@@ -103,6 +123,7 @@ export class ModelDriver {
     } finally {
       this.#turnstile.leave()
       this.#aborts.delete(key)
+      if (abort.signal.aborted) this.#inFlight.delete(params.runId)
     }
   }
 
@@ -111,7 +132,8 @@ export class ModelDriver {
     { provider, model, maxOutputTokens }: FoundModel,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { runId, sessionKey, attempt } = params
+    const { runId, sessionKey, attempt, runKey } = params
+    const named = runKey === undefined ? {} : { runKey }
     const call = {
       model,
       system: formatSystem(this.#settings.systemPrompt(), params.asked),
@@ -123,9 +145,12 @@ export class ModelDriver {
       throw new ModelFault(`run ${runId} has no message in its session's history`, 'request')
     }
     let index = 0
+    const said = { text: '', startedAt: this.#house.services.clock.now() }
+    if (!signal.aborted) this.#inFlight.set(runId, said)
     const onDelta = (text: string) => {
       if (signal.aborted) return
-      this.#house.publish({ runId, sessionKey, attempt, index, text })
+      if (said.text.length < limits.modelTextBytesMax) said.text += text
+      this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
     const { text, ...usage } = await provider.call(call, onDelta, signal)

@@ -52,6 +52,7 @@ const KEYS: ReadonlySet<string> = new Set([
   'sender',
   'room',
   'target',
+  'runKey',
 ])
 
 function findTexts(machine: string, value: unknown, name = 'context'): void {

@@ -56,6 +56,7 @@ export interface ModelCallParams {
   model: string
   thinking: string
   attempt: number
+  runKey?: string // the client's own name of the run
 }
 
 /** What a delivery asks a channel for. */

@@ -4,7 +4,7 @@
  *   new ──run.requested──► calling ──effect.done──────────────► done
  *                            ▲  │ ├──effect.failed (retryable)─► waiting ──retry.due──► calling
  *                            │  │ ├──effect.failed─────────────► failed
- *                            └──┘ └──run.aborted───────────────► aborted   (also from waiting)
+ *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
  *                          effect.lost
  *
  * A lost call is made again: a model call changes nothing outside. Each end tells the session.
@@ -34,6 +34,7 @@ export type RunRequested = {
   model: string
   thinking: string
   asked: Asked
+  runKey?: string // the client's own name of the run
   at: number
 }
 
@@ -54,6 +55,7 @@ export interface RunContext extends Attempt {
   model: string
   thinking: string
   asked: Asked
+  runKey?: string
 }
 
 const POLICY: RetryPolicy = {
@@ -76,6 +78,7 @@ const machine = setup({
             draft.thinking = event.thinking
             draft.asked = event.asked
             draft.attempt = 1
+            if (event.runKey !== undefined) draft.runKey = event.runKey
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -114,9 +117,14 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
       status,
       fault: status === 'failed' ? context.fault : '',
       ...answerFacts(event),
+      ...keyFact(context),
     },
   }),
 })
+
+function keyFact({ runKey }: RunContext): { runKey?: string } {
+  return runKey === undefined ? {} : { runKey }
+}
 
 function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
   return event.type === 'effect.done'
@@ -138,7 +146,12 @@ export const runMachine = machine.createMachine({
   },
   initial: 'new',
   states: {
-    new: { on: { 'run.requested': { target: 'calling', actions: 'request.keep' } } },
+    new: {
+      on: {
+        'run.requested': { target: 'calling', actions: 'request.keep' },
+        'run.aborted': 'aborted', // It was queued, and its session has let it go.
+      },
+    },
     calling: {
       entry: {
         type: 'model.call',
@@ -149,6 +162,7 @@ export const runMachine = machine.createMachine({
           thinking: context.thinking,
           asked: context.asked,
           attempt: context.attempt,
+          ...keyFact(context),
         }),
       },
       on: {

@@ -5,7 +5,10 @@
  *                               │  ▲ └──run.finished, more queued──┐
  *                               └──┴── message.accepted (queued) ──┘
  *
- * `message.filed` (a message sent through `send`) joins the history in either state.
+ * `message.filed` (sent through `send`) and `message.injected` join the history in either state.
+ * `session.aborted` ends runs here and now: each is told `run.aborted`, and what it brings later is
+ * refused. `session.reset` and `session.deleted` end all of them and begin another generation, which
+ * remembers nothing; the journal does. A deleted session begins anew with its next message.
  *
  * The history holds refs, never text (K1); it is the recipe of the next prompt. A message joins it
  * when its run begins, so that each answer follows its question.
@@ -14,6 +17,7 @@ import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { type Asked, collected, type SendParams } from './effects.ts'
+import { type FactChanges, patchFacts, type SessionFacts } from './rules/session-facts.ts'
 
 /** Where an answer goes: pinned when the message is taken in. */
 export interface Route {
@@ -41,6 +45,7 @@ export type MessageAccepted = {
   model: string
   thinking: string
   messagesMax: number // of the history
+  runKey?: string // the client's own name of the run
   idempotency?: IdempotencyMark
   at: number
 }
@@ -53,6 +58,7 @@ export type RunFinished = {
   ref: string // of the answer; empty unless done
   inputTokens: number
   outputTokens: number
+  runKey?: string
   at: number
 }
 
@@ -65,7 +71,53 @@ export type MessageFiled = {
   at: number
 }
 
-export type SessionEvent = MessageAccepted | RunFinished | MessageFiled
+/** A message that was put into this conversation as if the agent had said it. */
+export type MessageInjected = {
+  type: 'message.injected'
+  sessionKey: string
+  messageId: string
+  ref: string
+  by: string
+  at: number
+}
+
+/** A session is settled, before it has a message, or after. `generation`: the one that is meant. */
+export type SessionSettled = {
+  type: 'session.created' | 'session.patched'
+  sessionKey: string
+  generation: number
+  changes: FactChanges
+  by: string
+  at: number
+}
+
+/** Another generation begins: with the next message, where it was deleted. */
+export type SessionRenewed = {
+  type: 'session.reset' | 'session.deleted'
+  sessionKey: string
+  generation: number // that begins
+  reason: string
+  by: string
+  at: number
+}
+
+/** Runs are let go: one, or all that are in hand and queued. */
+export type SessionAborted = {
+  type: 'session.aborted'
+  sessionKey: string
+  runId: string | null
+  by: string
+  at: number
+}
+
+export type SessionEvent =
+  | MessageAccepted
+  | RunFinished
+  | MessageFiled
+  | MessageInjected
+  | SessionSettled
+  | SessionRenewed
+  | SessionAborted
 
 /** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
@@ -74,13 +126,15 @@ export interface HistoryEntry {
   runId: string
 }
 
-interface PlannedRun {
+/** A message and the run that will answer it; `runKey` only where its client named the run. */
+export interface PlannedRun {
   runId: string
   asked: Asked
   ref: string
   route: Route | null
   model: string
   thinking: string
+  runKey?: string
 }
 
 export interface SessionContext {
@@ -91,6 +145,9 @@ export interface SessionContext {
   history: HistoryEntry[]
   queue: PlannedRun[]
   current: PlannedRun | null
+  generation?: number // absent before the first reset: 0
+  facts?: SessionFacts | null // absent where nothing was ever settled
+  deleted?: boolean // absent where it never was
 }
 
 const machine = setup({
@@ -98,10 +155,10 @@ const machine = setup({
   actions: {
     'message.keep': assign(({ context, event }) => {
       if (event.type !== 'message.accepted') return context
-      const { sessionKey: key, messagesMax, runId, ref, route, model, thinking } = event
-      const planned = { runId, asked: askedBy(event), ref, route, model, thinking }
-      const queue = [...context.queue, planned]
-      return { ...context, key, messages: context.messages + 1, messagesMax, queue }
+      const { sessionKey: key, messagesMax } = event
+      const queue = [...context.queue, plannedBy(event)]
+      const messages = context.messages + 1
+      return { ...context, key, messages, messagesMax, queue, ...reborn(context) }
     }),
     'answer.keep': assign(({ context, event }) => {
       if (event.type !== 'run.finished') return context
@@ -115,7 +172,39 @@ const machine = setup({
       if (event.type !== 'message.filed') return context
       const { sessionKey: key, ref, deliveryId: runId } = event
       const history = joined(context, { ref, role: 'assistant', runId })
-      return { ...context, key, messages: context.messages + 1, history }
+      return { ...context, key, messages: context.messages + 1, history, ...reborn(context) }
+    }),
+    'injection.keep': assign(({ context, event }) => {
+      if (event.type !== 'message.injected') return context
+      const history = joined(context, { ref: event.ref, role: 'assistant', runId: event.messageId })
+      return { ...context, messages: context.messages + 1, history }
+    }),
+    'facts.keep': assign(({ context, event }) => {
+      if (event.type !== 'session.created' && event.type !== 'session.patched') return context
+      const { sessionKey: key, changes } = event
+      return { ...context, key, facts: patchFacts(factsOf(context), changes), ...reborn(context) }
+    }),
+    'generation.begin': assign(({ context, event }) => {
+      if (event.type !== 'session.reset' && event.type !== 'session.deleted') return context
+      const { generation } = event
+      const empty = { ...context, generation, messages: 0, history: [], queue: [], current: null }
+      if (event.type === 'session.reset') return empty
+      return { ...empty, deleted: true, ...(context.facts === undefined ? {} : { facts: null }) }
+    }),
+    'queue.drop': assign(({ context, event }) => ({
+      ...context,
+      queue: context.queue.filter((run) => !isLetGo(run, event)),
+    })),
+    'runs.drop': assign(({ context }) => ({ ...context, queue: [], current: null })),
+    'runs.abort': enqueueActions(({ context, event, enqueue }) => {
+      const { current, queue, key: sessionKey } = context
+      const by = 'by' in event ? event.by : ''
+      const runs = [...(current === null ? [] : [current]), ...queue]
+      for (const { runId, runKey } of runs.filter((run) => isLetGo(run, event))) {
+        const named = runKey === undefined ? {} : { runKey }
+        const told = { type: 'run.aborted', by, runId, sessionKey, ...named }
+        enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event: told } })
+      }
     }),
     'run.take': assign(({ context }) => {
       const [next = null, ...queue] = context.queue
@@ -125,7 +214,7 @@ const machine = setup({
     }),
     'run.request': enqueueActions(({ context, enqueue }) => {
       if (context.current === null) return
-      const { runId, model, thinking, asked } = context.current
+      const { runId, model, thinking, asked, runKey } = context.current
       const event = {
         type: 'run.requested',
         runId,
@@ -133,6 +222,7 @@ const machine = setup({
         model,
         thinking,
         asked,
+        ...(runKey === undefined ? {} : { runKey }),
       }
       enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
     }),
@@ -161,6 +251,18 @@ const machine = setup({
       (event.type === 'message.accepted' && event.channel !== null),
     'queue.waiting': ({ context, event }) => isCurrent(context, event) && context.queue.length > 0,
     'run.current': ({ context, event }) => isCurrent(context, event),
+    'session.there': ({ context }) => isThere(context),
+    'session.meant': ({ context, event }) =>
+      isThere(context) && generationIn(event) === generationOf(context),
+    'session.unborn': ({ context, event }) =>
+      !isThere(context) && generationIn(event) === generationOf(context),
+    'session.renewable': ({ context, event }) =>
+      isThere(context) && generationIn(event) === generationOf(context) + 1,
+    'abort.queued': ({ context, event }) => context.queue.some((run) => isNamed(run, event)),
+    'abort.onward': ({ context, event }) =>
+      isNamed(context.current, event) && context.queue.length > 0,
+    'abort.last': ({ context, event }) =>
+      event.type === 'session.aborted' && (event.runId === null || isNamed(context.current, event)),
   },
 })
 
@@ -169,12 +271,50 @@ function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): 
   return history.slice(Math.max(0, history.length + 1 - messagesMax)).concat(entry)
 }
 
+function plannedBy(message: MessageAccepted): PlannedRun {
+  const { runId, ref, route, model, thinking, runKey } = message
+  const planned = { runId, asked: askedBy(message), ref, route, model, thinking }
+  return runKey === undefined ? planned : { ...planned, runKey }
+}
+
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {
   return { channel, room: peer === sender ? null : peer, sender, at }
 }
 
 function isCurrent(context: SessionContext, event: SessionEvent): boolean {
   return event.type === 'run.finished' && event.runId === context.current?.runId
+}
+
+const RENEWAL = ['runs.abort', 'generation.begin'] as const
+
+/** Reads which life of its key a session is in: 0 is the first. */
+export function generationOf({ generation = 0 }: Pick<SessionContext, 'generation'>): number {
+  return generation
+}
+
+function generationIn(event: SessionEvent): number {
+  return 'generation' in event ? event.generation : -1
+}
+
+function factsOf({ facts }: SessionContext): SessionFacts {
+  return facts ?? {}
+}
+
+function isThere({ key, deleted }: SessionContext): boolean {
+  return key !== '' && deleted !== true
+}
+
+function reborn({ deleted }: SessionContext): Partial<SessionContext> {
+  return deleted === true ? { deleted: false } : {}
+}
+
+function isNamed(run: PlannedRun | null, event: SessionEvent): boolean {
+  return event.type === 'session.aborted' && run !== null && event.runId === run.runId
+}
+
+// Whoever begins another generation lets go of all runs.
+function isLetGo(run: PlannedRun, event: SessionEvent): boolean {
+  return event.type !== 'session.aborted' || event.runId === null || event.runId === run.runId
 }
 
 export const sessionMachine = machine.createMachine({
@@ -189,7 +329,14 @@ export const sessionMachine = machine.createMachine({
     current: null,
   },
   initial: 'idle',
-  on: { 'message.filed': { actions: 'filing.keep' } },
+  on: {
+    'message.filed': { actions: 'filing.keep' },
+    'message.injected': { guard: 'session.there', actions: 'injection.keep' },
+    'session.created': { guard: 'session.unborn', actions: 'facts.keep' },
+    'session.patched': { guard: 'session.meant', actions: 'facts.keep' },
+    'session.reset': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
+    'session.deleted': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
+  },
   states: {
     idle: {
       on: {
@@ -208,6 +355,11 @@ export const sessionMachine = machine.createMachine({
             actions: ['answer.deliver', 'answer.keep', 'run.take', 'run.request'],
           },
           { guard: 'run.current', target: 'idle', actions: ['answer.deliver', 'answer.keep'] },
+        ],
+        'session.aborted': [
+          { guard: 'abort.queued', actions: ['runs.abort', 'queue.drop'] },
+          { guard: 'abort.onward', actions: ['runs.abort', 'run.take', 'run.request'] },
+          { guard: 'abort.last', target: 'idle', actions: ['runs.abort', 'runs.drop'] },
         ],
       },
     },

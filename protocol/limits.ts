@@ -160,6 +160,18 @@ export const limits = {
   // Sessions and runs.
   sessionMessagesMax: 400, // Default of session.maxMessages.
   sessionQueueMax: 20, // Upstream's cap.
+  sessionGenerationsMax: 1_000, // Earlier session ids of one key that can be asked for: 2 ms.
+  transcriptPageMax: 1_000, // Upstream's: messages of one page.
+  transcriptPageDefault: 200, // Upstream's.
+  cursorCharsMax: 32, // `nextBefore`: three numbers.
+  transcriptCharsMax: 4 * 1024 * 1024, // Texts of one page, the last one whole: an answer stays sendable.
+  transcriptSliceRecords: 250, // Read in one turn, about 5 ms, while other work goes on.
+  runWaitersMax: 1_000, // Who wait for ends of runs, about 1 KB each.
+  runWaitMsDefault: 30_000, // Upstream's.
+  runWaitMsMax: 3_600_000, // A client that wants to know later asks again.
+  runEndRecordsMax: 32, // Of a run, read back for its end; real ones have under 12.
+  sessionListMax: 1_000, // Rows of one page, about 200 KB; without a limit all are told.
+  sessionSearchCharsMax: 128,
   runAttemptsMax: 4, // Model calls of one run, the first included.
   runBackoffMs: 1_000, // Doubles: 1, 2, 4 s, plus jitter of up to a half.
   runBackoffMsMax: 60_000, // Also the most that a Retry-After may make us wait.

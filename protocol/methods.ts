@@ -7,7 +7,6 @@
 import {
   array,
   boolean,
-  define,
   enums,
   type Infer,
   integer,
@@ -20,20 +19,19 @@ import {
 } from 'superstruct'
 import { type Role, ROLES, type Scope } from './auth/scopes.ts'
 import { limits } from './limits.ts'
+import {
+  CLIENT,
+  id,
+  idempotencyKey,
+  names,
+  secret,
+  sessionKey,
+  text,
+  THINKING_LEVELS,
+} from './methods/params.ts'
+import { sessionMethods } from './methods/sessions.ts'
 
-const id = () =>
-  define<string>('id', (value) =>
-    typeof value === 'string' && /^[\x21-\x7e]{1,128}$/.test(value)
-      ? true
-      : `expected 1 to ${limits.idCharsMax} printable ASCII characters without spaces`,
-  )
-const text = () => size(string(), 1, limits.messageBytesMax)
-const sessionKey = () => size(string(), 1, limits.sessionKeyBytesMax)
-const idempotencyKey = () => size(string(), 1, limits.idempotencyKeyCharsMax)
-const names = () => size(array(size(string(), 1, 64)), 0, 64)
-const secret = () => size(string(), 1, 1_024)
-
-export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
+export { THINKING_LEVELS } from './methods/params.ts'
 
 interface MethodSpec {
   readonly params: unknown // a struct
@@ -42,7 +40,6 @@ interface MethodSpec {
   readonly writes: boolean // leaves a record: a lazy connection is recorded first
 }
 
-const CLIENT: readonly Role[] = ['client']
 const scopeNames = () => size(array(size(string(), 1, 64)), 0, 32)
 const pairingCode = () => size(string(), 1, 32)
 const channelName = () => size(string(), 1, 64)
@@ -120,6 +117,7 @@ export const methods = {
       thinking: optional(enums(THINKING_LEVELS)),
       verbose: optional(boolean()),
       idempotencyKey: optional(idempotencyKey()),
+      runKey: optional(idempotencyKey()),
     }),
     scope: 'operator.write',
     roles: CLIENT,
@@ -180,7 +178,7 @@ export const methods = {
     roles: CLIENT,
     writes: false,
   },
-  'sessions.list': { params: object({}), scope: 'operator.read', roles: CLIENT, writes: false },
+  ...sessionMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
@@ -280,6 +278,7 @@ export const EVENT_NAMES = [
   'history',
   'node.invoke',
   'presence',
+  'session',
   'tick',
   'tool',
   'shutdown',

@@ -5,8 +5,11 @@
  * live. Deltas, ticks and presence are not here: they are not records and do not resume.
  */
 import { streamName } from './ids.ts'
+import { memberOf } from './members.ts'
 import type { EventName } from './methods.ts'
 import type { JournalRecord } from './record.ts'
+import { endedRuns } from './runs.ts'
+import { sessionIdOf } from './session-id.ts'
 
 /** A notice without its text, which the hub fills in from the body where `textRef` names one. */
 export interface Notice {
@@ -28,7 +31,15 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
     case 'effect.lost':
       return record.stream.startsWith('run:') ? runNotice(record) : deliveryNotice(record)
     case 'run.finished':
-      return doneNotice(record)
+    case 'session.aborted':
+      return endNotices(record)
+    case 'session.created':
+    case 'session.patched':
+    case 'session.reset':
+    case 'session.deleted':
+      return [...endNotices(record), sessionNotice(record)]
+    case 'message.injected':
+      return [injectedNotice(record)]
     case 'effect.done':
     case 'effect.failed':
       return deliveryNotice(record)
@@ -41,9 +52,10 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
 
 // Only what a person wrote on a platform: a client knows what it said itself.
 function chatNotice(record: JournalRecord): readonly Notice[] {
-  const { channel, peer, sessionKey, messageId, runId, ref } = record.event
+  const { channel, peer, sessionKey, messageId, runId, ref, runKey } = record.event
   if (channel === null) return NONE
-  const payload = { channel, account: 'default', peer, sessionKey, messageId, runId }
+  const who = { channel, account: 'default', peer, sessionKey, messageId }
+  const payload = { ...who, runId, ...keyFact(runKey) }
   return [notice('chat', record, payload, ref)]
 }
 
@@ -51,7 +63,7 @@ function runNotice(record: JournalRecord): readonly Notice[] {
   if (record.value !== 'calling') return NONE
   const isFirst = record.event.type === 'run.requested'
   const params = record.effects[0]?.params ?? {}
-  const { sessionKey, model, attempt } = params
+  const { sessionKey, model, attempt, runKey } = params
   const status = isFirst ? 'started' : 'retrying'
   return [
     notice('agent', record, {
@@ -60,20 +72,40 @@ function runNotice(record: JournalRecord): readonly Notice[] {
       status,
       attempt,
       model,
+      ...keyFact(runKey),
     }),
   ]
 }
 
-function doneNotice(record: JournalRecord): readonly Notice[] {
-  const { runId, status, fault, ref, inputTokens, outputTokens } = record.event
+function endNotices(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
-  const payload = { runId, sessionKey, status, usage: { inputTokens, outputTokens } }
-  if (status === 'done') return [notice('agent.done', record, payload, ref)]
-  const error = {
-    code: 'UNAVAILABLE',
-    message: `the model gave no answer (${nameOf(fault) || nameOf(status)})`,
-  }
-  return [notice('agent.done', record, { ...payload, text: '', error })]
+  return endedRuns(record).map(({ runId, runKey, status, fault, ref, ...usage }) => {
+    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
+    if (status === 'done') return notice('agent.done', record, payload, ref)
+    const message = `the model gave no answer (${fault || status})`
+    const error = { code: 'UNAVAILABLE', message }
+    return notice('agent.done', record, { ...payload, text: '', error })
+  })
+}
+
+// So that a client reads the list anew; what it shows stands in the answers of methods.
+function sessionNotice(record: JournalRecord): Notice {
+  const { type, sessionKey, generation, changes } = record.event
+  const wasArchived = memberOf(changes, 'archived') === true
+  const reason = wasArchived ? 'archived' : type.slice('session.'.length)
+  const sessionId = sessionIdOf(nameOf(sessionKey), Number(generation))
+  return notice('session', record, { key: sessionKey, sessionId, reason })
+}
+
+function injectedNotice(record: JournalRecord): Notice {
+  const { sessionKey, ref } = record.event
+  const messageId = `m${record.position}` // As transcripts name it.
+  return notice('session', record, { key: sessionKey, reason: 'injected', messageId }, ref)
+}
+
+// The client's own name of a run is told wherever its run is, and only where it has one.
+function keyFact(runKey: unknown): { runKey?: string } {
+  return typeof runKey === 'string' ? { runKey } : {}
 }
 
 const DELIVERY_STATUS: Readonly<Record<string, string>> = {

@@ -1,52 +1,34 @@
 /**
  * `agent`: a message for a session, from a client. Step 4 of 8.
  *
- * Answered when the message is on disk; the answer of the model follows as events. A full queue is
- * told before anything is accepted.
+ * Answered when the message is on disk; the answer of the model follows as events.
  */
 import type { MessageAccepted } from '../../machines/session.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
-import type { JournalRecord } from '../../protocol/record.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
-import { draftText } from '../bodies.ts'
 import { markRequest } from '../idempotency.ts'
-import type { Handler, MethodHouse } from './house.ts'
+import { acceptMessage } from './accept.ts'
+import type { Handler } from './house.ts'
 
 /** Accepts a message; `{ runId, sessionKey, status, position }`. */
-export const agent: Handler<'agent'> = async (house, params, { caller, cause, correlationId }) => {
-  const { idempotency, registry, services } = house
-  const { config } = house.configuration.live
-  const sessionKey = canonicalSessionKey(params.sessionKey)
-  const { idempotencyKey } = params
+export const agent: Handler<'agent'> = async (house, params, origin) => {
+  const { message: text, thinking, idempotencyKey, runKey, verbose } = params
+  const { caller } = origin
   const owner = caller.admission.deviceId
-  const mark =
-    idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'agent', params)
-  const record = await idempotency.once(mark, params.message, () => {
-    assertRoom(house, sessionKey)
-    const body = draftText(services.chance, params.message)
-    const runId = services.chance.id()
-    if (params.verbose === true) caller.watch(runId)
-    const event = {
-      type: 'message.accepted',
-      sessionKey,
-      messageId: runId,
-      runId,
-      ref: body.ref,
-      channel: null,
-      peer: null,
-      sender: null,
-      route: null,
-      model: config.agent.model.primary,
-      thinking: params.thinking ?? 'off',
-      messagesMax: config.session.maxMessages,
-      ...(mark === null ? {} : { idempotency: mark }),
-    } satisfies Omit<MessageAccepted, 'at'>
-    const message = { event, cause, correlationId, bodies: [body] }
-    return registry.offer(streamId('session', sessionKey), message)
-  })
-  return acceptedResult(record)
+  const request = {
+    sessionKey: canonicalSessionKey(params.sessionKey),
+    text,
+    mark: idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'agent', params),
+    begun: (runId: string) => {
+      if (verbose === true) caller.watch(runId)
+    },
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(runKey === undefined ? {} : { runKey }),
+  }
+  const { event, position } = await acceptMessage(house, request, origin)
+  const { runId, sessionKey } = event as unknown as MessageAccepted
+  return { runId, sessionKey, status: 'accepted', position }
 }
 
 /** Asks a run to end; `{ runId, position, aborted }`. */
@@ -65,20 +47,4 @@ export const agentAbort: Handler<'agent.abort'> = async (house, { runId }, origi
     correlationId,
   })
   return { runId, position, aborted: ignored === null }
-}
-
-function acceptedResult({ event, position, ignored }: JournalRecord): unknown {
-  const { runId, sessionKey } = event as unknown as MessageAccepted
-  if (ignored !== null) throw queueFull(sessionKey)
-  return { runId, sessionKey, status: 'accepted', position }
-}
-
-function assertRoom({ work }: MethodHouse, sessionKey: string): void {
-  const pending = work.sessions.get(sessionKey)?.pending ?? 0
-  if (pending > limits.sessionQueueMax) throw queueFull(sessionKey)
-}
-
-function queueFull(sessionKey: string): GatewayError {
-  const text = `${sessionKey}: ${limits.sessionQueueMax} messages are queued already, try again later`
-  return new GatewayError('UNAVAILABLE', text, { sessionKey })
 }

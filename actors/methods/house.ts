@@ -6,12 +6,17 @@ import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
+import type { InFlight } from '../run.ts'
+import type { RunEnds } from '../run-ends.ts'
 
 export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
   readonly idempotency: Idempotency
   readonly nodes: Nodes
   readonly pairings: Pairings
+  readonly runEnds: RunEnds
+  /** The answer of a run as far as it has come; null where none is being written. */
+  readonly inFlight: (runId: string) => InFlight | null
   readonly url: () => string // where clients find this gateway
 }
 

@@ -8,6 +8,7 @@
  */
 import { type StreamId, streamId, streamKind, streamName } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
+import { endedRuns } from '../../protocol/runs.ts'
 
 /** How an inbound message ended; `at` is the position of the record that says so. */
 export interface InboundOutcome {
@@ -47,6 +48,11 @@ export class InboundTracker {
         break
       case 'run.finished':
         if (record.ignored === null) this.#finished(record)
+        break
+      case 'session.aborted':
+      case 'session.reset':
+      case 'session.deleted':
+        this.#letGo(record)
         break
       default:
         if (streamKind(record.stream) === 'delivery') this.#delivered(record)
@@ -99,6 +105,14 @@ export class InboundTracker {
     if (event['status'] !== 'done') end(tracked, String(event['status']), position)
     else if (tracked.delivers) this.#deliveries.set(`reply-${runId}`, tracked)
     else end(tracked, 'answered', position)
+  }
+
+  #letGo(record: JournalRecord): void {
+    for (const { runId, status } of endedRuns(record)) {
+      const tracked = this.#runs.get(runId)
+      this.#runs.delete(runId)
+      if (tracked !== undefined) end(tracked, status, record.position)
+    }
   }
 
   #delivered(record: JournalRecord): void {

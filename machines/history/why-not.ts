@@ -221,6 +221,7 @@ class Search {
         this.#close(node, 'failed', { reason: reasonOf(event['fault'], event['status']) })
         return []
       default:
+        if (value === 'aborted') this.#close(node, 'failed', { reason: value })
         if (value === 'uncertain') this.#close(node, 'lost', { reason: 'uncertain' })
         if (value === 'failed') this.#close(node, 'failed', { reason: reasonOf(event['class']) })
         return []

@@ -7,11 +7,10 @@
  *   channels     enabled, not disabled
  *   keys         idempotency keys and where their answer stands
  *   inbound      messages taken in, by channel; ids are a room's own
- *   sessions     a row for each, as `sessions.list` shows it
+ *   sessions     their rows, and their open runs (`sessions.ts`)
  *
- * The maps are changed in place (10,000 rows would cost a copy each step); rows are immutable.
+ * The maps are changed in place; what is in them is immutable.
  */
-import { produce } from 'immer'
 import { outputAddress, type StreamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
@@ -19,6 +18,16 @@ import type { MessageReceived } from '../channel.ts'
 import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
 import type { IdempotencyMark, MessageAccepted } from '../session.ts'
+import {
+  foldSessions,
+  restoreSession,
+  runsIn,
+  type SavedSession,
+  saveSession,
+  type SessionsFold,
+} from './sessions.ts'
+
+export type { SessionRow } from './sessions.ts'
 
 export interface OpenEffect extends Effect {
   readonly stream: StreamId
@@ -42,18 +51,7 @@ export interface KeyUse {
   readonly at: number
 }
 
-export interface SessionRow {
-  readonly key: string
-  readonly channel: string | null
-  readonly peer: string | null
-  readonly model: string | null
-  readonly createdAt: number
-  readonly lastMessageAt: number
-  readonly messages: number
-  readonly pending: number // accepted messages whose run has not ended
-}
-
-export interface OpenWork {
+export interface OpenWork extends SessionsFold {
   position: number // of the last record folded in
   cleanEnd: boolean // the last thing that the gateway recorded of itself was a stop
   readonly effects: Map<string, OpenEffect> // by address
@@ -64,7 +62,6 @@ export interface OpenWork {
   readonly inbound: Map<string, Set<string>> // channel -> inboundKey, oldest first
   readonly connections: Set<string> // streams
   readonly channels: Set<string> // names of those enabled
-  readonly sessions: Map<string, SessionRow>
 }
 
 /** The fold of an empty journal. */
@@ -81,6 +78,8 @@ export function emptyOpenWork(): OpenWork {
     connections: new Set(),
     channels: new Set(),
     sessions: new Map(),
+    deleted: new Map(),
+    runs: new Map(),
   }
 }
 
@@ -95,7 +94,9 @@ export function foldOpenWork(work: OpenWork, record: JournalRecord): void {
   }
   consume(work, record)
   produceOutputs(work, record)
-  if (record.ignored === null) foldFacts(work, record)
+  if (record.ignored !== null) return
+  foldFacts(work, record)
+  foldSessions(work, record)
 }
 
 /** The key under which an idempotency mark is kept. */
@@ -141,16 +142,10 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
   const { event, position, at, stream } = record
   switch (event.type) {
     case 'message.accepted':
-      foldAccepted(work, event as unknown as MessageAccepted, record)
+      keepKey(work, (event as unknown as MessageAccepted).idempotency, position, at)
       break
     case 'delivery.requested':
       keepKey(work, (event as unknown as DeliveryRequested).idempotency, position, at)
-      break
-    case 'run.finished':
-      foldFinished(work, streamName(stream), event['status'] === 'done', at)
-      break
-    case 'message.filed':
-      foldFiled(work, event['sessionKey'] as string, at)
       break
     case 'message.received':
       keepInbound(work, event as unknown as MessageReceived)
@@ -178,58 +173,6 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
       foldCarried(work, event as unknown as KeysCarried, position)
       break
   }
-}
-
-function foldAccepted(
-  work: OpenWork,
-  event: MessageAccepted,
-  { position, at }: JournalRecord,
-): void {
-  keepKey(work, event.idempotency, position, at)
-  const row = work.sessions.get(event.sessionKey) ?? newRow(event.sessionKey, at)
-  work.sessions.set(
-    event.sessionKey,
-    produce(row, (draft) => {
-      draft.channel = event.channel ?? row.channel
-      draft.peer = event.peer ?? row.peer
-      draft.model = event.model
-      draft.lastMessageAt = at
-      draft.messages += 1
-      draft.pending += 1
-    }),
-  )
-}
-
-function foldFiled(work: OpenWork, key: string, at: number): void {
-  const row = work.sessions.get(key) ?? newRow(key, at)
-  work.sessions.set(key, { ...row, messages: row.messages + 1, lastMessageAt: at })
-}
-
-function newRow(key: string, at: number): SessionRow {
-  return {
-    key,
-    channel: null,
-    peer: null,
-    model: null,
-    createdAt: at,
-    lastMessageAt: at,
-    messages: 0,
-    pending: 0,
-  }
-}
-
-function foldFinished(work: OpenWork, key: string, answered: boolean, at: number): void {
-  const row = work.sessions.get(key)
-  if (row === undefined) return
-  work.sessions.set(
-    key,
-    produce(row, (draft) => {
-      draft.pending -= 1
-      if (!answered) return
-      draft.messages += 1
-      draft.lastMessageAt = at
-    }),
-  )
 }
 
 // The answer of a key that was carried over stands nowhere; its place is that of the carrying.
@@ -295,16 +238,8 @@ export function saveOpenWork(work: OpenWork): unknown {
     inbound: [...work.inbound].map(([channel, ids]) => [channel, [...ids]]),
     connections: [...work.connections],
     channels: [...work.channels],
-    sessions: [...work.sessions.values()].map((row) => [
-      row.key,
-      row.channel,
-      row.peer,
-      row.model,
-      row.createdAt,
-      row.lastMessageAt,
-      row.messages,
-      row.pending,
-    ]),
+    sessions: [...work.sessions.values()].map(saveSession),
+    deleted: [...work.deleted],
   }
 }
 
@@ -319,13 +254,15 @@ interface SavedOpenWork {
   inbound: [string, string[]][]
   connections: string[]
   channels: string[]
-  sessions: [string, string | null, string | null, string | null, number, number, number, number][]
+  sessions: SavedSession[]
+  deleted?: [string, number][] // absent where it was saved before sessions could be
 }
 
 /** Puts a checkpoint together again; null where it is of another format. */
 export function restoreOpenWork(value: unknown): OpenWork | null {
   const saved = value as SavedOpenWork | undefined
   if (saved?.format !== 1) return null
+  const rows = saved.sessions.map(restoreSession)
   return {
     position: saved.position,
     cleanEnd: saved.cleanEnd,
@@ -339,11 +276,8 @@ export function restoreOpenWork(value: unknown): OpenWork | null {
     inbound: new Map(saved.inbound.map(([channel, ids]) => [channel, new Set(ids)])),
     connections: new Set(saved.connections),
     channels: new Set(saved.channels),
-    sessions: new Map(saved.sessions.map((fields) => [fields[0], restoreRow(fields)])),
+    sessions: new Map(rows.map((row) => [row.key, row])),
+    deleted: new Map(saved.deleted),
+    runs: runsIn(rows),
   }
-}
-
-function restoreRow(fields: SavedOpenWork['sessions'][number]): SessionRow {
-  const [key, channel, peer, model, createdAt, lastMessageAt, messages, pending] = fields
-  return { key, channel, peer, model, createdAt, lastMessageAt, messages, pending }
 }

@@ -4,6 +4,7 @@
  * Facts only, never bodies. A type that is not known here is told by its name.
  */
 import { streamName } from '../ids.ts'
+import { isObject } from '../members.ts'
 import type { Effect, JournalEvent, JournalRecord } from '../record.ts'
 
 type Say = (event: JournalEvent, record: JournalRecord) => string
@@ -11,6 +12,10 @@ type Say = (event: JournalEvent, record: JournalRecord) => string
 function text(fact: unknown): string {
   if (typeof fact === 'string') return fact
   return fact === null || fact === undefined ? 'nobody' : JSON.stringify(fact)
+}
+
+function namesIn(changes: unknown): string {
+  return isObject(changes) ? Object.keys(changes).join(', ') : 'nothing'
 }
 
 const SAYINGS: Readonly<Record<string, Say>> = {
@@ -23,6 +28,16 @@ const SAYINGS: Readonly<Record<string, Say>> = {
     return `${stream} accepted a message from ${from} for run ${text(runId)}`
   },
   'message.filed': ({ deliveryId }, { stream }) => `${stream} filed delivery ${text(deliveryId)}`,
+  'message.injected': ({ by }, { stream }) => `${stream} was given a message by ${text(by)}`,
+  'session.created': ({ by }, { stream }) => `${stream} was created by ${text(by)}`,
+  'session.patched': ({ by, changes }, { stream }) =>
+    `${stream} was changed by ${text(by)}: ${namesIn(changes)}`,
+  'session.reset': ({ by }, { stream }) => `${stream} was reset by ${text(by)}`,
+  'session.deleted': ({ by }, { stream }) => `${stream} was deleted by ${text(by)}`,
+  'session.aborted': ({ by, runId }, { stream }) => {
+    const what = runId === null ? 'all runs' : `run ${text(runId)}`
+    return `${stream} let go of ${what}, by ${text(by)}`
+  },
   'run.requested': ({ model }, { stream }) => `${stream} was asked of ${text(model)}`,
   'run.finished': ({ runId, status, fault }, { stream }) => {
     const why = fault === '' || fault === undefined ? '' : ` (${text(fault)})`

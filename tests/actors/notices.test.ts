@@ -50,6 +50,23 @@ notices(
   },
 )
 
+notices('W19 a client’s own name of a run is in every notice of it', async ({ house }) => {
+  const client = house.client()
+  await client.connect()
+
+  await client.request('agent', { message: 'named', runKey: 'mine' })
+  const done = await client.event('agent.done')
+  await client.request('agent', { message: 'bare' })
+  await client.event('agent.done', (payload) => payload['runId'] !== done.payload['runId'])
+
+  const told = client.events.filter(({ event }) => event?.startsWith('agent'))
+  const named = told.filter(({ payload }) => payload['runId'] === done.payload['runId'])
+  assert.equal([...new Set(named.map(({ payload }) => payload['runKey']))], ['mine'])
+  assert.ok(named.length >= 3)
+  const bare = told.filter(({ payload }) => payload['runId'] !== done.payload['runId'])
+  assert.not.ok(bare.some(({ payload }) => 'runKey' in payload))
+})
+
 notices(
   'W4 a client is told of the event types that it named and of no others',
   async ({ house }) => {

@@ -17,6 +17,7 @@ const request: JournalEvent = {
   thinking: 'off',
   asked: { channel: null, room: null, sender: null, at: 0 },
 }
+const named = { ...request, runKey: 'mine' }
 const failed = (attempt: number, changes: Record<string, unknown> = {}): JournalEvent => ({
   type: 'effect.failed',
   effect: '1.e0',
@@ -45,6 +46,16 @@ const lost = (attempt: number): JournalEvent => ({
   started: false,
 })
 const due: JournalEvent = { type: 'retry.due' }
+
+run('U11 the client’s own name of a run is in its calls and in its end, else nowhere', () => {
+  const call = given('run', []).when(named)
+  const end = given('run', [named]).when(done(1))
+  const bare = given('run', []).when(request)
+
+  assert.is(call.effects[0]?.params['runKey'], 'mine')
+  assert.is(end.sends[0]?.event['runKey'], 'mine')
+  assert.not.ok('runKey' in bare.context || 'runKey' in (bare.effects[0]?.params ?? {}))
+})
 
 run('U1 a request calls the model, an answer tells the session', () => {
   assert.equal(

@@ -86,6 +86,17 @@ session('N4 a run is told who asked, where and when, for the system message', ()
   })
 })
 
+session('N11 the client’s own name of a run goes along, and is nowhere where there is none', () => {
+  const named = given('session', [accepted('r1')]).when(accepted('r2', { runKey: 'mine' }))
+  const begun = given('session', [accepted('r1'), accepted('r2', { runKey: 'mine' })]).when(
+    finished('r1'),
+  )
+
+  const { current, queue } = named.context as unknown as SessionContext
+  assert.equal([Object.hasOwn(current ?? {}, 'runKey'), queue[0]?.runKey], [false, 'mine'])
+  assert.is(begun.sends[0]?.event['runKey'], 'mine')
+})
+
 session('N5 a failed run is not answered and does not stop the next one', () => {
   const events = [accepted('r1', ann), accepted('r2', ann)]
   const { sends, context } = given('session', events).when(

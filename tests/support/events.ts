@@ -65,6 +65,7 @@ const accepted = fc.record({
   thinking,
   messagesMax: fc.integer({ min: 2, max: 6 }),
 })
+const acceptedByName = accepted.map((event) => ({ ...event, runKey: 'mine' }))
 
 const policy = fc.record({
   dmPolicy: fc.constantFrom('open', 'allowlist', 'disabled', 'pairing'),
@@ -241,11 +242,39 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   ],
   session: [
     accepted,
+    acceptedByName,
     fc.record({
       type: fc.constant('message.filed'),
       sessionKey: fc.constant('agent:main:main'),
       deliveryId: fc.constant('d-1'),
       ref,
+    }),
+    fc.record({
+      type: fc.constant('message.injected'),
+      sessionKey: fc.constant('agent:main:main'),
+      messageId: fc.constant('m-1'),
+      ref,
+      by: fc.constant('d'),
+    }),
+    fc.record({
+      type: fc.constantFrom('session.created', 'session.patched'),
+      sessionKey: fc.constant('agent:main:main'),
+      generation: fc.nat(2),
+      changes: fc.constantFrom({ label: 'home' }, { label: null, pinned: true }, {}),
+      by: fc.constant('d'),
+    }),
+    fc.record({
+      type: fc.constantFrom('session.reset', 'session.deleted'),
+      sessionKey: fc.constant('agent:main:main'),
+      generation: fc.integer({ min: 1, max: 3 }),
+      reason: fc.constant('reset'),
+      by: fc.constant('d'),
+    }),
+    fc.record({
+      type: fc.constant('session.aborted'),
+      sessionKey: fc.constant('agent:main:main'),
+      runId: fc.option(runId),
+      by: fc.constant('d'),
     }),
     fc.record({
       type: fc.constant('run.finished'),

@@ -1,0 +1,54 @@
+/**
+ * Which runs a record of a session ends, and how: by their answer, or because the session let them
+ * go. One reading for notices, projections and whoever waits for an end.
+ */
+import type { JournalEvent, JournalRecord } from './record.ts'
+
+/** The end of a run as its session heard it, or made it. */
+export interface EndedRun {
+  readonly runId: string
+  readonly runKey?: string // the client's own name of the run, where it has one
+  readonly status: 'done' | 'failed' | 'aborted'
+  readonly fault: string
+  readonly ref: string // of the answer; empty unless done
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+const NONE: readonly EndedRun[] = []
+const LETTING_GO: ReadonlySet<string> = new Set([
+  'session.aborted',
+  'session.reset',
+  'session.deleted',
+])
+
+/** Lists the runs that a record ends, in their order; most records end none. */
+export function endedRuns(record: JournalRecord): readonly EndedRun[] {
+  if (record.kind !== 'event' || record.ignored !== null) return NONE
+  const { event, sends } = record
+  if (event.type === 'run.finished') return [answeredRun(event)]
+  if (!LETTING_GO.has(event.type)) return NONE
+  return sends.filter((send) => send.event.type === 'run.aborted').map((send) => letGo(send.event))
+}
+
+function answeredRun(event: JournalEvent): EndedRun {
+  const { runId, status, fault, ref, inputTokens, outputTokens, runKey } = event
+  return {
+    runId: String(runId),
+    status: status === 'done' || status === 'failed' ? status : 'aborted',
+    fault: typeof fault === 'string' ? fault : '',
+    ref: typeof ref === 'string' ? ref : '',
+    inputTokens: Number(inputTokens),
+    outputTokens: Number(outputTokens),
+    ...named(runKey),
+  }
+}
+
+function letGo({ runId, runKey }: JournalEvent): EndedRun {
+  const nothing = { fault: '', ref: '', inputTokens: 0, outputTokens: 0 }
+  return { runId: String(runId), status: 'aborted', ...nothing, ...named(runKey) }
+}
+
+function named(runKey: unknown): { runKey?: string } {
+  return typeof runKey === 'string' ? { runKey } : {}
+}
