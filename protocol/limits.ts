@@ -170,6 +170,7 @@ export const limits = {
   runWaitMsDefault: 30_000, // Upstream's.
   runWaitMsMax: 3_600_000, // A client that wants to know later asks again.
   runEndRecordsMax: 32, // Of a run, read back for its end; real ones have under 12.
+  sessionPreviewsMax: 64, // Sessions of one sessions.preview; clients ask for a screenful.
   sessionListMax: 1_000, // Rows of one page, about 200 KB; without a limit all are told.
   sessionSearchCharsMax: 128,
   runAttemptsMax: 4, // Model calls of one run, the first included.

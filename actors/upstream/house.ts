@@ -5,6 +5,7 @@ import type { Command } from '../../protocol/command.ts'
 import type { Origin } from '../caller.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { AuthSettings } from '../admission.ts'
+import type { Following } from './following.ts'
 import type { Feed } from './feed.ts'
 import type { PresenceBook } from './presence.ts'
 
@@ -22,6 +23,7 @@ export interface UpstreamHouse extends MethodHouse {
 /** One request, for its handler. */
 export interface Call extends Origin {
   readonly connectionId: string
+  readonly following: Following
   readonly client: UpstreamClient
   readonly protocol: Protocol
   /** Answers at once what is answered again at its end (`agent`, `exec.approval.request`). */

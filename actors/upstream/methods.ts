@@ -1,13 +1,17 @@
 /** Upstream's methods and who handles them; one without a handler does not compile. Step 4 of 8. */
 import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
 import type { Handlers } from './house.ts'
+import { chatHandlers } from './methods/chat.ts'
 import { configHandlers } from './methods/config.ts'
 import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 import { nodeHandlers } from './methods/nodes.ts'
+import { sessionHandlers } from './methods/sessions.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
   ...houseHandlers,
+  ...chatHandlers,
+  ...sessionHandlers,
   ...configHandlers,
   ...deviceHandlers,
   ...nodeHandlers,

@@ -9,6 +9,7 @@ import { DEFAULT_AGENT_ID, agentOf } from '../../protocol/session-key.ts'
 import { streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
+import { type EndedRun, endedRuns } from '../../protocol/runs.ts'
 import { readTextOrMark } from '../bodies.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Delta } from '../run.ts'
@@ -27,6 +28,15 @@ interface Told {
   cancel: Cancel | null // of the timer that tells what was gathered
 }
 
+const UNTOLD: Omit<Told, 'runId' | 'sessionKey' | 'startedAt'> = {
+  seq: 0,
+  attempt: 1,
+  text: '',
+  untold: '',
+  replace: false,
+  cancel: null,
+}
+
 export class RunTeller {
   #house: MethodHouse
   #feed: Feed
@@ -40,7 +50,7 @@ export class RunTeller {
   committed(record: JournalRecord): void {
     const { event, stream } = record
     if (event.type === 'run.requested' && stream.startsWith('run:')) this.#begin(record)
-    if (event.type === 'run.finished' && stream.startsWith('session:')) this.#end(record)
+    for (const ended of endedRuns(record)) this.#end(ended, record)
   }
 
   /** Gathers a piece of an answer; it is told at once where none was told just now. */
@@ -69,12 +79,7 @@ export class RunTeller {
       runId: typeof runKey === 'string' ? runKey : id,
       sessionKey,
       startedAt: at,
-      seq: 0,
-      attempt: 1,
-      text: '',
-      untold: '',
-      replace: false,
-      cancel: null,
+      ...UNTOLD,
     }
     this.#runs.set(id, run)
     this.#agent(run, 'lifecycle', { phase: 'start', startedAt: at })
@@ -90,18 +95,17 @@ export class RunTeller {
     this.#chat(run, { state: 'delta', deltaText: delta, message: this.#message(text), ...more })
   }
 
-  #end(record: JournalRecord): void {
-    const { event, at } = record
-    const id = String(event['runId'])
-    const run = this.#runs.get(id) ?? this.#unseen(id, record)
+  #end(ended: EndedRun, { stream, at: endedAt }: JournalRecord): void {
+    const { runId: id, status, fault, ref } = ended
+    const run = this.#runs.get(id) ?? this.#unseen(ended, streamName(stream), endedAt)
     this.#runs.delete(id)
     run.cancel?.()
     this.#flush(run)
     const { startedAt } = run
-    const ended = { startedAt, endedAt: at }
-    if (event['status'] === 'done') this.#done(run, String(event['ref']), ended)
-    else if (event['status'] === 'aborted') this.#aborted(run, ended)
-    else this.#failed(run, String(event['fault']), ended)
+    const times = { startedAt, endedAt }
+    if (status === 'done') this.#done(run, ref, times)
+    else if (status === 'aborted') this.#aborted(run, times)
+    else this.#failed(run, fault, times)
   }
 
   #done(run: Told, ref: string, ended: object): void {
@@ -133,19 +137,8 @@ export class RunTeller {
   }
 
   // A run of before this process, or one that was aborted while it waited.
-  #unseen(id: string, { event, stream, at }: JournalRecord): Told {
-    const { runKey } = event
-    return {
-      runId: typeof runKey === 'string' ? runKey : id,
-      sessionKey: streamName(stream),
-      startedAt: at,
-      seq: 0,
-      attempt: 1,
-      text: '',
-      untold: '',
-      replace: false,
-      cancel: null,
-    }
+  #unseen({ runId, runKey = runId }: EndedRun, sessionKey: string, startedAt: number): Told {
+    return { runId: runKey, sessionKey, startedAt, ...UNTOLD }
   }
 
   #message(text: string): object {

@@ -22,7 +22,19 @@ export const anything = () => define<Readonly<Record<string, unknown>>>('any', (
 
 export const nothing = () => object({})
 export const word = (charsMax: number = limits.idCharsMax) => size(string(), 1, charsMax)
-export const text = () => size(string(), 0, limits.messageBytesMax)
+export const text = () => size(string(), 1, limits.messageBytesMax)
+
+/** What upstream has and this gateway has not: to leave it out in silence would be a lie. */
+export const absent = () =>
+  optional(
+    define<never>('absent', (value) =>
+      isNothing(value) ? true : 'Expected nothing: this gateway does not have it, but received it',
+    ),
+  )
+
+function isNothing(value: unknown): boolean {
+  return value === false || value === '' || (Array.isArray(value) && value.length === 0)
+}
 export const flag = () => optional(boolean())
 export const count = (most: number) => max(min(integer(), 0), most)
 export const upstreamKey = () => size(string(), 1, limits.sessionKeyBytesMax)

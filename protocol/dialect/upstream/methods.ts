@@ -6,14 +6,18 @@ import type { Infer, Struct } from 'superstruct'
 import { GatewayError } from '../../errors.ts'
 import { quote } from '../../ids.ts'
 import type { UpstreamMethod } from './method.ts'
+import { chatMethods } from './methods/chat.ts'
 import { configMethods } from './methods/config.ts'
 import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { nodeMethods } from './methods/nodes.ts'
+import { sessionMethods } from './methods/sessions.ts'
 import { checkParams } from './params.ts'
 
 export const upstreamMethods = {
   ...houseMethods,
+  ...chatMethods,
+  ...sessionMethods,
   ...configMethods,
   ...deviceMethods,
   ...nodeMethods,
