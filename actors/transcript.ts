@@ -10,9 +10,10 @@ import {
   entryOf,
   type TranscriptEntry,
 } from '../machines/projections/transcript.ts'
+import type { OpenWork } from '../machines/projections/open-work.ts'
 import { generationOf, type SessionContext } from '../machines/session.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
-import { quote, type StreamId, streamId } from '../protocol/ids.ts'
+import { quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { type JournalRecord, parseRecord } from '../protocol/record.ts'
 import { sessionIdOf } from '../protocol/session-id.ts'
@@ -111,6 +112,21 @@ export async function readTranscript(
   }
 }
 
+/**
+ * Reads the message that a record has just added to its session, or null where it added none; to be
+ * asked by a listener, before the next record is folded. `status` is left to the rows.
+ */
+export function messageAdded(
+  { store, work }: { readonly store: StoreReader; readonly work: OpenWork },
+  record: JournalRecord,
+): TranscriptMessage | null {
+  if (!record.stream.startsWith('session:')) return null
+  const entry = entryOf(record)
+  const row = work.sessions.get(streamName(record.stream))
+  if (entry === null || row === undefined) return null
+  return formatMessage(store, { entry, seq: row.messages, context: null })
+}
+
 async function findLife(
   { registry, store }: TranscriptHouse,
   { key, sessionId }: TranscriptRequest,
@@ -190,7 +206,8 @@ async function readPage(
     if (isFull) return { messages: messages.toReversed(), next: { version: entry.version, seq } }
     if (passing > 0) passing -= 1
     else {
-      const message = formatMessage(house, { entry, seq, life }, budget.maxChars)
+      const of = { entry, seq, context: life.context }
+      const message = formatMessage(house.store, of, budget.maxChars)
       messages.push(message)
       chars += message.text.length
     }
@@ -217,13 +234,14 @@ async function* readBack(
 }
 
 function formatMessage(
-  { store }: TranscriptHouse,
-  { entry, seq, life }: { entry: TranscriptEntry; seq: number; life: Life },
-  maxChars: number | undefined,
+  store: StoreReader,
+  of: { entry: TranscriptEntry; seq: number; context: SessionContext | null },
+  maxChars?: number,
 ): TranscriptMessage {
+  const { entry, seq, context } = of
   const { position, version: _, ref, at: ts, role, ...facts } = entry
   const model = role === 'assistant' ? modelOf(store, entry) : {}
-  const status = role === 'user' ? statusOf(life.context, entry.runId) : {}
+  const status = role === 'user' ? statusOf(context, entry.runId) : {}
   return {
     id: `m${position}`,
     seq,

@@ -10,6 +10,7 @@ import { canonicalSessionKey } from '../../protocol/session-key.ts'
 import { markRequest } from '../idempotency.ts'
 import { acceptMessage } from './accept.ts'
 import type { Handler } from './house.ts'
+import { abortRuns } from './sessions.ts'
 
 /** Accepts a message; `{ runId, sessionKey, status, position }`. */
 export const agent: Handler<'agent'> = async (house, params, origin) => {
@@ -31,9 +32,14 @@ export const agent: Handler<'agent'> = async (house, params, origin) => {
   return { runId, sessionKey, status: 'accepted', position }
 }
 
-/** Asks a run to end; `{ runId, position, aborted }`. */
+/** Asks a run to end, also a queued one; `{ runId, position, aborted }`. */
 export const agentAbort: Handler<'agent.abort'> = async (house, { runId }, origin) => {
   const stream = streamId('run', runId)
+  const sessionKey = house.work.runs.get(runId)
+  if (house.store.version(stream) === 0 && sessionKey !== undefined) {
+    const { ended, position } = await abortRuns(house, { key: sessionKey, runId }, origin)
+    return { runId, position, aborted: ended.length > 0 }
+  }
   if (house.store.version(stream) === 0) {
     throw new GatewayError('NOT_FOUND', `params.runId: no run ${JSON.stringify(runId)} has begun`, {
       path: 'runId',

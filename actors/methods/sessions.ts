@@ -11,7 +11,7 @@ import { generationOf, type SessionContext } from '../../machines/session.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote, streamId } from '../../protocol/ids.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
-import { endedRuns } from '../../protocol/runs.ts'
+import { type EndedRun, endedRuns } from '../../protocol/runs.ts'
 import { sessionIdOf } from '../../protocol/session-id.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
 import type { BodyDraft } from '../../store/contract.ts'
@@ -113,7 +113,11 @@ export const sessionsReset: Handler<'sessions.reset'> = async (house, params, or
   const { key, sessionId, there } = session
   if (!there) return { key, sessionId, reset: false, position: house.work.position }
   const { reason = 'reset' } = params
-  const { position, generation } = await renew(house, { session, type: 'reset', reason }, origin)
+  const { position, generation } = await renewSession(
+    house,
+    { session, type: 'reset', reason },
+    origin,
+  )
   return { key, sessionId: sessionIdOf(key, generation), reset: true, position }
 }
 
@@ -127,13 +131,25 @@ export const sessionsDelete: Handler<'sessions.delete'> = async (house, params, 
   }
   assertExpected(session, params.expectedSessionId)
   if (!session.there) return { key, deleted: false, position: house.work.position }
-  const { position } = await renew(house, { session, type: 'deleted', reason: 'deleted' }, origin)
+  const { position } = await renewSession(
+    house,
+    { session, type: 'deleted', reason: 'deleted' },
+    origin,
+  )
   return { key, deleted: true, position }
 }
 
-async function renew(
+/**
+ * Begins the next generation of a session that is there; its runs end.
+ * @throws {GatewayError} UNAVAILABLE: another change came first.
+ */
+export async function renewSession(
   house: MethodHouse,
-  how: { readonly session: SessionState; type: 'reset' | 'deleted'; readonly reason: string },
+  how: {
+    readonly session: SessionState
+    readonly type: 'reset' | 'deleted'
+    readonly reason: string
+  },
   origin: Origin,
 ): Promise<{ position: number; generation: number }> {
   const { key } = how.session
@@ -161,23 +177,40 @@ export const sessionsAbort: Handler<'sessions.abort'> = async (house, params, or
   if (key === null || isOther || !readSession(house, key).there) {
     return { key, aborted: [], position: house.work.position }
   }
-  const event = {
-    type: 'session.aborted',
-    sessionKey: key,
-    runId: run?.runId ?? null,
-    by: byOf(origin),
-  }
+  const { ended, position } = await abortRuns(house, { key, runId: run?.runId ?? null }, origin)
+  return { key, aborted: ended.map(({ runId }) => runId), position }
+}
+
+/** Ends a run of a session by our id, or all of them (null); tells which there were. */
+export async function abortRuns(
+  house: MethodHouse,
+  { key, runId }: { readonly key: string; readonly runId: string | null },
+  origin: Origin,
+): Promise<{ ended: readonly EndedRun[]; position: number }> {
+  const event = { type: 'session.aborted', sessionKey: key, runId, by: byOf(origin) }
   const record = await tell(house, event, origin)
-  const aborted = endedRuns(record).map(({ runId }) => runId)
-  return { key, aborted, position: record.position }
+  return { ended: endedRuns(record), position: record.position }
 }
 
 /** Files a message as the agent's own; `{ key, messageId, position }`. */
-export const sessionsInject: Handler<'sessions.inject'> = async (house, params, origin) => {
-  const { key, there } = readSession(house, canonicalSessionKey(params.key))
-  if (!there) throw new GatewayError('NOT_FOUND', `params.key: no session ${key}`, { path: 'key' })
+export const sessionsInject: Handler<'sessions.inject'> = (house, params, origin) => {
   const { label, message } = params
   const text = label === undefined ? message : `[${label}]\n\n${message}`
+  return injectMessage(house, { key: canonicalSessionKey(params.key), text }, origin)
+}
+
+/**
+ * Files a text in a session as the agent's own; `messageId` is that of transcripts.
+ * @throws {GatewayError} NOT_FOUND: no such session.
+ */
+export async function injectMessage(
+  house: MethodHouse,
+  { key, text }: { readonly key: string; readonly text: string },
+  origin: Origin,
+): Promise<{ key: string; messageId: string; position: number }> {
+  if (!readSession(house, key).there) {
+    throw new GatewayError('NOT_FOUND', `params.key: no session ${key}`, { path: 'key' })
+  }
   const { chance } = house.services
   const body = draftText(chance, text)
   const event = {

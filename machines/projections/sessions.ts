@@ -175,16 +175,13 @@ function rowOf({ sessions, deleted }: SessionsFold, key: string, at: number): Se
   if (known !== undefined) return known
   const generation = deleted.get(key) ?? 0
   deleted.delete(key)
-  return newRow([key, null, null, null, at, at, 0, 0], { generation, updatedAt: at })
+  return makeRow([key, null, null, null, at, at, 0, 0], laterOf(generation, at))
 }
 
-type Later = Omit<
-  SessionRow,
-  'key' | 'channel' | 'peer' | 'model' | 'createdAt' | 'lastMessageAt' | 'messages' | 'pending'
->
+/** A row of a checkpoint: what was there from the first, then what was added; absent in old ones. */
+export type SavedSession = readonly [...first: First, later?: Later]
 
-/** A row of a checkpoint; the last member is absent where it was saved before there was any. */
-export type SavedSession = readonly [
+type First = [
   key: string,
   channel: string | null,
   peer: string | null,
@@ -193,18 +190,47 @@ export type SavedSession = readonly [
   lastMessageAt: number,
   messages: number,
   pending: number,
-  later?: Later,
+]
+
+// Lists, not objects: a checkpoint of 10,000 rows is packed in one turn.
+type Later = readonly [
+  generation: number,
+  facts: SessionFacts,
+  thinking: string | null,
+  runs: readonly OpenRun[],
+  last: readonly [ref: string, role: LastMessage['role'], at: number] | null,
+  updatedAt: number,
+  inputTokens: number,
+  outputTokens: number,
 ]
 
 /** Takes a row apart for a checkpoint. */
 export function saveSession(row: SessionRow): SavedSession {
-  const { key, channel, peer, model, createdAt, lastMessageAt, messages, pending, ...later } = row
+  const { key, channel, peer, model, createdAt, lastMessageAt, messages, pending } = row
+  const { generation, facts, thinking, runs, last, updatedAt, inputTokens, outputTokens } = row
+  const newest = last === null ? null : ([last.ref, last.role, last.at] as const)
+  const later: Later = [
+    generation,
+    facts,
+    thinking,
+    runs,
+    newest,
+    updatedAt,
+    inputTokens,
+    outputTokens,
+  ]
   return [key, channel, peer, model, createdAt, lastMessageAt, messages, pending, later]
 }
 
 /** Puts a row together again. */
 export function restoreSession(saved: SavedSession): SessionRow {
-  return newRow(saved, { updatedAt: saved[5], ...saved[8] })
+  const [key, channel, peer, model, createdAt, lastMessageAt, messages, pending, later] = saved
+  const first: First = [key, channel, peer, model, createdAt, lastMessageAt, messages, pending]
+  return makeRow(first, later ?? laterOf(0, lastMessageAt))
+}
+
+function laterOf(generation: number, updatedAt: number): Later {
+  return [generation, {}, null, [], null, updatedAt, 0, 0]
 }
 
 /** Finds the session of each open run in some rows. */
@@ -214,8 +240,9 @@ export function runsIn(rows: Iterable<SessionRow>): Map<string, string> {
   return runs
 }
 
-function newRow(fields: SavedSession, later: Partial<Later>): SessionRow {
-  const [key, channel, peer, model, createdAt, lastMessageAt, messages, pending] = fields
+function makeRow(first: First, later: Later): SessionRow {
+  const [key, channel, peer, model, createdAt, lastMessageAt, messages, pending] = first
+  const [generation, facts, thinking, runs, newest, updatedAt, inputTokens, outputTokens] = later
   return {
     key,
     channel,
@@ -225,14 +252,13 @@ function newRow(fields: SavedSession, later: Partial<Later>): SessionRow {
     lastMessageAt,
     messages,
     pending,
-    generation: 0,
-    facts: {},
-    thinking: null,
-    runs: [],
-    last: null,
-    updatedAt: lastMessageAt,
-    inputTokens: 0,
-    outputTokens: 0,
-    ...later,
+    generation,
+    facts,
+    thinking,
+    runs,
+    last: newest === null ? null : { ref: newest[0], role: newest[1], at: newest[2] },
+    updatedAt,
+    inputTokens,
+    outputTokens,
   }
 }

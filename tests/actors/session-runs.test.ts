@@ -124,4 +124,20 @@ sessions('SE11 who waits hears of an abort and of a failure', async (world) => {
   assert.equal([lateFailed.payload['status'], lateFailed.payload['fault']], ['error', 'auth'])
 })
 
+sessions('SE17 agent.abort ends a queued run too, once', async (world) => {
+  const { client } = world
+  await begin(world, 'long')
+  const { payload } = await client.request('agent', { message: 'next', sessionKey: KEY })
+  const { runId } = payload
+
+  const first = await client.request('agent.abort', { runId })
+  const again = await client.request('agent.abort', { runId })
+  const unknown = await client.request('agent.abort', { runId: 'nobody' })
+
+  assert.equal([first.payload['aborted'], again.payload['aborted']], [true, false])
+  assert.is(code(unknown), 'NOT_FOUND')
+  const done = await client.event('agent.done', (told) => told['runId'] === runId)
+  assert.is(done.payload['status'], 'aborted')
+})
+
 sessions.run()
