@@ -2,13 +2,12 @@
  * Sessions as upstream's clients follow them: `session.message` for each message, `sessions.changed`
  * for whatever else a list shows. Only to those who asked for them.
  */
-import { entryOf } from '../../machines/projections/transcript.ts'
 import { streamName } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { agentOf, DEFAULT_AGENT_ID } from '../../protocol/session-key.ts'
-import { readTextOrMark } from '../bodies.ts'
 import { whenFolded } from '../methods/sessions.ts'
 import type { MethodHouse } from '../methods/house.ts'
+import { messageAdded } from '../transcript.ts'
 import type { Feed, Teller } from './feed.ts'
 import { formatMessage, formatSession } from './rows.ts'
 
@@ -45,13 +44,10 @@ interface Told {
 function tell(house: MethodHouse, feed: Feed, { record, key, reason }: Told): void {
   const agentId = agentOf(key) ?? DEFAULT_AGENT_ID
   const session = formatSession(house, key)
-  const entry = entryOf(record)
-  if (entry !== null) {
-    const text = readTextOrMark(house.store, entry.ref)
-    const { position, ref: _, at: ts, version: __, ...facts } = entry
-    const seq = house.work.sessions.get(key)?.messages ?? 0
-    const message = formatMessage({ id: `m${position}`, seq, text, ts, ...facts })
-    const ids = { messageId: `m${position}`, messageSeq: seq }
+  const added = messageAdded(house, record)
+  if (added !== null) {
+    const ids = { messageId: added.id, messageSeq: added.seq }
+    const message = formatMessage(added)
     feed.toFollowers(key, 'session.message', { sessionKey: key, agentId, message, ...ids, session })
   }
   const ts = record.at
