@@ -47,7 +47,16 @@ function readCheckpoint(store: StoreReader): { code: string; work: OpenWork | nu
   const stored = store.checkpoint(CHECKPOINT)
   if (stored === null) return null
   const { code, work } = unpack(stored.bytes) as Checkpoint
-  return { code, work: restoreOpenWork(work) }
+  return { code, work: restoreOrNull(work) }
+}
+
+// One of another shape, written by code that is newer or was never released, only saves no time.
+function restoreOrNull(work: unknown): OpenWork | null {
+  try {
+    return restoreOpenWork(work)
+  } catch {
+    return null
+  }
 }
 
 /**

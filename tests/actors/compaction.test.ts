@@ -14,6 +14,7 @@ import { openMemory } from '../../store/memory.ts'
 import { settle } from '../support/clock.ts'
 import { accepted } from '../support/facts.ts'
 import { openTestKernel, type TestKernel } from '../support/kernel.ts'
+import { pack, unpack } from '../../protocol/codec.ts'
 
 const SESSION: StreamId = 'session:agent:main:main'
 const compaction = suite('compaction')
@@ -102,5 +103,20 @@ compaction(
     )
   },
 )
+
+compaction('I28 a checkpoint of a shape that is not known is folded anew', async () => {
+  const store = openMemory()
+  const before = openTestKernel({ store })
+  await talk(before)
+  await before.kernel.stop()
+  const saved = store.checkpoint('open-work')!
+  const { code, work } = unpack(saved.bytes) as { code: string; work: object }
+  const strange = { ...work, sessions: [['a', 'row', 'of', 'another', 'time', 1, 2, 3, 4]] }
+  const bytes = pack({ code, work: strange })
+
+  const after = openTestKernel({ store: { ...store, checkpoint: () => ({ ...saved, bytes }) } })
+
+  assert.equal([...after.kernel.work.sessions], [...before.kernel.work.sessions])
+})
 
 compaction.run()
