@@ -32,6 +32,7 @@ import { type Listener, openListener } from './listener.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
+import { openPages } from './pages.ts'
 import { Pairings } from './pairings.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
@@ -267,7 +268,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const recovered = await kernel.recover(cause)
   await house.configuration.start(kernel.registry, cause)
   if (hold === null) await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port, loopback } = config.gateway
+  const { address, port, loopback, controlUi } = config.gateway
   const { tls } = house
   if (!loopback && tls === null) {
     services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
@@ -279,6 +280,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
       log: services.log,
       clock: services.clock,
       probes: house.surroundings.probes,
+      pages: controlUi === null ? null : openPages(controlUi),
       lists: house.surroundings.lists,
     },
   )

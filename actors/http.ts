@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Refusal } from './hosts.ts'
+import type { Pages } from './pages.ts'
 import type { Peer } from './peer.ts'
 import { jsonAnswer, type ProbeAnswer, type Probes } from './probes.ts'
 import type { Log } from './services.ts'
@@ -15,6 +16,7 @@ import type { Log } from './services.ts'
 export interface Standing {
   readonly log: Log
   readonly probes: Probes
+  readonly pages: Pages | null
   readonly peer: Peer
   readonly refusal: Refusal | null // of the request's head
 }
@@ -48,7 +50,7 @@ export function judgeForm(request: IncomingMessage): Refusal | null {
 export function answerHttp(
   request: IncomingMessage,
   response: ServerResponse,
-  { log, probes, peer, refusal }: Standing,
+  { log, probes, pages, peer, refusal }: Standing,
 ): void {
   const { method, url = '' } = request
   // One answer a socket: it holds its place among the raw ones until it is gone, and a body that
@@ -67,6 +69,7 @@ export function answerHttp(
   const path = url.split('?')[0] ?? ''
   const answer = probes.answer(path, { peer, authorization: request.headers.authorization })
   if (answer !== null) return void sendAnswer(answer, response, log)
+  if (pages !== null) return void sendPage(pages, path, response)
   if (path !== '/') return respond(response, 404, { error: 'no such path' })
   response.setHeader('upgrade', 'websocket')
   respond(response, 426, { error: 'this is an OpenClaw gateway: connect with a WebSocket' })
@@ -85,14 +88,30 @@ async function sendAnswer(
   }
 }
 
+// The page asks for what its gateway could tell it before it connects; there is nothing.
+const PAGE_CONFIG = '/control-ui-config.json'
+
+async function sendPage(pages: Pages, path: string, response: ServerResponse): Promise<void> {
+  const page = path === PAGE_CONFIG ? null : await pages.answer(path)
+  if (page === null) {
+    const status = path === PAGE_CONFIG ? 401 : 404
+    return respond(response, status, { error: 'no such path' })
+  }
+  const { status, type, body, headers } = page
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  send(response, { status, type, body })
+}
+
 function respond(response: ServerResponse, status: number, body: object): void {
   send(response, jsonAnswer(status, body))
 }
 
-function send(response: ServerResponse, { status, type, body }: ProbeAnswer): void {
+type Sent = Omit<ProbeAnswer, 'body'> & { readonly body: string | Buffer }
+
+function send(response: ServerResponse, { status, type, body }: Sent): void {
   response.statusCode = status
   response.setHeader('content-type', type)
-  response.setHeader('cache-control', 'no-store')
+  if (!response.hasHeader('cache-control')) response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('cross-origin-resource-policy', 'same-origin')
   response.end(body)

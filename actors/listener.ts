@@ -14,6 +14,7 @@ import { limits } from '../protocol/limits.ts'
 import type { Connections } from './connections.ts'
 import { type DoorLists, isForwarded, judgeHead, type Refusal } from './hosts.ts'
 import { answerHttp, judgeForm } from './http.ts'
+import type { Pages } from './pages.ts'
 import type { Peer } from './peer.ts'
 import type { Probes } from './probes.ts'
 import { addressOf, endWith, RawSockets } from './raw-sockets.ts'
@@ -36,6 +37,7 @@ interface Door {
   readonly log: Log
   readonly clock: Clock
   readonly probes: Probes
+  readonly pages: Pages | null
   readonly lists: DoorLists
 }
 
@@ -118,8 +120,8 @@ function openServer(
     if (refusal !== null) {
       door.tell('request refused', { address: request.socket.remoteAddress, ...refusal })
     }
-    const { log, probes } = door
-    answerHttp(request, response, { log, probes, peer: describePeer(request), refusal })
+    const { log, probes, pages } = door
+    answerHttp(request, response, { log, probes, pages, peer: describePeer(request), refusal })
   })
   server.on('connect', (_request, socket: Duplex) => {
     endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')

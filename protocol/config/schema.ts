@@ -157,9 +157,9 @@ const gatewayConfig = object({
   controlUi: optional(
     object({
       allowedOrigins: optional(array(text(1, 512))), // upstream's name for the same
-      enabled: unread(),
+      enabled: optional(flag()),
+      root: optional(text(1, 4_096)), // of an installed web client
       basePath: unread(),
-      root: unread(),
       embedSandbox: unread(),
       allowExternalEmbedUrls: unread(),
       allowInsecureAuth: unread(),
@@ -257,9 +257,7 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'remote.sshTarget',
     'remote.sshIdentity',
     'remote.enabled',
-    'controlUi.enabled',
     'controlUi.basePath',
-    'controlUi.root',
     'controlUi.embedSandbox',
     'controlUi.allowExternalEmbedUrls',
     'controlUi.allowInsecureAuth',

@@ -1,6 +1,7 @@
 /** Upstream's methods about sessions, over our own. Step 4 of 8. */
 import type { sessionMethods } from '../../../protocol/dialect/upstream/methods/sessions.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
+import { limits } from '../../../protocol/limits.ts'
 import type { MethodParams } from '../../../protocol/methods.ts'
 import { sessionIdOf } from '../../../protocol/session-id.ts'
 import { canonicalSessionKey } from '../../../protocol/session-key.ts'
@@ -87,7 +88,8 @@ interface Page {
 }
 
 function listPage(house: UpstreamHouse, asked: Page): Record<string, unknown> {
-  const { limit = 100, offset = 0, activeMinutes, label, search, archived = false } = asked
+  const { offset = 0, activeMinutes, label, search, archived = false } = asked
+  const limit = Math.min(asked.limit ?? 100, limits.sessionListMax)
   const wanted = {
     activeMinutes,
     label,

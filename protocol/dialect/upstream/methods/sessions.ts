@@ -26,7 +26,7 @@ const agentId = optional(word())
 const label = () => size(string(), 1, limits.contextTextCharsMax)
 
 const list = {
-  limit: optional(max(min(integer(), 1), limits.sessionListMax)),
+  limit: optional(min(integer(), 1)), // More than limits.sessionListMax is answered with that many.
   offset: optional(min(integer(), 0)),
   activeMinutes: optional(min(integer(), 1)),
   label: optional(label()),
