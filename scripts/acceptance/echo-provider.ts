@@ -1,0 +1,55 @@
+/**
+ * A model provider as the OpenAI API has it, which answers as our model `echo` does: `echo: ` and
+ * the user's last text, word by word. Upstream's gateway answers with it, offline.
+ */
+import type { ServerResponse } from 'node:http'
+import { delta, startModelServer, writeEvents } from '../../tests/support/model-server.ts'
+
+const WORD_MS = 40 // Slow enough that clients see several pieces, each as one event.
+
+interface Asked {
+  readonly stream?: boolean
+  readonly messages?: readonly { readonly role: string; readonly content: unknown }[]
+}
+
+/** Starts it on loopback. */
+export async function startEchoProvider(): Promise<{
+  baseUrl: string
+  close: () => Promise<void>
+}> {
+  const server = await startModelServer((response) => {
+    const asked = JSON.parse(server.requests.at(-1) || '{}') as Asked
+    void answer(response, asked)
+  })
+  return server
+}
+
+async function answer(response: ServerResponse, { stream, messages = [] }: Asked): Promise<void> {
+  const said = textOf(messages.findLast(({ role }) => role === 'user')?.content)
+  const words = ['echo: ', ...said.split(/(?<=\s)/)]
+  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
+  if (stream !== true) {
+    const message = { role: 'assistant', content: words.join('') }
+    const choices = [{ index: 0, message, finish_reason: 'stop' }]
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ id: 'x', object: 'chat.completion', choices, usage }))
+    return
+  }
+  for (const word of words) {
+    writeEvents(response, delta(word))
+    await new Promise((resolve) => setTimeout(resolve, WORD_MS))
+  }
+  writeEvents(response, { ...delta('', 'stop'), usage }, '[DONE]')
+  response.end()
+}
+
+/** The text of a message; what a gateway writes before it, a line with the time, stays. */
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  return content
+    .map((part: unknown) =>
+      typeof part === 'object' && part !== null && 'text' in part ? String(part.text) : '',
+    )
+    .join('')
+}
