@@ -58,6 +58,7 @@ let failed = 0
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     killAll()
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
     process.exit(1)
   })
 }
@@ -71,7 +72,7 @@ try {
   process.exitCode = 2
 } finally {
   killAll()
-  rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
 }
 
 function chooseRows(): Row[] {
@@ -157,9 +158,8 @@ async function runRow(row: Row, target: Target, home: string): Promise<void> {
     faults = [thrown instanceof Error ? thrown.message : String(thrown)]
   } finally {
     clearTimeout(timer)
-    scene.end()
+    await scene.end()
   }
-  rmSync(home, { recursive: true, force: true, maxRetries: 3 })
   tell(row.name, (performance.now() - startedAt) / 1_000, { faults, text })
 }
 

@@ -1,10 +1,12 @@
 /**
- * A model provider as the OpenAI API has it, which answers as our model `echo` does: `echo: ` and
- * the user's last text, word by word. Upstream's gateway answers with it, offline.
+ * A model provider as the OpenAI API has it, which answers much as our model `echo` does: with
+ * `echo: ` and the user's last text, word by word. Upstream's gateway answers with it, offline.
  */
 import type { ServerResponse } from 'node:http'
 import { delta, startModelServer, writeEvents } from '../../tests/support/model-server.ts'
 
+// Not `echo: ` alone: upstream's gateway takes a label off the beginning of an answer.
+const OPENING = 'here is an echo: '
 const WORD_MS = 40 // Slow enough that clients see several pieces, each as one event.
 
 interface Asked {
@@ -25,8 +27,10 @@ export async function startEchoProvider(): Promise<{
 }
 
 async function answer(response: ServerResponse, { stream, messages = [] }: Asked): Promise<void> {
-  const said = textOf(messages.findLast(({ role }) => role === 'user')?.content)
-  const words = ['echo: ', ...said.split(/(?<=\s)/)]
+  const users = messages.filter(({ role }) => role === 'user')
+  const said =
+    users.map(({ content }) => spoken(textOf(content))).findLast((text) => text !== '') ?? ''
+  const words = [OPENING, ...said.split(/(?<=\s)/)]
   const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
   if (stream !== true) {
     const message = { role: 'assistant', content: words.join('') }
@@ -43,7 +47,17 @@ async function answer(response: ServerResponse, { stream, messages = [] }: Asked
   response.end()
 }
 
-/** The text of a message; what a gateway writes before it, a line with the time, stays. */
+/** What the user said of a message: upstream's gateway puts notes for the model beside it. */
+function spoken(text: string): string {
+  return text
+    .replaceAll(
+      /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[^]*?<<<END_OPENCLAW_INTERNAL_CONTEXT>>>/g,
+      '',
+    )
+    .trim()
+}
+
+/** The text of a message, whose content may come in parts. */
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return ''

@@ -51,7 +51,7 @@ export function packagesOf(against: Against, release: Release): readonly Package
 export async function startGateway(plan: Plan): Promise<Gateway> {
   const port = await freePort()
   const provider = plan.against === 'real' ? await startEchoProvider() : null
-  mkdirSync(join(plan.directory, 'state'), { recursive: true })
+  mkdirSync(join(plan.directory, 'state'), { recursive: true, mode: 0o700 })
   mkdirSync(join(plan.directory, 'tmp'), { recursive: true })
   const config =
     plan.against === 'ours' ? ourConfig(plan) : realConfig(port, provider?.baseUrl ?? '')

@@ -2,11 +2,13 @@
  * What one row has to work with: a gateway, a home directory of its own, the packages, and
  * processes that end with the row.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Installed, PackageSet } from '../../tests/support/upstream-packages.ts'
 import { type Living, startProcess } from './process.ts'
 import type { Release, Seen } from './row.ts'
+
+const END_MS = 10_000 // A killed process that holds a pipe longer than this is let go.
 
 /** The gateway that a row talks to, perhaps through a recorder. */
 export interface Target {
@@ -105,9 +107,12 @@ export class Scene {
     return { code, text: started.text() }
   }
 
-  /** Kills all that the row started. */
-  end(): void {
+  /** Kills all that the row started, waits for it, and removes its home. */
+  async end(): Promise<void> {
     for (const started of this.#processes) started.kill()
+    const gone = Promise.all(this.#processes.map(({ ended }) => ended))
+    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, END_MS).unref())])
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

@@ -42,34 +42,37 @@ async function startEchoServer(): Promise<{ port: number; close: () => Promise<v
   }
 }
 
-acceptance('U-R1 a recorder passes frames, headers and close codes as they are', async () => {
-  const server = await startEchoServer()
-  const recorded: Recorded[] = []
-  const target = { host: '127.0.0.1', port: server.port }
-  const recorder = await startRecorder(target, (each) => recorded.push(each))
-  const client = new WebSocket(recorder.url, { headers: { origin: 'http://a.test' } })
-  const heard: string[] = []
-  client.on('message', (data: Buffer) => heard.push(data.toString('utf8')))
+acceptance(
+  'U-R1 a recorder passes frames, a foreign Origin and close codes as they are',
+  async () => {
+    const server = await startEchoServer()
+    const recorded: Recorded[] = []
+    const target = { host: '127.0.0.1', port: server.port }
+    const recorder = await startRecorder(target, (each) => recorded.push(each))
+    const client = new WebSocket(recorder.url, { headers: { origin: 'http://a.test' } })
+    const heard: string[] = []
+    client.on('message', (data: Buffer) => heard.push(data.toString('utf8')))
 
-  await once(client, 'open')
-  client.send('{"type":"req","id":"1"}')
-  client.send('close')
-  const [code, reason] = (await once(client, 'close')) as [number, Buffer]
+    await once(client, 'open')
+    client.send('{"type":"req","id":"1"}')
+    client.send('close')
+    const [code, reason] = (await once(client, 'close')) as [number, Buffer]
 
-  assert.is(code, 4001)
-  assert.is(String(reason), 'as told')
-  assert.equal(JSON.parse(heard[0]!).payload, 'http://a.test')
-  assert.is(heard[1], '{"type":"req","id":"1"}')
-  assert.equal(recorded.filter(({ from }) => from === 'client').map(({ frame }) => frame)[0], {
-    type: 'req',
-    id: '1',
-  })
-  assert.ok(recorded.some(({ from, closed }) => from === 'gateway' && closed?.code === 4001))
-  await recorder.close()
-  await server.close()
-})
+    assert.is(code, 4001)
+    assert.is(String(reason), 'as told')
+    assert.equal(JSON.parse(heard[0]!).payload, 'http://a.test')
+    assert.is(heard[1], '{"type":"req","id":"1"}')
+    assert.equal(recorded.filter(({ from }) => from === 'client').map(({ frame }) => frame)[0], {
+      type: 'req',
+      id: '1',
+    })
+    assert.ok(recorded.some(({ from, closed }) => from === 'gateway' && closed?.code === 4001))
+    await recorder.close()
+    await server.close()
+  },
+)
 
-acceptance('U-R2 a recorder passes HTTP, status and Host included', async () => {
+acceptance('U-R2 a recorder passes HTTP and its status; Host names the gateway', async () => {
   const server = await startEchoServer()
   const recorded: Recorded[] = []
   const target = { host: '127.0.0.1', port: server.port }
@@ -78,12 +81,27 @@ acceptance('U-R2 a recorder passes HTTP, status and Host included', async () => 
   const response = await fetch(`http://127.0.0.1:${recorder.port}/startupz?x=1`)
 
   assert.is(response.status, 418)
-  assert.is(response.headers.get('x-host'), `127.0.0.1:${recorder.port}`)
+  assert.is(response.headers.get('x-host'), `127.0.0.1:${server.port}`)
   assert.is(await response.text(), '/startupz?x=1')
   assert.equal(
     recorded.map(({ http }) => http),
     ['GET /startupz?x=1 418'],
   )
+  await recorder.close()
+  await server.close()
+})
+
+acceptance('U-R4 a page of the recorder reads as a page of the gateway', async () => {
+  const server = await startEchoServer()
+  const target = { host: '127.0.0.1', port: server.port }
+  const recorder = await startRecorder(target, () => {})
+  const headers = { origin: `http://127.0.0.1:${recorder.port}` }
+  const client = new WebSocket(recorder.url, { headers })
+
+  const [first] = (await once(client, 'message')) as [Buffer]
+
+  assert.is(JSON.parse(first.toString('utf8')).payload, `http://127.0.0.1:${server.port}`)
+  client.terminate()
   await recorder.close()
   await server.close()
 })

@@ -4,12 +4,14 @@
  *   client ──► recorder (port 0, loopback) ──► gateway
  *                 └──► a Recorded for each frame, in the order in which they passed
  *
- * It changes nothing: HTTP passes as it is, Host and Origin included, close codes too. Pings end
- * at each side, and compression is not offered to the gateway.
+ * The gateway sees its own address: Host, and an Origin that is the recorder's, name the gateway.
+ * All else passes as it is, HTTP and close codes too; pings end at each side, and compression is
+ * not offered to the gateway.
  */
 import { once } from 'node:events'
 import {
   createServer,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   request as httpRequest,
   type ServerResponse,
@@ -39,7 +41,7 @@ const ABNORMAL = 1006
 
 /** Starts a recorder in front of a gateway; `record` is called for all that passes. */
 export async function startRecorder(
-  target: { readonly host: string; readonly port: number },
+  target: Address,
   record: (recorded: Recorded) => void,
 ): Promise<Recorder> {
   let connections = 0
@@ -54,7 +56,7 @@ export async function startRecorder(
     sockets.handleUpgrade(request, socket, head, (client) => {
       const connection = (connections += 1)
       const gateway = new WebSocket(`ws://${target.host}:${target.port}${request.url ?? '/'}`, {
-        headers: headersOf(request),
+        headers: socketHeaders(target, request),
         perMessageDeflate: false,
       })
       for (const end of [client, gateway]) {
@@ -83,9 +85,21 @@ export async function startRecorder(
   }
 }
 
-/** Headers that the gateway shall see; those of the WebSocket itself are made anew. */
-function headersOf(request: IncomingMessage): Record<string, string> {
-  const kept = Object.entries(request.headers).filter(
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** Headers that the gateway shall see: addressed to it. */
+function headersTo({ host, port }: Address, { headers }: IncomingMessage): IncomingHttpHeaders {
+  const ours = `http://${headers.host}`
+  const origin = headers.origin === ours ? { origin: `http://${host}:${port}` } : {}
+  return { ...headers, ...origin, host: `${host}:${port}` }
+}
+
+/** The same for a WebSocket, whose own headers are made anew. */
+function socketHeaders(target: Address, request: IncomingMessage): Record<string, string> {
+  const kept = Object.entries(headersTo(target, request)).filter(
     ([name, value]) =>
       typeof value === 'string' &&
       !name.startsWith('sec-websocket') &&
@@ -133,11 +147,12 @@ function parse(text: string): unknown {
 }
 
 function passHttp(
-  target: { readonly host: string; readonly port: number },
+  target: Address,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
   note: (http: string) => void,
 ): void {
-  const { method, url: path, headers } = request
+  const { method, url: path } = request
+  const headers = headersTo(target, request)
   const onward = httpRequest({ ...target, method, path, headers }, (answer) => {
     note(`${method} ${path} ${answer.statusCode}`)
     response.writeHead(answer.statusCode ?? 502, answer.headers)

@@ -26,21 +26,25 @@ export function tell(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** Does one thing, at most a minute; whether it went well is printed and nothing is thrown. */
-export async function step(name: string, act: () => Promise<unknown>): Promise<void> {
+/** Does one thing within its time; whether it went well is printed and nothing is thrown. */
+export async function step(
+  name: string,
+  act: () => Promise<unknown>,
+  limitMs = STEP_MS,
+): Promise<void> {
   try {
-    const seen = await within(act())
+    const seen = await within(act(), limitMs)
     tell(seen === false ? `step FAIL ${name}: it does not hold` : `step ok ${name}`)
   } catch (thrown) {
     tell(`step FAIL ${name}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }
 }
 
-/** Waits for something at most a minute. */
-export async function within<T>(promise: Promise<T>): Promise<T> {
+/** Waits for something, a minute at most where nothing else is said. */
+export async function within<T>(promise: Promise<T>, limitMs = STEP_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('not within a minute')), STEP_MS)
+    timer = setTimeout(() => reject(new Error(`not within ${limitMs / 1_000} s`)), limitMs)
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

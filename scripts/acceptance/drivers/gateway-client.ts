@@ -33,6 +33,7 @@ interface Library {
   readonly GatewayClient: new (options: object) => Client
 }
 
+const RESTART_MS = 180_000 // The real gateway loads for a minute where the machine is busy.
 const SCOPES = ['operator.read', 'operator.write', 'operator.admin', 'operator.pairing']
 const CALLS: readonly (readonly [string, object])[] = [
   ['health', {}],
@@ -157,7 +158,7 @@ async function main(): Promise<void> {
     const ended = await client.request('agent', params, { expectFinal: true })
     return ended['status'] === 'ok' && ended['runId'] === params.idempotencyKey
   })
-  await step('survives a restart', survive)
+  await step('survives a restart', survive, RESTART_MS)
   await step('no gap in seq', async () => gaps.length === 0)
   tell(`closed: ${closes.join(', ')}`)
   client.stop()

@@ -61,7 +61,7 @@ export const deviceRows: readonly Row[] = [
   ),
   {
     ...row('approve of nothing', (scene) => scene.cli('devices', 'approve', 'no-such-request'), []),
-    expect: [exits(1), says(/unknown requestId/)],
+    expect: [exits(1), says(/No pending device request matches|unknown requestId/)],
   },
   row(
     'rotate',

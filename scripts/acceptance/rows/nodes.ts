@@ -2,6 +2,7 @@
 import { at, type Expectation, jsonIn, type Row, says, type Seen } from '../row.ts'
 import type { Scene } from '../scene.ts'
 
+const ASKS_MAX = 5
 const PARAMS = '{"bins":["ls"]}'
 
 /** Says under which heading a step's output stands in the text of the row. */
@@ -18,7 +19,7 @@ async function run(scene: Scene): Promise<Seen> {
   const where = ['--host', host, '--port', String(port)]
   const node = scene.startCli(['node', 'run', ...where], { OPENCLAW_GATEWAY_TOKEN: token })
   await node.says(/node host gateway connected/)
-  const pending = await scene.cli('nodes', 'pending', '--json')
+  const pending = await untilPending(scene)
   const [requestId, nodeId] = firstOf(pending)
   const steps: string[] = [step('pending', pending)]
   const verbs: readonly (readonly [string, readonly string[]])[] = [
@@ -32,6 +33,14 @@ async function run(scene: Scene): Promise<Seen> {
   for (const [name, args] of verbs) steps.push(step(name, await scene.cli('nodes', ...args)))
   const code = await node.stop()
   return { code, text: [...steps, `=== node run\n${node.text()}`].join('\n') }
+}
+
+/** Asks until a node waits; it asks for its abilities a moment after it is connected. */
+async function untilPending(scene: Scene): Promise<Seen> {
+  for (let count = 1; ; count += 1) {
+    const pending = await scene.cli('nodes', 'pending', '--json')
+    if (count === ASKS_MAX || /"requestId"/.test(pending.text)) return pending
+  }
 }
 
 function firstOf({ text }: Seen): [string, string] {

@@ -16,12 +16,13 @@ function old(name: string, args: readonly string[], ...expect: readonly Expectat
 
 const isOk = (value: unknown): boolean => at(value, 'ok') === true
 
-/** Sends through a channel; its own check of the target wants one that the client has set up. */
+/**
+ * Sends through a channel that the client has set up, so that its own check of the target lets it
+ * ask. No gateway here has such an account: a refusal that names the channel is what must come.
+ */
 const send: Row = {
   ...old('message send', []),
-  // The real gateway has no such account, and says so; the row is for one with a channel to send by.
-  notReal: 'no account of that channel is set up',
-  run: async (scene) => {
+  run: (scene) => {
     scene.writeClientConfig({
       channels: { whatsapp: {} },
       plugins: { entries: { whatsapp: { enabled: true } } },
@@ -29,8 +30,7 @@ const send: Row = {
     const target = ['--target', '+15555550123', '--channel', 'whatsapp']
     return scene.cli('message', 'send', ...target, '--message', 'hi', '--json')
   },
-  // Ours has no such account either: a refusal that names the channel is what must come.
-  expect: [exits(1), says(/unsupported channel: whatsapp|whatsapp/)],
+  expect: [exits(1), says(/whatsapp/i)],
 }
 
 export const oldCliRows: readonly Row[] = [
