@@ -1,0 +1,143 @@
+/**
+ * Both releases' browser Control UI in headless Chromium: logs in with the token, lists the
+ * sessions, sends a message and sees the answer stream in. Screenshots stay as artefacts.
+ */
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { ask } from '../raw-client.ts'
+import { at, type Release, type Row, says, type Seen } from '../row.ts'
+import type { Scene } from '../scene.ts'
+
+interface Page {
+  goto: (url: string) => Promise<unknown>
+  screenshot: (options: object) => Promise<unknown>
+  evaluate: (script: string) => Promise<unknown>
+  waitForFunction: (script: string, argument: unknown, options: object) => Promise<unknown>
+  locator: (selector: string) => { first: () => Field }
+  on: (event: 'websocket', listener: (socket: Socket) => void) => void
+}
+
+interface Field {
+  waitFor: (options: object) => Promise<void>
+  fill: (text: string) => Promise<void>
+  press: (key: string) => Promise<void>
+}
+
+interface Socket {
+  on: (event: 'framereceived', listener: (frame: { payload: string | Buffer }) => void) => void
+}
+
+interface Browser {
+  newPage: (options: object) => Promise<Page>
+  close: () => Promise<void>
+}
+
+interface Playwright {
+  readonly chromium: { launch: (options: object) => Promise<Browser> }
+}
+
+const CHROMIUM = process.env['OPENCLAW_CHROMIUM'] ?? '/usr/bin/chromium'
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const WAIT_MS = 60_000
+const MESSAGE = 'one two three four five six seven eight'
+const LISTED = 'acceptance-listed'
+const FIELD = 'textarea:visible, [contenteditable=true]:visible'
+
+/** Finds text on the page, in shadow roots, fields and options too. */
+const PAGE_TEXT = `(() => {
+  const inside = (node) => [
+    node.nodeType === 3 ? node.textContent : '',
+    node.tagName === 'OPTION' || node.tagName === 'TEXTAREA' ? node.value : '',
+    ...(node.tagName === 'STYLE' || node.tagName === 'SCRIPT' ? [] : [...node.childNodes].map(inside)),
+    node.shadowRoot ? inside(node.shadowRoot) : '',
+  ].join(' ')
+  return inside(document.body).replace(/\\s+/g, ' ')
+})()`
+
+async function run(scene: Scene, release: Release): Promise<Seen> {
+  await ask(scene.target, 'agent', {
+    message: 'a conversation to list',
+    sessionKey: `agent:main:${LISTED}`,
+    idempotencyKey: `listed-${scene.target.port}`,
+  })
+  const require = createRequire(join(scene.packages('clients'), 'package.json'))
+  const { chromium } = require('playwright-core') as Playwright
+  const options = { executablePath: CHROMIUM, headless: true, args: FLAGS, env: scene.env }
+  const browser = await chromium.launch(options)
+  try {
+    return await useBrowser(browser, scene, release)
+  } finally {
+    await browser.close()
+  }
+}
+
+async function useBrowser(browser: Browser, scene: Scene, release: Release): Promise<Seen> {
+  const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } })
+  const states = countStates(page)
+  const query = release === 'new' ? '#' : '?'
+  await page.goto(`${scene.http}/${query}token=${scene.target.token}`)
+  const field = page.locator(FIELD).first()
+  await field.waitFor({ timeout: WAIT_MS })
+  const isListed = await holds(page, LISTED)
+  await page.screenshot({ path: join(scene.artefacts, `control-ui-${release}-list.png`) })
+  await field.fill(MESSAGE)
+  await field.press('Enter')
+  const isShown = await holds(page, `echo: ${MESSAGE}`)
+  await page.screenshot({ path: join(scene.artefacts, `control-ui-${release}-chat.png`) })
+  const lines = [
+    `session listed: ${isListed}`,
+    `reply shown: ${isShown}`,
+    `chat events: ${JSON.stringify(states)}`,
+    String(await page.evaluate(PAGE_TEXT)),
+  ]
+  return { code: 0, text: lines.join('\n') }
+}
+
+/** Waits for a text on the page. */
+function holds(page: Page, text: string): Promise<boolean> {
+  const script = `${PAGE_TEXT}.includes(${JSON.stringify(text)})`
+  return page.waitForFunction(script, null, { timeout: WAIT_MS, polling: 200 }).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Counts the chat events that reach the page, by state. */
+function countStates(page: Page): Record<string, number> {
+  const states: Record<string, number> = {}
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => {
+      const frame = JSON.parse(String(payload)) as unknown
+      if (at(frame, 'event') !== 'chat') return
+      const state = String(at(frame, 'payload', 'state'))
+      states[state] = (states[state] ?? 0) + 1
+    })
+  })
+  return states
+}
+
+function controlUi(release: Release): Row {
+  return {
+    name: release === 'new' ? 'control ui' : 'old control ui',
+    release,
+    needs: ['clients', release === 'new' ? 'openclaw' : 'old'],
+    seconds: 240,
+    run: (scene) => run(scene, release),
+    expect: [
+      says(/^session listed: true$/m),
+      says(/^reply shown: true$/m),
+      says(/^chat events: .*"delta":\d+/m),
+      says(/^chat events: .*"final":1/m),
+    ],
+  }
+}
+
+export const controlUiRows: readonly Row[] = [controlUi('new'), controlUi('old')]
