@@ -1,8 +1,9 @@
 /**
- * What stands at the door, put together: nodes' sockets, upstream's desk, and all connections.
+ * What stands at the door, put together: nodes' sockets, upstream's desk, all connections, pages.
  */
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import type { AuthSettings } from './admission.ts'
+import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
 import type { GatewayOptions } from './gateway.ts'
 import type { Kernel } from './kernel.ts'
@@ -11,6 +12,7 @@ import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { Nodes } from './nodes.ts'
 import type { Driver } from './outbox.ts'
+import { openPages, type Pages } from './pages.ts'
 import type { Services } from './services.ts'
 import { UpstreamDesk } from './upstream/desk.ts'
 import { UpstreamSpeech } from './upstream/speech.ts'
@@ -46,7 +48,7 @@ export function openDesk(
     perform: (command, origin) => handleCommand(house, command, origin),
   })
   listen((record) => desk.committed(record))
-  hub.heard = (delta) => desk.delta(delta)
+  hub.hear((delta) => desk.delta(delta))
   return desk
 }
 
@@ -71,6 +73,27 @@ export function openConnections(
     nodes: house.nodes,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })
+}
+
+/** What the door answers to HTTP beside probes; null: not configured. */
+export interface Web {
+  readonly pages: Pages | null
+  readonly completions: Completions | null
+}
+
+/** Opens what is configured of it. */
+export function openWeb(
+  house: MethodHouse,
+  { hub }: Kernel,
+  { limiter }: Pick<Lockouts, 'limiter'>,
+): Web {
+  const { config } = house.configuration.live
+  const { controlUi, completions } = config.gateway
+  const auth = authSettings(config)
+  return {
+    pages: controlUi === null ? null : openPages(controlUi),
+    completions: completions ? new Completions({ house, hub, auth, limiter }) : null,
+  }
 }
 
 /** How people show who they are. */

@@ -21,7 +21,14 @@ import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import type { Connections } from './connections.ts'
-import { authSettings, openConnections, openDesk, openNodes } from './entrance.ts'
+import {
+  authSettings,
+  openConnections,
+  openDesk,
+  openNodes,
+  openWeb,
+  type Web,
+} from './entrance.ts'
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
@@ -32,7 +39,6 @@ import { type Listener, openListener } from './listener.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
-import { openPages } from './pages.ts'
 import { Pairings } from './pairings.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
@@ -115,6 +121,7 @@ interface House {
   readonly channels: Channels
   readonly connections: Connections
   readonly desk: UpstreamDesk
+  readonly web: Web
   readonly models: ModelDriver
   readonly heads: Heads
   readonly configuration: ConfigKeeper
@@ -180,7 +187,8 @@ function assemble(
     connections: () => connections.size,
   })
   for (const [name, driver] of surroundings.alerts.drivers()) drivers.set(name, driver)
-  const own = { kernel, channels, connections, desk, models, heads, lockouts, configuration }
+  const web = openWeb(methodHouse, kernel, lockouts)
+  const own = { kernel, channels, connections, desk, web, models, heads, lockouts, configuration }
   const house: House = { options, config, ...own, tell, tls, surroundings, ...NOT_YET }
   return house
 }
@@ -268,7 +276,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   const recovered = await kernel.recover(cause)
   await house.configuration.start(kernel.registry, cause)
   if (hold === null) await channels.start(cause, services.chance.hex(limits.correlationIdBytes))
-  const { address, port, loopback, controlUi } = config.gateway
+  const { address, port, loopback } = config.gateway
   const { tls } = house
   if (!loopback && tls === null) {
     services.log.warn('websocket without TLS is open to the network', { address }) // decisions.md 24
@@ -280,7 +288,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
       log: services.log,
       clock: services.clock,
       probes: house.surroundings.probes,
-      pages: controlUi === null ? null : openPages(controlUi),
+      ...house.web,
       lists: house.surroundings.lists,
     },
   )

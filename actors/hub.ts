@@ -34,6 +34,7 @@ export class Hub {
   #store: StoreReader
   #live = new Set<Subscriber>()
   #behind = new Set<Subscriber>()
+  #ears = new Set<(delta: Delta) => void>()
 
   constructor(store: StoreReader, position: number) {
     this.#store = store
@@ -48,7 +49,7 @@ export class Hub {
 
   /** Tells of a piece of an answer; it is no record and does not resume. */
   delta(delta: Delta): void {
-    this.heard(delta)
+    for (const hear of this.#ears) hear(delta)
     this.announce('agent.delta', { ...delta })
   }
 
@@ -71,8 +72,11 @@ export class Hub {
     this.#behind.delete(subscriber)
   }
 
-  /** Hears every piece of an answer as well. */
-  heard: (delta: Delta) => void = () => {}
+  /** Hears every piece of an answer as well, until the function that it returns is called. */
+  hear(listener: (delta: Delta) => void): () => void {
+    this.#ears.add(listener)
+    return () => void this.#ears.delete(listener)
+  }
 
   /** Positions that have been records of two lives, since a backup was restored; null: none. */
   twofold: () => NonNullable<GatewayContext['twofold']> | null = () => null

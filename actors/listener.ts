@@ -11,6 +11,7 @@ import { WebSocketServer } from 'ws'
 import { fullBucket, takeOne } from '../machines/rules/rate.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import type { Completions } from './completions.ts'
 import type { Connections } from './connections.ts'
 import { type DoorLists, isForwarded, judgeHead, type Refusal } from './hosts.ts'
 import { answerHttp, judgeForm } from './http.ts'
@@ -38,6 +39,7 @@ interface Door {
   readonly clock: Clock
   readonly probes: Probes
   readonly pages: Pages | null
+  readonly completions: Completions | null
   readonly lists: DoorLists
 }
 
@@ -120,8 +122,9 @@ function openServer(
     if (refusal !== null) {
       door.tell('request refused', { address: request.socket.remoteAddress, ...refusal })
     }
-    const { log, probes, pages } = door
-    answerHttp(request, response, { log, probes, pages, peer: describePeer(request), refusal })
+    const { log, probes, pages, completions } = door
+    const peer = describePeer(request)
+    answerHttp(request, response, { log, probes, pages, completions, peer, refusal })
   })
   server.on('connect', (_request, socket: Duplex) => {
     endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')

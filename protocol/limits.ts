@@ -84,6 +84,8 @@ export const limits = {
   nodeCallMsDefault: 30_000, // Upstream's: how long a node may take for one command.
   nodeCallMsMax: 600_000, // A build or a download on a node.
   nodeAnswerBytesMax: 8 * 1024 * 1024, // A photograph as base64; a body holds twice as much.
+  completionsMax: 64, // Requests of the OpenAI-compatible door in hand.
+  completionBytesMax: 2 * 1024 * 1024, // One such request: a message and its context.
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
   healthEveryMs: 60_000, // Upstream's: a picture of how we are, to whoever listens.
   upstreamDeltaEveryMs: 100, // Each piece carries the whole text: ten a second read as live.

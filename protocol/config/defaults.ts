@@ -41,6 +41,7 @@ export interface ResolvedGateway {
   readonly tls: ResolvedTls | null // null: plain HTTP
   readonly alerts: ResolvedAlerts | null // null: nobody is told
   readonly tailscale: 'off' | 'serve' | 'funnel'
+  readonly completions: boolean // the OpenAI-compatible door
   readonly controlUi: string | null // directory of a web client; null: none is served
   readonly allowedHosts: readonly string[]
   readonly allowedOrigins: readonly string[]
@@ -167,6 +168,7 @@ function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): Resolve
     alerts: resolveAlerts(gateway),
     tls: resolveTls(gateway),
     tailscale: gateway.tailscale?.mode ?? 'off',
+    completions: gateway.http?.endpoints?.chatCompletions?.enabled ?? false,
     controlUi: gateway.controlUi?.enabled === false ? null : (gateway.controlUi?.root ?? null),
     allowedHosts: gateway.allowedHosts ?? [],
     allowedOrigins: [

@@ -170,7 +170,16 @@ const gatewayConfig = object({
   reload: unread(),
   trustedProxies: unread(),
   nodes: unread(),
-  http: unread(),
+  http: optional(
+    object({
+      endpoints: optional(
+        object({
+          chatCompletions: optional(object({ enabled: optional(flag()) })),
+          responses: unread(),
+        }),
+      ),
+    }),
+  ),
   tls: optional(
     object({
       enabled: optional(flag()),
@@ -266,7 +275,7 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'reload',
     'trustedProxies',
     'nodes',
-    'http',
+    'http.endpoints.responses',
     'tls.autoGenerate',
     'tls.caPath',
     'tailscale.resetOnExit',

@@ -283,7 +283,7 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
   }
   const { log, clock } = services
   const probes = { answer: () => null }
-  const door = { connections, log, clock, probes, pages: null, lists: NO_LISTS }
+  const door = { connections, log, clock, probes, pages: null, completions: null, lists: NO_LISTS }
   const listener = await openListener({ address: '127.0.0.1', port: 0 }, door)
   const client = new TestClient(`ws://127.0.0.1:${listener.port}`)
 
