@@ -28,6 +28,7 @@ export interface AuthSettings {
 /** What was decided: who it is and what it may do. */
 export interface Admission {
   readonly deviceId: string
+  readonly pairingId: string // of the pairing by which it is in (`Pairings.idFor`)
   readonly role: Role
   readonly scopes: readonly Scope[]
   readonly rule: string
@@ -60,6 +61,7 @@ export type Verdict =
 export interface Case {
   readonly params: ConnectParams
   readonly keyless: boolean
+  readonly upgrades: boolean // paired in another role, and not in this one
   readonly peer: Peer
   readonly settings: AuthSettings
   readonly device: KnownDevice
@@ -86,9 +88,6 @@ function judgeKnown(given: Case): Verdict | null {
   const { role = 'client' } = params
   const isOwnKey = held.key === 'right' && held.publicKey === context.publicKey
   const isProven = held.token === 'right' || (isOwnKey && held.token === 'none')
-  if (isProven && context.role !== role) {
-    throw unauthorized(`this device is paired as ${context.role}`, 'role-upgrade')
-  }
   const rule = held.token === 'right' ? 'device.token' : 'device.key'
   if (isOwnKey && isProven && role === 'client' && isOwners(given) && asksMore(given)) {
     return judgeOwner(given)
@@ -115,6 +114,7 @@ function judgeNew(given: Case): Verdict {
   if (held.secret === 'wrong') throw secretWrong()
   if (held.setupHeld === 'wrong') throw unauthorized('the setup code is wrong, used or too old')
   if (held.setup !== null) return judgeSetup(given)
+  if (given.upgrades) return stranger(given) // Another role is a person's to give, right here too.
   if (!isDirect(peer)) return stranger(given)
   if (settings.mode !== 'none' && held.secret !== 'right') {
     if (held.key !== 'none') return stranger(given)

@@ -155,7 +155,7 @@ export class Caller {
 
   async #recordSeen(cause: string): Promise<void> {
     const { registry, services } = this.#house
-    const stream = streamId('pairing', this.admission.deviceId)
+    const stream = streamId('pairing', this.admission.pairingId)
     const hour = hourOf(services.clock.now())
     const { seenHour } = registry.snapshot(stream).context as PairingContext
     if (hour <= seenHour) return

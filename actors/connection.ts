@@ -75,8 +75,8 @@ export class Connection implements Line {
     this.write(formatFrame({ type: 'event', event: 'connect.challenge', payload }))
   }
 
-  /** The device that it says it is, from its `connect` on; null before. */
-  deviceId: string | null = null
+  /** The device that it says it is, from its `connect` on, then its pairing; null before. */
+  pairingId: string | null = null
 
   /** Whether `connect` was accepted. */
   get admitted(): boolean {
@@ -215,7 +215,7 @@ export class Connection implements Line {
       frame.method === undefined ? new SeedSpeech(this, this.#house) : this.#house.upstream(this)
     const opening = this.#speech.opening(frame)
     this.#phase = 'judging'
-    this.deviceId = opening.params.deviceId
+    this.pairingId = opening.params.deviceId
     const { id } = frame
     this.#admit(id, this.#speech, opening).catch((error: unknown) =>
       this.#fault(id, toGatewayError(error)),
@@ -237,6 +237,7 @@ export class Connection implements Line {
     const own = { connectionId: this.id, admission, params, node, correlationId }
     const caller = new Caller(house, own)
     house.seat(this, admission)
+    this.pairingId = admission.pairingId
     if (caller.subscribes) await caller.record(cause)
     this.#caller = caller
     if (this.#phase !== 'judging') return caller.close(1006, 'gone before it was admitted')

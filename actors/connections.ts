@@ -122,9 +122,9 @@ export class Connections {
   /** Hears of a committed record: who was revoked or got another token is out at once (S35). */
   committed({ stream, event, ignored }: JournalRecord): void {
     if (!ENDS_SOCKETS.has(event.type) || ignored !== null) return
-    const deviceId = streamName(stream)
+    const pairingId = streamName(stream)
     for (const connection of this.#open.keys()) {
-      if (connection.deviceId === deviceId) connection.expel(event.type)
+      if (connection.pairingId === pairingId) connection.expel(event.type)
     }
   }
 

@@ -59,6 +59,7 @@ type Admit = Extract<Verdict, { kind: 'admit' }>
 
 interface Entry {
   readonly knock: Knock
+  readonly pairingId: string
   readonly device: KnownDevice
   readonly held: Credentials
   readonly verdict: Admit
@@ -84,24 +85,26 @@ export class Gatekeeper {
     const { params, proof, peer, challenge } = knock
     const { auth: settings, pairings, limiter, services } = this.#setup
     const keyless = proof?.keyless === true
-    const device = this.#known(params.deviceId)
+    const pairingId = pairings.idFor(params.deviceId, params.role ?? 'client')
+    const device = this.#known(pairingId)
     const { mode } = settings
     const setupOf = (secret: string) => pairings.setupCodes.find(secret)
     const now = services.clock.now()
     const house = { limiter, secrets: this.#secrets, mode, setupOf }
     const held = await checkCredentials(house, { params, proof, peer, challenge, device, now })
     // A password takes its time; what was revoked meanwhile is judged as revoked.
-    const current = this.#known(params.deviceId)
+    const current = this.#known(pairingId)
+    const upgrades = pairingId !== params.deviceId && !current.known
     const verdict = settled(held, () =>
-      judgeConnect({ params, keyless, peer, settings, device: current, held }),
+      judgeConnect({ params, keyless, upgrades, peer, settings, device: current, held }),
     )
     if (verdict.kind === 'challenge') return verdict
-    if (verdict.kind === 'wait') return this.#wait(knock, held)
-    return this.#admit({ knock, device: current, held, verdict })
+    if (verdict.kind === 'wait') return this.#wait(knock, held, pairingId)
+    return this.#admit({ knock, pairingId, device: current, held, verdict })
   }
 
-  #known(deviceId: string): KnownDevice {
-    const snapshot = this.#setup.pairings.snapshot(deviceId)
+  #known(pairingId: string): KnownDevice {
+    const snapshot = this.#setup.pairings.snapshot(pairingId)
     if (snapshot === null) return { known: false, revoked: false, context: UNKNOWN }
     const { value, context } = snapshot
     return {
@@ -111,15 +114,15 @@ export class Gatekeeper {
     }
   }
 
-  async #wait(knock: Knock, held: Credentials): Promise<never> {
+  async #wait(knock: Knock, held: Credentials, pairingId: string): Promise<never> {
     const { params, peer, cited } = knock
     const ceiling = this.#ceiling(params.role ?? 'client', peer)
     assertGranted(grantScopes(params.scopes, ceiling, ceiling).missing, ceiling)
-    return this.#setup.pairings.request(strangerOf(knock, held), cited)
+    return this.#setup.pairings.request(strangerOf(knock, held, pairingId), cited)
   }
 
   async #admit(entry: Entry): Promise<Answer> {
-    const { knock, device, verdict } = entry
+    const { knock, pairingId, device, verdict } = entry
     const { params, peer, cited } = knock
     const { pairings, services, auth } = this.#setup
     const { deviceId, role = 'client' } = params
@@ -128,21 +131,21 @@ export class Gatekeeper {
       const hour = hourOf(services.clock.now())
       if (hour > (device.context.refusedHour ?? 0)) {
         const missing = grant.missing.slice(0, limits.scopesShownMax)
-        await pairings.tell(deviceId, { type: 'scopes.refused', missing, hour }, cited)
+        await pairings.tell(pairingId, { type: 'scopes.refused', missing, hour }, cited)
       }
     }
     assertGranted(grant.missing, verdict.granted)
     const secret = entry.held.secret === 'right' ? auth.mode : 'none'
     const { rule } = verdict
     const keyless = knock.proof?.keyless === true
-    const admission = { deviceId, role, scopes: grant.scopes, rule, secret, keyless }
+    const admission = { deviceId, pairingId, role, scopes: grant.scopes, rule, secret, keyless }
     const deviceToken = await this.#issue(entry, admission)
     return { kind: 'admitted', admission, deviceToken }
   }
 
   /** Records an approval or a first token; resolves with the token, null where it has one. */
   async #issue(
-    { knock, device, held, verdict }: Entry,
+    { knock, pairingId, device, held, verdict }: Entry,
     admission: Admission,
   ): Promise<string | null> {
     const { pairings, services } = this.#setup
@@ -152,7 +155,7 @@ export class Gatekeeper {
     const deviceToken = services.chance.hex(32)
     const tokenHash = digestSecret(deviceToken)
     if (!verdict.approves) {
-      await this.#record(deviceId, { type: 'token.issued', tokenHash }, knock.cited)
+      await this.#record(pairingId, { type: 'token.issued', tokenHash }, knock.cited)
       return deviceToken
     }
     const { address, origin, forwarded } = knock.peer
@@ -167,16 +170,16 @@ export class Gatekeeper {
       throw unauthorized('the setup code is wrong, used or too old')
     }
     if (key !== null && !device.known)
-      await pairings.recordAnswer(strangerOf(knock, held), knock.cited)
+      await pairings.recordAnswer(strangerOf(knock, held, pairingId), knock.cited)
     const approved = { deviceId, role, scopes, tokenHash, rule, evidence }
     const more = { ...(key === null ? {} : { publicKey: key }), ...(setup && { by: setup.by }) }
-    await this.#record(deviceId, { type: 'device.approved', ...approved, ...more }, knock.cited)
+    await this.#record(pairingId, { type: 'device.approved', ...approved, ...more }, knock.cited)
     return deviceToken
   }
 
   // Judged on what was on disk then; a revocation may have been on its way.
-  async #record(deviceId: string, event: JournalEvent, cited: Cited): Promise<void> {
-    const { ignored } = await this.#setup.pairings.tell(deviceId, event, cited)
+  async #record(pairingId: string, event: JournalEvent, cited: Cited): Promise<void> {
+    const { ignored } = await this.#setup.pairings.tell(pairingId, event, cited)
     if (ignored !== null) throw unauthorized('this device was revoked or rejected')
   }
 
@@ -197,10 +200,15 @@ function settled(held: Credentials, judge: () => Verdict): Verdict {
   }
 }
 
-function strangerOf({ params, peer, challenge }: Knock, { publicKey }: Credentials): Stranger {
+function strangerOf(
+  { params, peer, challenge }: Knock,
+  { publicKey }: Credentials,
+  pairingId: string,
+): Stranger {
   const { deviceId, role = 'client', scopes = null } = params
   const { nonce = '', issuedAt = 0 } = challenge ?? {}
-  return { deviceId, publicKey: publicKey ?? '', role, scopes, peer, nonce, issuedAt }
+  const asked = { publicKey: publicKey ?? '', role, scopes, peer, nonce, issuedAt }
+  return { pairingId, deviceId, ...asked }
 }
 
 function assertGranted(missing: readonly string[], granted: readonly string[]): void {

@@ -17,10 +17,10 @@ import {
   PAIRING_CODE_BYTES,
   showPairingCode,
 } from '../protocol/auth/pairing-code.ts'
-import type { Role } from '../protocol/auth/scopes.ts'
+import { type Role, ROLES } from '../protocol/auth/scopes.ts'
 import { digestSecret, equalSecrets } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
+import { cutText, type StreamId, streamId, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalEvent, JournalRecord } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
@@ -36,6 +36,7 @@ export type Cited = Pick<Message, 'cause' | 'correlationId'>
 
 /** A signed device that nobody knows. */
 export interface Stranger {
+  readonly pairingId: string
   readonly deviceId: string
   readonly publicKey: string
   readonly role: Role
@@ -47,12 +48,14 @@ export interface Stranger {
 
 /** A request with the device that makes it. */
 export interface Waiting {
+  readonly pairingId: string
   readonly deviceId: string
   readonly request: PairingRequest
 }
 
 /** A device that was let in, or was until it was revoked. */
 export interface Device {
+  readonly pairingId: string
   readonly state: 'paired' | 'revoked'
   readonly context: PairingContext
 }
@@ -76,10 +79,28 @@ export class Pairings {
     this.setupCodes = new SetupCodes(setup.services.clock)
   }
 
-  /** What the pairing actor of a device shows; a device without a record wakes nobody. */
-  snapshot(deviceId: string): AnyMachineSnapshot | null {
+  /**
+   * The pairing of a device in a role: that of its own name, or, where the device is in there in
+   * another role, one beside it. A revoked device has no second name to come back under.
+   */
+  idFor(deviceId: string, role: Role): string {
+    const snapshot = this.snapshot(deviceId)
+    if (snapshot === null || snapshot.value === 'revoked') return deviceId
+    const { context } = snapshot
+    const held = roleIn(String(snapshot.value), context as PairingContext)
+    return held === null || held === role ? deviceId : `${deviceId}#${role}`
+  }
+
+  /** The pairings of a device that there are, in all roles. */
+  idsOf(deviceId: string): string[] {
+    const ids = [deviceId, ...ROLES.map((role) => `${deviceId}#${role}`)]
+    return ids.filter((id) => this.#setup.store.version(streamId('pairing', id)) > 0)
+  }
+
+  /** What the actor of a pairing shows; one without a record wakes nobody. */
+  snapshot(pairingId: string): AnyMachineSnapshot | null {
     const { registry, store } = this.#setup
-    const stream = streamId('pairing', deviceId)
+    const stream = streamId('pairing', pairingId)
     return store.version(stream) === 0 ? null : registry.snapshot(stream)
   }
 
@@ -96,12 +117,12 @@ export class Pairings {
 
   /** Records that a device has answered its challenge; resolves false where it may not ask now. */
   async recordAnswer(stranger: Stranger, cited: Cited): Promise<boolean> {
-    const { deviceId, publicKey, role, scopes, peer, nonce, issuedAt } = stranger
+    const { pairingId, deviceId, publicKey, role, scopes, peer, nonce, issuedAt } = stranger
     const { address } = peer
     const nonceHash = digestSecret(nonce)
     const issued = { type: 'challenge.issued', nonceHash, address, issuedAt }
     const answered = { type: 'challenge.answered', deviceId, publicKey, nonceHash, role, scopes }
-    const records = [this.tell(deviceId, issued, cited), this.tell(deviceId, answered, cited)]
+    const records = [this.tell(pairingId, issued, cited), this.tell(pairingId, answered, cited)]
     return (await Promise.all(records)).every(({ ignored }) => ignored === null)
   }
 
@@ -112,10 +133,12 @@ export class Pairings {
       if (stream.startsWith('pairing:')) streams.add(stream)
     }
     return [...streams]
-      .map((stream) => this.#setup.registry.snapshot(stream as StreamId).context as PairingContext)
-      .flatMap(({ deviceId, request }) =>
-        request === undefined || request === null ? [] : [{ deviceId, request }],
-      )
+      .flatMap((stream) => {
+        const context: unknown = this.#setup.registry.snapshot(stream as StreamId).context
+        const { deviceId, request } = context as PairingContext
+        const pairingId = streamName(stream)
+        return request === undefined || request === null ? [] : [{ pairingId, deviceId, request }]
+      })
       .sort((a, b) => a.request.requestedAt - b.request.requestedAt)
   }
 
@@ -131,7 +154,7 @@ export class Pairings {
   async missCode(cited: Cited): Promise<void> {
     const alive = this.waiting().filter(({ request }) => request.codeHash !== '')
     await Promise.all(
-      alive.map(({ deviceId }) => this.tell(deviceId, { type: 'code.missed' }, cited)),
+      alive.map(({ pairingId }) => this.tell(pairingId, { type: 'code.missed' }, cited)),
     )
   }
 
@@ -142,21 +165,22 @@ export class Pairings {
       if (!stream.startsWith('pairing:')) continue
       const { value, context } = this.#setup.registry.snapshot(stream as StreamId)
       if (value !== 'paired' && value !== 'revoked') continue
-      devices.push({ state: value, context: context as PairingContext })
+      const pairingId = streamName(stream)
+      devices.push({ pairingId, state: value, context: context as PairingContext })
     }
     devices.sort((a, b) => b.context.approvedAt - a.context.approvedAt)
     return devices.slice(0, limits.devicesListMax)
   }
 
-  /** Tells a device's actor; resolves with the record, which may say that it was ignored. */
-  tell(deviceId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
-    return this.#setup.registry.offer(streamId('pairing', deviceId), { event, ...cited })
+  /** Tells a pairing's actor; resolves with the record, which may say that it was ignored. */
+  tell(pairingId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
+    return this.#setup.registry.offer(streamId('pairing', pairingId), { event, ...cited })
   }
 
   async #request(stranger: Stranger, cited: Cited): Promise<never> {
-    const { deviceId, peer } = stranger
+    const { pairingId, peer } = stranger
     const { address, forwarded } = peer
-    const snapshot = this.snapshot(deviceId)
+    const snapshot = this.snapshot(pairingId)
     const context = snapshot?.context as PairingContext | undefined
     if (snapshot?.value === 'paired')
       throw unauthorized('this device was paired just now, try again')
@@ -177,7 +201,7 @@ export class Pairings {
     const origin = peer.origin === null ? null : cutText(peer.origin)
     const seen = { address, origin, forwarded }
     const event = { type: 'approval.requested', requestId, codeHash, expiresAt, ...seen }
-    const { ignored } = await this.tell(deviceId, event, cited)
+    const { ignored } = await this.tell(pairingId, event, cited)
     if (ignored !== null) throw unauthorized('this device may not ask')
     throw pairingRequired({ requestId, expiresAt }, code)
   }
@@ -210,8 +234,14 @@ export class Pairings {
     if (oldest === undefined) return
     const { requestId } = oldest.request
     const event = { type: 'approval.expired', requestId, reason: 'crowded' }
-    await this.tell(oldest.deviceId, event, cited)
+    await this.tell(oldest.pairingId, event, cited)
   }
+}
+
+// The role that a pairing has or asks for; null: none that stands.
+function roleIn(value: string, { role, request }: PairingContext): Role | null {
+  if (value === 'paired') return role
+  return value === 'waiting' ? (request?.role ?? null) : null
 }
 
 // The code itself stands in the details only: messages are logged.

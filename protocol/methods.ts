@@ -228,7 +228,11 @@ export const methods = {
     writes: true,
   },
   'device.rotate': {
-    params: object({ deviceId: id(), scopes: optional(scopeNames()) }),
+    params: object({
+      deviceId: id(),
+      role: optional(enums(ROLES)),
+      scopes: optional(scopeNames()),
+    }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: true,

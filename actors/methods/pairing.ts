@@ -46,7 +46,12 @@ export const pairingApprove: Handler<'pairing.approve'> = async (house, params, 
 
 async function approveDevice(
   house: MethodHouse,
-  { deviceId, request, params }: Waiting & { readonly params: MethodParams<'pairing.approve'> },
+  {
+    pairingId,
+    deviceId,
+    request,
+    params,
+  }: Waiting & { readonly params: MethodParams<'pairing.approve'> },
   origin: Origin,
 ): Promise<object> {
   const { requestId, role, publicKey, address, origin: page, forwarded } = request
@@ -59,7 +64,7 @@ async function approveDevice(
   const approved = { deviceId, role, scopes, tokenHash: '', publicKey, requestId, by, evidence }
   const rule = params.code === undefined ? 'operator.id' : 'operator.code'
   const event = { type: 'device.approved', ...approved, rule }
-  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  const record = await house.pairings.tell(pairingId, event, { cause, correlationId })
   if (record.ignored !== null) throw noRequest()
   return { requestId, deviceId, role, scopes, position: record.position }
 }
@@ -68,11 +73,11 @@ async function approveDevice(
 export const pairingReject: Handler<'pairing.reject'> = async (house, params, origin) => {
   const asked = await findAsked(house, params, origin)
   if (!('deviceId' in asked)) return rejectSender(house, asked, origin)
-  const { deviceId, request } = asked
+  const { pairingId, deviceId, request } = asked
   const { requestId } = request
   const { caller, cause, correlationId } = origin
   const event = { type: 'approval.rejected', requestId, by: caller.admission.deviceId }
-  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  const record = await house.pairings.tell(pairingId, event, { cause, correlationId })
   if (record.ignored !== null) throw noRequest()
   return { requestId, deviceId, position: record.position }
 }
@@ -107,24 +112,31 @@ export const deviceList: Handler<'device.list'> = ({ pairings }) => ({
 
 /** `{ deviceId, position }`: its sockets close at once, and it never comes back. */
 export const deviceRevoke: Handler<'device.revoke'> = async (house, { deviceId }, origin) => {
-  pairedDevice(house, deviceId)
   const { caller, cause, correlationId } = origin
   const event = { type: 'device.revoked', by: caller.admission.deviceId }
-  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
-  if (record.ignored !== null) throw noDevice(deviceId)
-  return { deviceId, position: record.position }
+  const { pairings } = house
+  const ids = pairings.idsOf(deviceId)
+  if (!ids.some((id) => pairings.snapshot(id)?.value === 'paired')) throw noDevice(deviceId)
+  // In every role, what waits included; its own name first, under which it could ask again.
+  const told = ids.map((id) => pairings.tell(id, event, { cause, correlationId }))
+  const records = (await Promise.all(told)).filter(({ ignored }) => ignored === null)
+  const last = records.at(-1)
+  if (last === undefined) throw noDevice(deviceId)
+  return { deviceId, position: last.position }
 }
 
 /** `{ deviceId, role, scopes, deviceToken, position }`: the old token is dead, its sockets close. */
 export const deviceRotate: Handler<'device.rotate'> = async (house, params, origin) => {
   const { deviceId } = params
-  const { role, scopes: held } = pairedDevice(house, deviceId)
+  const pairingId =
+    params.role === undefined ? deviceId : house.pairings.idFor(deviceId, params.role)
+  const { role, scopes: held } = pairedDevice(house, pairingId)
   const { caller, cause, correlationId } = origin
   const scopes = grantable(params.scopes ?? held, role, origin)
   const deviceToken = house.services.chance.hex(32)
   const tokenHash = digestSecret(deviceToken)
   const event = { type: 'device.rotated', tokenHash, scopes, by: caller.admission.deviceId }
-  const record = await house.pairings.tell(deviceId, event, { cause, correlationId })
+  const record = await house.pairings.tell(pairingId, event, { cause, correlationId })
   if (record.ignored !== null) throw noDevice(deviceId)
   return { deviceId, role, scopes, deviceToken, position: record.position }
 }
@@ -169,9 +181,9 @@ function noDevice(deviceId: string): GatewayError {
   return new GatewayError('NOT_FOUND', `no paired device ${quote(deviceId)}`)
 }
 
-function pairedDevice({ pairings }: MethodHouse, deviceId: string): PairingContext {
-  const snapshot = pairings.snapshot(deviceId)
-  if (snapshot?.value !== 'paired') throw noDevice(deviceId)
+function pairedDevice({ pairings }: MethodHouse, pairingId: string): PairingContext {
+  const snapshot = pairings.snapshot(pairingId)
+  if (snapshot?.value !== 'paired') throw noDevice(pairingId)
   return snapshot.context as PairingContext
 }
 

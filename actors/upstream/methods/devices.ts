@@ -8,15 +8,13 @@ import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 export const deviceHandlers: Handlers<typeof deviceMethods> = {
   'device.pair.list': (house) => ({
     pending: house.pairings.waiting().map(formatWaiting),
-    paired: house.pairings
-      .devices()
-      .filter(({ state }) => state === 'paired')
-      .map((device) => formatDevice(house, device)),
+    paired: pairedDevices(house).map((pairings) => formatDevice(house, pairings)),
   }),
   'device.pair.approve': async (house, { requestId }, call) => {
     const { deviceId } = await decide(house, 'pairing.approve', requestId, call)
-    const device = house.pairings.devices().find(({ context }) => context.deviceId === deviceId)
-    return { requestId, device: device === undefined ? { deviceId } : formatDevice(house, device) }
+    const pairings = pairedDevices(house).find(([first]) => first.context.deviceId === deviceId)
+    const device = pairings === undefined ? { deviceId } : formatDevice(house, pairings)
+    return { requestId, device }
   },
   'device.pair.reject': async (house, { requestId }, call) => {
     const { deviceId } = await decide(house, 'pairing.reject', requestId, call)
@@ -72,7 +70,8 @@ async function rotate(
   { deviceId, role, scopes }: { deviceId: string; role: string; scopes?: string[] | undefined },
   call: Call,
 ): Promise<unknown> {
-  const params = { deviceId, ...(scopes === undefined ? {} : { scopes }) }
+  const own = role === 'node' ? ('node' as const) : ('client' as const)
+  const params = { deviceId, role: own, ...(scopes === undefined ? {} : { scopes }) }
   const made = await known(() => house.perform({ method: 'device.rotate', params }, call))
   const { deviceToken, scopes: granted } = made as { deviceToken: string; scopes: string[] }
   const rotatedAtMs = house.services.clock.now()
@@ -112,22 +111,42 @@ function formatWaiting({ deviceId, request }: Waiting): unknown {
   }
 }
 
-function formatDevice({ presence }: UpstreamHouse, { context }: Device): unknown {
-  const { deviceId, role, scopes, rule, tokenHash, publicKey, approvedAt, seenHour } = context
-  const called = roleOf(role)
-  const lastSeenAtMs = Math.max(approvedAt, seenHour * HOUR_MS)
+type Pairings = readonly [Device, ...Device[]]
+
+// A device has a pairing for each of its roles; clients show it once.
+function pairedDevices({ pairings }: UpstreamHouse): Pairings[] {
+  const byDevice = new Map<string, Device[]>()
+  for (const device of pairings.devices()) {
+    if (device.state !== 'paired') continue
+    const { deviceId } = device.context
+    byDevice.set(deviceId, [...(byDevice.get(deviceId) ?? []), device])
+  }
+  return [...byDevice.values()].flatMap(([first, ...more]) =>
+    first === undefined ? [] : [[first, ...more] as const],
+  )
+}
+
+function formatDevice({ presence }: UpstreamHouse, pairings: Pairings): unknown {
+  const [{ context }] = pairings
+  const { deviceId, rule, publicKey } = context
+  const contexts = pairings.map((pairing) => pairing.context)
+  const scopes = [...new Set(contexts.flatMap((own) => own.scopes))]
+  const approvedAtMs = Math.max(...contexts.map(({ approvedAt }) => approvedAt))
+  const seenAtMs = Math.max(...contexts.map(({ seenHour }) => seenHour * HOUR_MS))
   return {
     deviceId,
     ...(publicKey === undefined || publicKey === null ? {} : { publicKey }),
-    role: called,
-    roles: [called],
+    role: roleOf(context.role),
+    roles: contexts.map(({ role }) => roleOf(role)),
     scopes,
     approvedScopes: scopes,
     approvedVia: rule.startsWith('loopback.') ? 'silent' : rule,
-    createdAtMs: approvedAt,
-    approvedAtMs: approvedAt,
-    lastSeenAtMs,
+    createdAtMs: Math.min(...contexts.map(({ approvedAt }) => approvedAt)),
+    approvedAtMs,
+    lastSeenAtMs: Math.max(approvedAtMs, seenAtMs),
     connected: presence.has(deviceId),
-    tokens: tokenHash === '' ? [] : [{ role: called, scopes, createdAtMs: approvedAt }],
+    tokens: contexts.flatMap(({ tokenHash, role, scopes: held, approvedAt: createdAtMs }) =>
+      tokenHash === '' ? [] : [{ role: roleOf(role), scopes: held, createdAtMs }],
+    ),
   }
 }
