@@ -33,6 +33,7 @@ import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
+import { sweepDrafts } from './private-file.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
 import { startRetention } from './retention.ts'
@@ -79,6 +80,8 @@ export interface RunningGateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
+  // Drafts of a life that was killed while it wrote.
+  for (const name of ['', 'config', 'keys']) sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
   const { tls: named } = live.config.gateway
