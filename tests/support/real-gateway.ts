@@ -5,6 +5,8 @@ import { startCli } from './cli.ts'
 import { type Frame, TestClient } from './client.ts'
 import type { Running } from './process.ts'
 
+const LARGE_BYTES = 200_000 // Of a message of the crowd.
+
 /** A gateway that serves. */
 export interface RealGateway extends Running {
   readonly url: string
@@ -20,12 +22,29 @@ export function configure(stateDir: string, text = '{ gateway: { port: 0 } }'): 
 export async function startReal(
   stateDir: string,
   env: NodeJS.ProcessEnv = {},
+  shell: string | null = null,
 ): Promise<RealGateway> {
-  const running = startCli(stateDir, ['gateway', '--json', '--port', '0'], env)
-  const { url } = JSON.parse(await running.says(/\n/)) as { url: string }
+  const running = startCli(stateDir, ['gateway', '--json', '--port', '0'], env, shell)
+  const said = await running.says(/\n/)
+  const { url = null } = JSON.parse(said) as { url?: string }
+  if (url === null) throw new Error(`it did not start: ${said}`)
   const client = new TestClient(url)
   await client.connect()
   return { ...running, url, client }
+}
+
+const START_MS = 15_000
+
+/** Waits until a gateway that was started with little serves or is gone; true: it serves. */
+export async function servesOrEnds({ says, child }: Running): Promise<boolean> {
+  const impatience = setTimeout(() => child.kill('SIGKILL'), START_MS)
+  const serves = await says(/"url"/).then(
+    () => true,
+    () => false,
+  )
+  clearTimeout(impatience)
+  if (serves) child.kill('SIGTERM')
+  return serves
 }
 
 /** Ends it in order. */
@@ -58,4 +77,42 @@ export async function askAll(
     answers.set(key, ok === true ? JSON.stringify(payload) : `refused: ${error?.code}`)
   }
   return answers
+}
+
+/** What a crowd of large messages came to. */
+export interface Crowd {
+  readonly promised: Map<string, string> // by key
+  readonly refused: Set<string> // codes
+}
+
+/** Asks with large messages until `count` were answered or the gateway is gone. */
+export async function crowd({ client }: RealGateway, count: number): Promise<Crowd> {
+  const promised = new Map<string, string>()
+  const refused = new Set<string>()
+  const text = 'x'.repeat(LARGE_BYTES)
+  const keys = Array.from({ length: count }, (_, n) => `crowd-${n}`).values()
+  const lanes = Array.from({ length: 8 }, async () => {
+    for (const key of keys) {
+      const params = { message: text, sessionKey: `agent:main:${key}`, idempotencyKey: key }
+      const { ok, payload, error } = await client.request('agent', params)
+      if (ok === true) promised.set(key, JSON.stringify(payload))
+      else refused.add(String(error?.code))
+    }
+  })
+  await Promise.allSettled(lanes)
+  return { promised, refused }
+}
+
+/** Starts anew without want; every key that was answered gets the same answer. */
+export async function keepsItsWord(stateDir: string, { promised }: Crowd): Promise<boolean> {
+  const gateway = await startReal(stateDir)
+  let kept = true
+  for (const [key, answer] of promised) {
+    const text = 'x'.repeat(LARGE_BYTES)
+    const params = { message: text, sessionKey: `agent:main:${key}`, idempotencyKey: key }
+    const { payload } = await gateway.client.request('agent', params)
+    kept &&= JSON.stringify(payload) === answer
+  }
+  await stopReal(gateway)
+  return kept
 }
