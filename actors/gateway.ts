@@ -27,7 +27,7 @@ import { Idempotency } from './idempotency.ts'
 import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
-import { type Listener, openListener } from './listener.ts'
+import { type Listener, openListener, tryAddress } from './listener.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import { handleCommand } from './methods.ts'
 import type { MethodHouse } from './methods/house.ts'
@@ -87,6 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { tls: named } = live.config.gateway
   // Not one of those faults after which the last good configuration runs: it may be less guarded.
   const tls = named === null ? null : readTls(named, configPath, services.clock.now())
+  await tryAddress(live.config.gateway.address, options.port ?? live.config.gateway.port)
   const store = options.store ?? (await openJournal(options))
   const restart = (): void => options.restart?.()
   const configuration = new ConfigKeeper({ files, env, services, restart }, live)

@@ -23,11 +23,15 @@ const CODES: readonly ErrorCode[] = [
   'UNAVAILABLE',
 ]
 
+// As Node and the kernel say it.
+const STARVED = /\bOOM\b|out of memory|ENOMEM|Cannot allocate memory|reserve virtual memory/i
+
 interface ChildEnd {
   readonly output: string
   readonly status: number | null
   readonly signal: string | null
   readonly timedOut: boolean
+  readonly isStarved: boolean // it says that there was no memory: nothing of the journal
   readonly locked: boolean // it has reported, and waits for the lock for writing
 }
 
@@ -42,15 +46,17 @@ export async function verifyInChild(
   options: VerifyOptions = {},
   timeoutMs: number = limits.storeOpenTimeoutMs,
 ): Promise<VerifyReport> {
-  const { output, status, signal, timedOut, locked } = await runChild(directory, options, timeoutMs)
+  const end = await runChild(directory, options, timeoutMs)
+  const { output, status, signal, timedOut, locked, isStarved } = end
   if (locked) throw await lockedBy(directory)
   if (timedOut) {
     throw new GatewayError('TIMEOUT', `verify: took longer than ${timeoutMs} ms`, { timeoutMs })
   }
+  const report = parseReport(output)
+  if (report === null && isStarved) throw starved()
   if (signal !== null) {
     throw new GatewayError('STORE_CORRUPT', `verify: reading ended in ${signal}`, { signal })
   }
-  const report = parseReport(output)
   if (report === null) {
     throw new GatewayError('STORE_CORRUPT', `verify: child ended with ${status}, without report`, {
       status,
@@ -70,6 +76,11 @@ export async function verifyTail(directory: string): Promise<void> {
   await verifyInChild(directory, { tail: true, lock: true })
 }
 
+function starved(): GatewayError {
+  const message = 'verify: the process that reads the journal had too little memory to do so'
+  return new GatewayError('UNAVAILABLE', message)
+}
+
 async function lockedBy(directory: string): Promise<GatewayError> {
   const { findOthers } = await import('./readers.ts') // This file is loaded before LMDB is.
   const pids = findOthers(directory)
@@ -84,10 +95,11 @@ function runChild(directory: string, options: VerifyOptions, timeout: number): P
   return new Promise((resolve) => {
     let locked = false
     let timer: NodeJS.Timeout | undefined
-    const child = execFile(process.execPath, args, settings, (_error, output) => {
+    const child = execFile(process.execPath, args, settings, (_error, output, words) => {
       clearTimeout(timer)
       const { exitCode: status, signalCode: signal, killed } = child
-      resolve({ output, status, signal, timedOut: killed && !locked, locked })
+      const isStarved = STARVED.test(words)
+      resolve({ output, status, signal, timedOut: killed && !locked, locked, isStarved })
     })
     if (options.lock !== true) return
     child.stdout?.once('data', () => {
