@@ -23,15 +23,27 @@ const CODES: readonly ErrorCode[] = [
   'UNAVAILABLE',
 ]
 
-// As Node and the kernel say it.
-const STARVED = /\bOOM\b|out of memory|ENOMEM|Cannot allocate memory|reserve virtual memory/i
+// As Node, V8 and libc say it.
+const STARVED =
+  /\bOOM\b|out of memory|ENOMEM|Cannot allocate memory|virtual memory|bad_alloc|Last few GCs|temporarily unavailable|thread_create/i
+
+// What damage does to its reader (D-R6). By any other signal somebody ended it: the kernel for its
+// memory, or whoever stops the gateway.
+const CRASHES: ReadonlySet<string> = new Set([
+  'SIGABRT',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGSEGV',
+  'SIGTRAP',
+])
 
 interface ChildEnd {
   readonly output: string
   readonly status: number | null
   readonly signal: string | null
   readonly timedOut: boolean
-  readonly isStarved: boolean // it says that there was no memory: nothing of the journal
+  readonly isStarved: boolean // by its words it lacked memory or threads: nothing is said of the journal
   readonly locked: boolean // it has reported, and waits for the lock for writing
 }
 
@@ -54,6 +66,9 @@ export async function verifyInChild(
   }
   const report = parseReport(output)
   if (report === null && isStarved) throw starved()
+  if (signal !== null && !CRASHES.has(signal)) {
+    throw new GatewayError('UNAVAILABLE', `verify: its process was ended by ${signal}`, { signal })
+  }
   if (signal !== null) {
     throw new GatewayError('STORE_CORRUPT', `verify: reading ended in ${signal}`, { signal })
   }
@@ -77,7 +92,8 @@ export async function verifyTail(directory: string): Promise<void> {
 }
 
 function starved(): GatewayError {
-  const message = 'verify: the process that reads the journal had too little memory to do so'
+  const message =
+    'verify: the process that reads the journal had too little memory, or too few threads'
   return new GatewayError('UNAVAILABLE', message)
 }
 
@@ -98,7 +114,9 @@ function runChild(directory: string, options: VerifyOptions, timeout: number): P
     const child = execFile(process.execPath, args, settings, (_error, output, words) => {
       clearTimeout(timer)
       const { exitCode: status, signalCode: signal, killed } = child
-      const isStarved = STARVED.test(words)
+      // Libuv aborts without a word where it gets no thread; LMDB's own aborts have theirs.
+      const isMute = child.signalCode === 'SIGABRT' && words.trim() === ''
+      const isStarved = isMute || STARVED.test(words)
       resolve({ output, status, signal, timedOut: killed && !locked, locked, isStarved })
     })
     if (options.lock !== true) return

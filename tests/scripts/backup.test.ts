@@ -278,6 +278,36 @@ test.unless(
   },
 )
 
+test('BK12 a configuration that is there stays, the restored one lies beside it; --config lets them change', async () => {
+  await withPlace(async (place) => {
+    const { call, stateDir } = place
+    const file = join(stateDir, 'openclaw.json')
+    const [backedUp, written] = ['{ session: { maxMessages: 7 } }', '{ gateway: { port: 0 } }']
+    await begin(call)
+    await call('gateway', 'stop')
+    writeFileSync(file, backedUp)
+    const path = await backUp(place)
+    const same = await call('backup', 'restore', path, '--yes')
+    writeFileSync(file, written)
+
+    const kept = await call('backup', 'restore', path, '--yes')
+    const [beside = ''] = readdirSync(stateDir).filter((name) => /restored-/.test(name))
+    const besideText = readFileSync(join(stateDir, beside), 'utf8')
+    const keptText = readFileSync(file, 'utf8')
+    const replaced = await call('backup', 'restore', path, '--yes', '--config')
+    const [old = ''] = readdirSync(stateDir).filter((name) => /json\.before-restore-/.test(name))
+
+    assert.not.match(same.stderr, /was here already/)
+    assert.equal([keptText, besideText], [written, backedUp])
+    assert.match(kept.stderr, `stays as it is; that of the backup is ${join(stateDir, beside)}`)
+    assert.match(kept.stderr, '--config')
+    assert.is(readFileSync(file, 'utf8'), backedUp)
+    assert.is(readFileSync(join(stateDir, old), 'utf8'), written)
+    assert.match(replaced.stderr, `the one that was here is ${join(stateDir, old)}`)
+    assert.is(statSync(join(stateDir, beside)).mode & 0o777, 0o600)
+  })
+})
+
 test('F54 a backup is restored on another machine, where nothing is', async () => {
   await withPlace(async (place) => {
     const { call, stateDir, out } = place
