@@ -1,6 +1,8 @@
 /** A gateway as people start it, in the foreground, with clients that hold it to its word. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { verifyInChild } from '../../store/lmdb/check.ts'
 import { startCli } from './cli.ts'
 import { type Frame, TestClient } from './client.ts'
 import type { Running } from './process.ts'
@@ -115,4 +117,19 @@ export async function keepsItsWord(stateDir: string, { promised }: Crowd): Promi
   }
   await stopReal(gateway)
   return kept
+}
+
+/** Starts anew without faults; what was acknowledged must be answered as it was. */
+export async function holdToItsWord(
+  stateDir: string,
+  promised: Map<string, string>,
+): Promise<void> {
+  const gateway = await startReal(stateDir)
+  const again = await askAll(gateway.client, [...promised.keys()])
+  const next = await ask(gateway.client, 'next')
+  await stopReal(gateway)
+  assert.equal([...again], [...promised])
+  assert.is(next.ok, true)
+  const { faults } = await verifyInChild(join(stateDir, 'journal'), { deep: true })
+  assert.equal(faults, [])
 }
