@@ -5,7 +5,7 @@
 import { messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { HealthHouse } from './health.ts'
-import { readPulse } from './pulse.ts'
+import { heldSays, readPulse } from './pulse.ts'
 import { mib } from './space.ts'
 
 /** How one part is. */
@@ -75,9 +75,10 @@ function lookAtJournal({ store, work }: HealthHouse): Verdict {
   const fault = readPulse(store)
   if (fault !== null) return { ok: false, detail: fault }
   const { position } = store.head()
-  const { commitMsP99 } = store.stats()
+  const { commitMsP99, heldBy } = store.stats()
   const p99 = commitMsP99.toFixed(1)
   const detail = `head #${position}, folded to #${work.position}, commit p99 ${p99} ms`
+  if (heldBy !== null) return { ok: false, detail: `${detail}; ${heldSays(heldBy)}` }
   return { ok: work.position >= position, detail }
 }
 

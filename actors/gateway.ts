@@ -35,11 +35,12 @@ import { Idempotency } from './idempotency.ts'
 import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
-import { type Listener, openListener } from './listener.ts'
+import { type Listener, openListener, tryAddress } from './listener.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import type { MethodHouse } from './methods/house.ts'
 import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
+import { sweepDrafts } from './private-file.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
 import { RunEnds } from './run-ends.ts'
@@ -88,11 +89,14 @@ export interface RunningGateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
+  // Drafts of a life that was killed while it wrote.
+  for (const name of ['', 'config', 'keys']) sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
   const { tls: named } = live.config.gateway
   // Not one of those faults after which the last good configuration runs: it may be less guarded.
   const tls = named === null ? null : readTls(named, configPath, services.clock.now())
+  await tryAddress(live.config.gateway.address, options.port ?? live.config.gateway.port)
   const store = options.store ?? (await openJournal(options))
   const restart = (): void => options.restart?.()
   const configuration = new ConfigKeeper({ files, env, services, restart }, live)

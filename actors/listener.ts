@@ -5,7 +5,7 @@
  * (hosts.ts). Nothing secret is ever read from a URL, no subprotocol is echoed, compression is off.
  */
 import type { IncomingMessage, Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer, type Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { fullBucket, takeOne } from '../machines/rules/rate.ts'
@@ -183,7 +183,19 @@ function describePeer(request: IncomingMessage): Peer {
   }
 }
 
-function listen(server: Server, address: string, port: number): Promise<void> {
+/**
+ * Tries whether an address can be listened at, before anything is written: a start that cannot serve
+ * leaves no trace in the journal. @throws {GatewayError} PORT_TAKEN, PERMISSION
+ */
+export async function tryAddress(address: string, port: number): Promise<void> {
+  const trial = createServer()
+  await listen(trial, address, port)
+  await new Promise((resolve) => {
+    trial.close(resolve)
+  })
+}
+
+function listen(server: NetServer, address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(listenFault(error, address, port)),

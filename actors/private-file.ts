@@ -1,5 +1,15 @@
 /** Files that only their owner may read, beside the journal: written whole or not at all. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
 import { GatewayError } from '../protocol/errors.ts'
 import { memberOf } from '../protocol/members.ts'
 
@@ -31,6 +41,22 @@ export function flushDirectory(path: string): void {
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
+  }
+}
+
+const DRAFT = /\.(\d+)\.tmp$/
+
+/** Tells whether a name is that of a draft whose process is no more: it never became a file. */
+export function isDeadDraft(name: string): boolean {
+  const pid = DRAFT.exec(name)?.[1]
+  return pid !== undefined && !isAlive(Number(pid))
+}
+
+/** Removes from a directory the drafts of processes that are no more. */
+export function sweepDrafts(directory: string): void {
+  if (!existsSync(directory)) return
+  for (const name of readdirSync(directory).filter(isDeadDraft)) {
+    rmSync(join(directory, name), { force: true })
   }
 }
 

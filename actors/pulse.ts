@@ -17,3 +17,17 @@ export function readPulse(store: Pick<StoreReader, 'stats' | 'head' | 'read'>): 
     return toGatewayError(thrown).message
   }
 }
+
+/** Finds the reader that holds on to an old moment; null: none, or the journal does not answer. */
+export function findHolder(store: Pick<StoreReader, 'stats'>): number | null {
+  try {
+    return store.stats().heldBy
+  } catch {
+    return null // Which readPulse tells.
+  }
+}
+
+/** Says what a reader does that holds on to an old moment of the journal. */
+export function heldSays(pid: number): string {
+  return `process ${pid} reads an old moment and holds on to it: the journal's file grows`
+}

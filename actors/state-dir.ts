@@ -3,10 +3,11 @@
  *
  * It must be its user's alone: nobody else may own it, write in it, or put another in its place,
  * and what lies in it is no link to somewhere else. Modes that are too wide are narrowed; the rest
- * is refused. Systems without user ids are not judged.
+ * is refused. Systems without user ids are not judged. Nor may it lie on a file system of another
+ * machine or of a program, where locks, mapped files and syncs do not hold what the journal needs.
  */
 import type { Dirent } from 'node:fs'
-import { chmod, mkdir, readdir, realpath, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, realpath, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GatewayError, messageOf } from '../protocol/errors.ts'
 
@@ -19,6 +20,24 @@ const STICKY = 0o1000 // In such a directory only owners rename and remove: /tmp
 const LINK_ALLOWED = 'openclaw.json'
 const MARKS = ['openclaw.json', 'journal']
 const OURS = ['', 'journal', 'logs', 'config'] // What the gateway writes into.
+
+// As statfs(2) names them. FUSE is sshfs, mergerfs, rclone and the like.
+const FOREIGN: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB'],
+  [0x65735546, 'FUSE'],
+  [0x01021997, '9p'],
+  [0x5346414f, 'AFS'],
+  [0x00c36400, 'Ceph'],
+])
+const FORCED = 'OPENCLAW_FOREIGN_FS' // `allow`: whoever sets it has been told.
+
+/** Names the file system that a type stands for, where no journal may lie; null: one may. */
+export function judgeFileSystem(type: number): string | null {
+  return FOREIGN.get(type >>> 0) ?? null
+}
 
 /**
  * Makes the directory where it is not there, narrows its modes, and refuses one that is not safe.
@@ -69,7 +88,12 @@ export async function judgeStateDir(
     const link = await findLink(join(real, name))
     if (link !== null) return refusal(link, `${link} is a link: put there what it leads to`)
   }
-  return null
+  const foreign = judgeFileSystem((await statfs(real)).type)
+  if (foreign === null || process.env[FORCED] === 'allow') return null
+  const why =
+    `${real} lies on ${foreign}, where locks and syncs may not hold: ` +
+    `take a local disk, or set ${FORCED}=allow and make backups`
+  return refusal(real, why)
 }
 
 async function findLink(directory: string): Promise<string | null> {

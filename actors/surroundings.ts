@@ -13,6 +13,7 @@ import type { DoorLists } from './hosts.ts'
 import type { Limiter } from './limiter.ts'
 import type { Listener } from './listener.ts'
 import { openProbes, type Probes } from './probes.ts'
+import { findHolder, heldSays } from './pulse.ts'
 import { Tailscale } from './tailscale.ts'
 import { type Tls, watchTls } from './tls.ts'
 
@@ -40,6 +41,7 @@ export class Surroundings {
   readonly #heartbeat: Heartbeat
   readonly #beats: (() => void)[] = []
   #listener: Listener | null = null
+  #holder: number | null = null // pid of a reader that holds an old moment
 
   constructor(house: House) {
     this.#house = house
@@ -68,7 +70,10 @@ export class Surroundings {
   serving(listener: Listener, cause: string, crashed: boolean): void {
     this.#listener = listener
     this.alerts.begin({ crashed })
-    this.#beats.push(() => this.alerts.look())
+    this.#beats.push(
+      () => this.alerts.look(),
+      () => this.#lookForHolder(),
+    )
     this.#watchCertificate(listener)
     void this.tailscale.claim(cause)
   }
@@ -80,6 +85,13 @@ export class Surroundings {
     this.#heartbeat.stop()
     // One that never served claimed nothing; what an earlier life left is for the next to undo.
     return wasServing ? this.tailscale.reset('sys:stop') : Promise.resolve()
+  }
+
+  #lookForHolder(): void {
+    const { store, services } = this.#house.health
+    const pid = findHolder(store)
+    if (pid !== null && pid !== this.#holder) services.log.warn(heldSays(pid), { pid })
+    this.#holder = pid
   }
 
   // The record comes first: what falls due then is caused by time that the journal knows of.

@@ -123,6 +123,8 @@ export const limits = {
   budgetRefuseShare: 0.95, // From here on new work is refused: room for work in hand is left.
   budgetBytesMin: 16 * 1024 * 1024, // A journal with a day in it; less would refuse at once.
   spaceCheckIntervalMs: 1_000, // statfs is cheap but not free.
+  readersLookMs: 60_000, // A dead reader costs growth for so long; a living one that stays is named.
+  storeLockMs: 10_000, // A commit takes 2 s on a slow SD card; whoever holds the lock longer hangs.
   storeOpenTimeoutMs: 60_000, // The verifying child is killed after this; 1 M records take 14 s.
   verifyFaultsMax: 20, // Faults listed in one report; a damaged page gives dozens.
   checkpointsKept: 2, // Of each name: the newest, and one to fall back to.

@@ -83,6 +83,7 @@ function hintOf({ code, details }: GatewayError, program: string): string | null
     case 'INTERNAL':
     case 'TIMEOUT':
     case 'UNAVAILABLE':
+    case 'STORE_LOCKED':
       return `Find out more: ${program} status    ${program} logs --level warn`
     default:
       return null

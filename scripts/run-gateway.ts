@@ -53,6 +53,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
   const lock = await takeLock(stateDir, info)
   const log = openGatewayLog(options, logDir)
   if (narrowed) log.warn('state directory was open to others', { path: stateDir })
+  warnOfZone(options.env, log)
   const life = new Life(options, lock, log)
   try {
     let boots = 0
@@ -94,6 +95,16 @@ function openGatewayLog({ verbose, people }: RunOptions, directory: string): Gat
     level,
     ...(people === null ? {} : { people: { level: verbose ? 'debug' : 'warn', write: people } }),
   })
+}
+
+/** Node takes a zone that it does not know for UTC, without a word. */
+function warnOfZone({ TZ: zone = '' }: NodeJS.ProcessEnv, log: GatewayLog): void {
+  if (zone === '') return
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone.replace(/^:/, '') }).format()
+  } catch {
+    log.warn('the time zone is not known: UTC is used', { TZ: zone })
+  }
 }
 
 function startGateway(

@@ -195,4 +195,5 @@ export interface StoreStats {
   readonly commits: number // since opening
   readonly commitMsP99: number // over the last 1,000 commits
   readonly commitWaitsMs: number // how long the commit that is under way has taken; 0: none is
+  readonly heldBy: number | null // pid of a reader that holds an old moment: the file grows (D-R12)
 }

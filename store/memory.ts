@@ -267,6 +267,7 @@ class Memory {
       commits: this.#commits,
       commitMsP99: 0,
       commitWaitsMs: 0,
+      heldBy: null,
     }
   }
 

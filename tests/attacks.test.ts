@@ -3,42 +3,19 @@
  * by a test that begins with its id, or `protocol/README.md` says why it does not apply. And what
  * comes with `npm ci` (S63).
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { cases } from './store/cases.ts'
+import { excusedIn, namedElsewhere, namedIn, read } from './support/lists.ts'
 
 const attacks = cases('lists of attacks')
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const S_CASES = Array.from({ length: 63 }, (_, n) => `S${String(n + 1).padStart(2, '0')}`)
 const P_ROWS = Array.from({ length: 40 }, (_, n) => `P${n + 1}`)
 
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
-
-/** The ids that names of tests begin with: any number of them, then what holds. */
-function namedIn(texts: readonly string[]): Set<string> {
-  const names = /['"`]((?:[A-Z][A-Z0-9.-]*\d+ )+)(?=[^\s'"`])/g
-  const all = texts.flatMap((text) => [...text.matchAll(names)].map(([, ids = '']) => ids))
-  return new Set(all.flatMap((ids) => ids.trim().split(' ')))
-}
-
-/** The ids of rows of a README that say `does not apply` and why. */
-function excusedIn(text: string): Set<string> {
-  const rows = text.matchAll(/^\| ([SP]\d[^|]*) \| does not apply: (?=\S)[^|]+\|$/gm)
-  return new Set([...rows].flatMap(([, ids = '']) => ids.split(/[, ]+/)))
-}
-
-const named = namedIn(
-  readdirSync(join(ROOT, 'tests'), { recursive: true, encoding: 'utf8' })
-    // The second makes suites of tables.
-    .filter((path) => /(?<!^attacks)\.test\.ts$|^support\/attacks\.ts$/.test(path))
-    .map((path) => read(join('tests', path))),
-)
+const named = namedElsewhere('attacks.test.ts')
 // Its own name stands here.
 named.add('S63')
-const excused = excusedIn(read('protocol/README.md'))
+const excused = excusedIn(read('protocol/README.md'), 'SP')
 
 attacks('S01 to S63 and P1 to P40 each have a test, or a reason why they do not apply', () => {
   for (const ids of [S_CASES, P_ROWS]) {
@@ -59,7 +36,7 @@ attacks('TI13 the walk sees what is missing, and takes no prose for a test', () 
   const texts = ["door('S08 P5 a frame', () => {})", '// S09 is elsewhere', "x('see S10 below')"]
   assert.equal([...namedIn(texts)], ['S08', 'P5'])
   assert.equal(
-    [...excusedIn('| S51, P40 | does not apply: no webhooks |\n| S1 | later |')],
+    [...excusedIn('| S51, P40 | does not apply: no webhooks |\n| S1 | later |', 'SP')],
     ['S51', 'P40'],
   )
 })

@@ -25,9 +25,7 @@ const BESIDE = [
 const OUTPUT = ['node_modules', 'dist']
 
 /** Codes that clients know and that nothing throws yet, each with the part that will. */
-const CODES_TO_COME: Readonly<Record<string, string>> = {
-  STORE_LOCKED: 'a second writer that the lock of the state directory did not stop',
-}
+const CODES_TO_COME: Readonly<Record<string, string>> = {}
 
 /** Bounds that no code reads yet, each with the part that will. */
 const LIMITS_TO_COME: Readonly<Record<string, string>> = {}

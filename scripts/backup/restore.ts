@@ -3,11 +3,11 @@
  * there, and put in its place by one decision (actors/swap.ts). The old journal is moved aside.
  *
  *   lock → verify → stage: copy, next epoch, `journal.restored`, open work settled, keys carried,
- *   head signed → configuration and keys where there are none → swap
+ *   head signed → configuration and keys where there are none → swap → configuration, if asked for
  *
  * A restore that ends before the swap is decided leaves everything as it was.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, linkSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { assertSame, copyPlain, digestPlain } from '../../actors/backup-files.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
@@ -36,12 +36,15 @@ import { overKernel, quietServices, whileStopped } from '../history/stopped.ts'
 import { formatStamp } from './place.ts'
 import { type VerifiedBackup, verifyBackup } from './verify.ts'
 
+const CONFIG_FILE = 'openclaw.json'
+
 /** What to restore, and where. */
 export interface RestoreWish {
   readonly path: string
   readonly stateDir: string
   readonly configPath: string
   readonly yes: boolean // a journal that is not empty may be moved aside
+  readonly config: boolean // the configuration of the backup takes the place of the one that is there
   readonly by: string
 }
 
@@ -58,6 +61,13 @@ interface Known {
   readonly work: OpenWork | null
 }
 
+/** A file that was there, and another in the backup. */
+export interface Kept {
+  readonly path: string // as the backup names it
+  readonly beside: string | null // where the one of the backup, or, replaced, the old one is now
+  readonly replaced: boolean
+}
+
 /** What came of a restore; `done` is false where it only says what it would do. */
 export interface RestoreReport {
   readonly done: boolean
@@ -69,7 +79,7 @@ export interface RestoreReport {
   readonly settled: Settled | null
   readonly carried: { readonly keys: number; readonly inbound: number } | null // null: unreadable
   readonly placed: readonly string[] // files put where there were none
-  readonly kept: readonly string[] // files of the backup in whose place others stand
+  readonly kept: readonly Kept[] // files that were there already
 }
 
 /**
@@ -143,35 +153,53 @@ async function restore(
     const from = { path: BACKUP_JOURNAL, source: join(path, BACKUP_JOURNAL) }
     assertSame(journal, await copyPlain(from, join(staged, 'journal.mdb'), journal.bytes))
   }
-  const { placed, kept } = await placeFiles(wish, path, manifest)
+  const { placed, kept: beside } = await placeFiles(wish, path, manifest)
   const reborn = await beginAnew(wish, manifest, known)
   const name = `journal.before-restore-${formatStamp(systemClock.now())}`
   decideSwap(stateDir, name)
   settleSwap(stateDir)
+  const kept = wish.config ? beside.map((each) => replaceConfig(wish.configPath, each)) : beside
   const aside = existsSync(join(stateDir, name)) ? name : null
   return { done: true, manifest, replaced: known.replaced, aside, ...reborn, placed, kept }
 }
 
-/** Puts files of the backup where there are none; what is there stays. */
+/**
+ * Puts files of the backup where there are none. What is there stays, and the configuration of the
+ * backup is put beside it. A key is never doubled.
+ */
 async function placeFiles(
-  { stateDir, configPath }: RestoreWish,
+  wish: RestoreWish,
   path: string,
   { files }: BackupManifest,
-): Promise<{ placed: string[]; kept: string[] }> {
+): Promise<{ placed: string[]; kept: Kept[] }> {
   const placed: string[] = []
-  const kept: string[] = []
+  const kept: Kept[] = []
   for (const file of files.filter((each) => each.path !== BACKUP_JOURNAL)) {
-    const isConfig = file.path === 'openclaw.json'
-    const target = isConfig ? configPath : join(stateDir, file.path)
-    if (existsSync(target)) {
-      if (!(await isSame(target, file))) kept.push(file.path)
-      continue
+    const isConfig = file.path === CONFIG_FILE
+    const target = isConfig ? wish.configPath : join(wish.stateDir, file.path)
+    const source = { path: file.path, source: join(path, file.path) }
+    const copyTo = async (to: string): Promise<void> =>
+      assertSame(file, await copyPlain(source, to, limits.backupSideFileBytesMax))
+    if (!existsSync(target)) {
+      await copyTo(target)
+      placed.push(file.path)
+    } else if (!(await isSame(target, file))) {
+      // Named by the moment: two restores leave two files.
+      const beside = isConfig ? `${target}.restored-${formatStamp(systemClock.now())}` : null
+      if (beside !== null) await copyTo(beside)
+      kept.push({ path: file.path, beside, replaced: false })
     }
-    const from = { path: file.path, source: join(path, file.path) }
-    assertSame(file, await copyPlain(from, target, limits.backupSideFileBytesMax))
-    placed.push(file.path)
   }
   return { placed, kept }
+}
+
+/** Lets the configuration that was put beside the other change places with it. */
+function replaceConfig(target: string, kept: Kept): Kept {
+  if (kept.path !== CONFIG_FILE || kept.beside === null) return kept
+  const old = `${target}.before-restore-${formatStamp(systemClock.now())}`
+  linkSync(target, old) // Both names, until one rename decides: there is a configuration throughout.
+  renameSync(kept.beside, target)
+  return { ...kept, beside: old, replaced: true }
 }
 
 async function isSame(target: string, { path, bytes, sha256 }: BackupFile): Promise<boolean> {

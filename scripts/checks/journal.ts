@@ -8,7 +8,7 @@ import { replayStream } from '../../actors/stream.ts'
 import { openHistory } from '../../actors/history.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
 import type { History } from '../../machines/history/source.ts'
-import { toGatewayError } from '../../protocol/errors.ts'
+import { type ErrorCode, toGatewayError } from '../../protocol/errors.ts'
 import type { StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
@@ -18,6 +18,8 @@ import { formatSpan } from '../output.ts'
 import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
 
 const NAME = 'journal'
+// It could not be looked at: who restores a backup because of that loses what is newer.
+const NOT_LOOKED_AT: readonly ErrorCode[] = ['STORE_FAILED', 'UNAVAILABLE', 'TIMEOUT']
 const MEND = 'stop the gateway, keep a copy of the directory, restore from a backup'
 
 /** Verifies the journal of a state directory; each damaged place is a finding of its own. */
@@ -34,6 +36,7 @@ export async function checkJournal(stateDir: string): Promise<Finding[]> {
   } catch (thrown) {
     const { code, message, details } = toGatewayError(thrown)
     if (code === 'NOT_FOUND') return [ok(NAME, 'empty')]
+    if (NOT_LOOKED_AT.includes(code)) return [fail(NAME, message, 'it is not said to be damaged')]
     const faults = faultsOf(details['report'])
     return faults.length > 0 ? findings(faults) : [fail(NAME, message, MEND)]
   }

@@ -5,13 +5,12 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { askLock } from '../../actors/lock.ts'
-import { isAlive } from '../../actors/private-file.ts'
+import { isDeadDraft } from '../../actors/private-file.ts'
 import { isSwapDecided, stagedJournal } from '../../actors/swap.ts'
 import { backupDirectory, deadDrafts } from '../backup/place.ts'
 import { type CheckContext, type Finding, ok, warn } from './finding.ts'
 
 const NAME = 'leftovers'
-const DRAFT = /\.(\d+)\.tmp$/ // As actors/private-file.ts names them.
 const SHOWN_MAX = 3
 const DEPTH_MAX = 3
 
@@ -39,10 +38,7 @@ export async function removeLeftovers({ settings }: CheckContext): Promise<reado
 }
 
 async function leftovers(stateDir: string): Promise<string[]> {
-  const drafts = filesBelow(stateDir, DEPTH_MAX).filter((path) => {
-    const pid = DRAFT.exec(path)?.[1]
-    return pid !== undefined && !isAlive(Number(pid))
-  })
+  const drafts = filesBelow(stateDir, DEPTH_MAX).filter(isDeadDraft)
   return [
     ...drafts,
     ...deadDrafts(backupDirectory(stateDir, undefined)),

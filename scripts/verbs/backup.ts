@@ -3,7 +3,7 @@
  */
 import type { BackupManifest } from '../../protocol/backup.ts'
 import type { FoundBackup } from '../backup/place.ts'
-import type { RestoreReport } from '../backup/restore.ts'
+import type { Kept, RestoreReport } from '../backup/restore.ts'
 import { jsonArgs, wholeNumber } from '../arguments.ts'
 import { EXIT } from '../exit.ts'
 import { columns, formatBytes, note, show, showJson } from '../output.ts'
@@ -136,13 +136,18 @@ export const backupRestore = defineVerb({
     ...jsonArgs,
     path: pathArg,
     yes: { type: 'boolean', description: 'also where a journal is there' },
+    config: {
+      type: 'boolean',
+      description: 'also its configuration, where another is there; that one is kept beside it',
+    },
   },
   async run(args) {
     const { stateDir, configPath } = await readSettings({})
     const { findBackup } = await import('../backup/place.ts')
     const path = findBackup(args.path)
     const { restoreBackup } = await import('../backup/restore.ts')
-    const wish = { path, stateDir, configPath, yes: args.yes === true, by: 'operator' }
+    const [yes, config] = [args.yes === true, args.config === true]
+    const wish = { path, stateDir, configPath, yes, config, by: 'operator' }
     const report = await restoreBackup(wish)
     if (args.json) {
       const { done: ok, manifest, ...rest } = report
@@ -172,6 +177,13 @@ function tell({ manifest, aside, replaced, epoch, settled, carried, kept }: Rest
   } else if (replaced.head > 0) {
     note('The journal that was here cannot be read: keys used after the backup are forgotten.')
   }
-  for (const path of kept) note(`${path} was here already and stays as it is.`)
+  for (const each of kept) note(keptSays(each))
   note('Devices that witnessed later heads will say that this journal does not extend them.')
+}
+
+function keptSays({ path, beside, replaced }: Kept): string {
+  if (replaced) return `${path} is that of the backup now; the one that was here is ${beside}.`
+  const stays = `${path} was here already and stays as it is`
+  if (beside === null) return `${stays}.`
+  return `${stays}; that of the backup is ${beside}. With --config it takes its place.`
 }

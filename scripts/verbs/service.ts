@@ -59,7 +59,11 @@ export const uninstall = defineVerb({
       throw new GatewayError('NOT_FOUND', `no service is installed (looked for ${unit.path})`)
     }
     const why = await whyNoSystemd()
-    if (why === null) await systemctl('disable', '--now', unit.name)
+    if (why === null) {
+      await systemctl('disable', '--now', unit.name)
+      // Where it had failed systemd would list it as failed for ever; else it has nothing to forget.
+      await systemctl('reset-failed', unit.name).catch(() => {})
+    }
     rmSync(unit.path)
     if (why === null) await systemctl('daemon-reload')
     if (args.json) showJson({ ok: true, installed: false, ...unit })

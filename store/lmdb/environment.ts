@@ -13,14 +13,15 @@
  * Promises that a resolved put is on the medium and was not visible before (D-R1): overlapping
  * sync is off, and the environment is asked whether it agrees. Step 6 of 8.
  */
-import * as lmdb from 'lmdb'
+import type * as Lmdb from 'lmdb'
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { unpack } from '../../protocol/codec.ts'
-import { GatewayError } from '../../protocol/errors.ts'
+import { GatewayError, messageOf } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { isObject, memberOf } from '../../protocol/members.ts'
 import { corruptRecord, corruptValue, unseal, unsealRecord } from '../seal.ts'
+import { lmdb } from './native.ts'
 import type { TableKey, UnsealedRecord } from '../seal.ts'
 
 /** The part of a range that is wanted: from start (included) to end (not), or backwards. */
@@ -66,10 +67,17 @@ export interface Environment {
   readonly tables: Tables
   /** Copies one moment of all tables, compacted, into a file that is not there yet. */
   readonly copyTo: (path: string) => Promise<void>
+  /** LMDB's table of those who read, as text. */
+  readonly listReaders: () => string
+  readonly freeDeadReaders: () => void
+  /** Number of the newest transaction that was committed. */
+  readonly transaction: () => number
   readonly close: () => Promise<void>
 }
 
-type Root = lmdb.RootDatabase<Buffer, TableKey>
+const READERS_MAX = 1_024
+
+type Root = Lmdb.RootDatabase<Buffer, TableKey>
 
 // Native flags, from LMDB's header and lmdb-js: what must never be set on a journal.
 const OVERLAPPING_SYNC = 0x1000
@@ -93,7 +101,8 @@ export function lockFile(directory: string): string {
 /**
  * Opens the environment of a journal directory.
  * @throws {GatewayError} NOT_FOUND: nothing to read there; STORE_FAILED: the environment is not
- * durable, or this process has it open for reading only; STORE_CORRUPT: LMDB refuses the file.
+ * durable, or this process has it open for reading only; STORE_CORRUPT: LMDB refuses the file;
+ * UNAVAILABLE: too many read it.
  */
 export function openEnvironment(directory: string, access: 'read' | 'write'): Environment {
   const path = dataFile(directory)
@@ -111,12 +120,21 @@ export function openEnvironment(directory: string, access: 'read' | 'write'): En
     return {
       tables: mapTables((name) => openTable(root, name, access)),
       copyTo: (target) => root.backup(target, true),
+      listReaders: () => String(callOf(root, 'readerList')),
+      freeDeadReaders: () => void callOf(root, 'readerCheck'),
+      transaction: () => Number(memberOf(root.getStats(), 'lastTxnId')),
       close: () => root.close(),
     }
   } catch (error) {
     void root.close()
     throw error
   }
+}
+
+// Both are missing in lmdb's types.
+function callOf(root: object, name: 'readerList' | 'readerCheck'): unknown {
+  const method = memberOf(root, name)
+  return typeof method === 'function' ? Reflect.apply(method, root, []) : ''
 }
 
 // Tables that journals of version 0.1 do not have.
@@ -160,15 +178,24 @@ function openRoot(path: string, access: 'read' | 'write'): Root {
     encoding: 'binary' as const,
     overlappingSync: false,
     readOnly: access === 'read',
-    maxReaders: 1024, // Beyond the default of 126 even a plain get throws.
+    maxReaders: READERS_MAX, // Beyond the default of 126 even a plain get throws.
     maxDbs: TABLE_NAMES.length + 1,
     permissionsMode: 0o600, // Missing in lmdb's types.
   }
   try {
     return lmdb.open<Buffer, TableKey>(path, options)
   } catch (cause) {
-    throw new GatewayError('STORE_CORRUPT', `journal: LMDB cannot open ${path}`, { path }, cause)
+    if (!isCrowd(cause)) {
+      throw new GatewayError('STORE_CORRUPT', `journal: LMDB cannot open ${path}`, { path }, cause)
+    }
+    const message = `journal: ${READERS_MAX} readers have ${path} open: end some of them`
+    throw new GatewayError('UNAVAILABLE', message, { path }, cause)
   }
+}
+
+// Not damage: whoever comes next finds no place in the table of readers.
+function isCrowd(cause: unknown): boolean {
+  return messageOf(cause).includes('MDB_READERS_FULL')
 }
 
 /** Asks lmdb-js and the native environment: an earlier open in this process fixes the flags. */

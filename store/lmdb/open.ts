@@ -26,6 +26,7 @@ import {
 } from './environment.ts'
 import { Journal } from './journal.ts'
 import { commitFault, storeFailed } from './queue.ts'
+import { ReaderWatch } from './readers.ts'
 import { createReads, headAt, readEpoch, readHead } from './reader.ts'
 import { StreamIndex } from './streams.ts'
 import { watchFiles } from './watch.ts'
@@ -47,7 +48,8 @@ export interface OpenOptions {
 /**
  * Opens a journal as its writer, and makes it where there is none.
  * @throws {GatewayError} STORE_CORRUPT | STORE_ROLLBACK: the journal must not be written to;
- * STORE_FAILED: no durable environment. Nothing is changed but the epoch.
+ * STORE_FAILED: no durable environment; STORE_LOCKED: another process does not let go of the lock.
+ * Nothing is changed but the epoch.
  */
 export async function openLmdb(options: OpenOptions): Promise<Store> {
   const { directory } = options
@@ -56,7 +58,8 @@ export async function openLmdb(options: OpenOptions): Promise<Store> {
   const anchor = readAnchor(directory)
   if (existsSync(dataFile(directory))) {
     if (options.verify !== false) await verification(options)
-  } else if (anchor !== null && anchor.position > 0) {
+  } else if (anchor !== null) {
+    // Also where it knows of no record yet: it is written seconds after what it knows of.
     throw rollback('the journal file is gone', anchor.position, 0)
   }
   const environment = openEnvironment(directory, 'write')
@@ -94,10 +97,11 @@ async function claimEpoch(tables: Tables, above: number): Promise<number> {
 
 async function startStore(
   options: OpenOptions,
-  { tables, close }: Environment,
+  environment: Environment,
   epoch: number,
 ): Promise<Store> {
   const { directory } = options
+  const { tables, close } = environment
   await writeAnchor(directory, { ...readHead(tables), epoch })
   // An older writer may have passed its check just before our claim. Its last commit has landed by
   // now, or it will be met before our first one (journal.ts) and end this store unharmed.
@@ -126,6 +130,7 @@ async function startStore(
     limits.inodeCheckIntervalMs,
     (path) => journal.queue.fail(storeFailed(`${path} was replaced or removed`)),
   )
+  const readers = new ReaderWatch(environment)
   return {
     ...reads,
     epoch: () => epoch,
@@ -137,10 +142,12 @@ async function startStore(
         ...countAll(directory, tables, journal.head()),
         ...journal.queue.stats(),
         freeBytes: journal.freeBytes(),
+        heldBy: readers.heldBy,
       }
     },
     close: async () => {
       stopWatch()
+      readers.stop()
       await journal.close()
       // After a failure the environment is not touched again (D-R3); the process is to end.
       if (journal.queue.failure() !== null) return anchor.stop()
@@ -214,6 +221,7 @@ export async function openLmdbReader(
         commits: 0,
         commitMsP99: 0,
         commitWaitsMs: 0,
+        heldBy: null,
       }),
       close,
     }

@@ -3,23 +3,32 @@
  *
  *   node verify-child.js <directory> <options as JSON>
  *   stdout   one line of JSON, a VerifyReport
+ *            with `lock` the lock for writing is taken after it, and given back
  *   exit     0 whole · 12 damaged · by a signal: damaged so that reading it crashes
  *
  * Step 6 of 8.
  */
+import { writeSync } from 'node:fs'
 import { toGatewayError } from '../../protocol/errors.ts'
-import { verifyJournal } from './verify.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 import type { WitnessedHead } from './verify-tree.ts'
 
 const [, , directory = '.', optionsText = '{}'] = process.argv
 
-const report = await verify(directory, parseOptions(JSON.parse(optionsText)))
-process.stdout.write(`${JSON.stringify(report)}\n`)
+const options = parseOptions(JSON.parse(optionsText))
+const report = await verify(directory, options)
+// At once, since what comes next may wait for ever.
+writeSync(1, `${JSON.stringify(report)}\n`)
+if (report.ok && options.lock === true) {
+  const { openEnvironment } = await import('./environment.ts')
+  await openEnvironment(directory, 'write').close()
+}
 process.exitCode = report.ok ? 0 : 12
 
 async function verify(directory: string, options: VerifyOptions): Promise<VerifyReport> {
   try {
+    // Inside, so that a store that cannot be loaded is told and not taken for damage.
+    const { verifyJournal } = await import('./verify.ts')
     return await verifyJournal(directory, options)
   } catch (error) {
     const { code, message } = toGatewayError(error)
@@ -36,6 +45,7 @@ function parseOptions(value: unknown): VerifyOptions {
   return {
     ...(typeof from === 'number' ? { from } : {}),
     tail: Reflect.get(value, 'tail') === true,
+    lock: Reflect.get(value, 'lock') === true,
     deep: Reflect.get(value, 'deep') === true,
     tree: Reflect.get(value, 'tree') === true,
     ...(typeof key === 'string' ? { key } : {}),

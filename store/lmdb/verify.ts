@@ -23,6 +23,7 @@ import type { Tables } from './environment.ts'
 export interface VerifyOptions {
   readonly from?: number
   readonly tail?: boolean // the last limits.verifyTailRecords; wins over `from`
+  readonly lock?: boolean // that the lock for writing can be had, once the report is told
   readonly deep?: boolean // all other tables too; needs the walk from position 1
   readonly tree?: boolean // the tree and its signed heads; implied by `deep`; the same
   readonly witnessed?: WitnessedHead // a head seen elsewhere, which the journal must extend

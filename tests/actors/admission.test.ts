@@ -119,7 +119,7 @@ admission('S04 a foreign Host is refused at the upgrade', async ({ house }) => {
 })
 
 admission(
-  'I32 a refused socket is gone, also when its peer keeps its half open',
+  'I32 F40 a refused socket is gone, also when its peer keeps its half open',
   async ({ house }) => {
     const socket = connect({ port: house.gateway.port, host: '127.0.0.1', allowHalfOpen: true })
     socket.on('error', () => {}) // The reset that we wait for.

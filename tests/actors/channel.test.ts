@@ -192,7 +192,7 @@ channel('S13 a message that was erased before it left is not sent, now or later'
   assert.is(failed!.event['class'], 'erased')
 })
 
-channel('P22 a message comes once, also behind a restart; ids are a room’s own', async () => {
+channel('P22 F39 a message comes once, also behind a restart; ids are a room’s own', async () => {
   const store = openMemory()
   const first = openHouse(store, Promise.resolve())
   await boot(first, 1)

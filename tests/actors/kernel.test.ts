@@ -184,7 +184,7 @@ kernels('I14 a refused append leaves the actor as it was, and the next one is ta
 })
 
 kernels(
-  'D-R14 an actor that throws is tried again with back-off, then set aside; others serve',
+  'D-R14 F33 an actor that throws is tried again with back-off, then set aside; others serve',
   async () => {
     const { tell, services, kernel, records } = openTestKernel()
     await tell('gateway:main', { type: 'gateway.booted', epoch: 1, version: '1' })
@@ -215,7 +215,7 @@ kernels(
   },
 )
 
-kernels('I5 what waits behind a message that throws is not taken without it', async () => {
+kernels('I5 F34 what waits behind a message that throws is not taken without it', async () => {
   const { tell, services, store } = openTestKernel()
   const bad: StreamId = 'session:agent:main:bad'
   const poison = {

@@ -9,7 +9,7 @@ import { until } from '../support/wait.ts'
 const slow = cases('slow reader')
 
 slow(
-  'S41 P7 a slow reader is closed with a reason at its bound, others are served, and it resumes without loss',
+  'S41 P7 F41 a slow reader is closed with a reason at its bound, others are served, and it resumes without loss',
   async () => {
     const house = await startTestGateway()
     const subscribe = ['agent.done']

@@ -12,7 +12,7 @@ const state = cases('state directory')
 
 const modeOf = (path: string): number => statSync(path).mode & 0o777
 
-state('S53 a directory of another user is refused, and left as it is', () =>
+state('S53 F45 a directory of another user is refused, and left as it is', () =>
   withDirectory(async (directory) => {
     const uid = (process.getuid?.() ?? 0) + 1
 
@@ -24,7 +24,7 @@ state('S53 a directory of another user is refused, and left as it is', () =>
   }),
 )
 
-state('S53 where everybody may put another directory in its place, nothing starts', () =>
+state('S53 F45 where everybody may put another directory in its place, nothing starts', () =>
   withDirectory(async (directory) => {
     const stateDir = join(directory, 'state')
     chmodSync(directory, 0o777)
@@ -43,7 +43,7 @@ state('S53 where everybody may put another directory in its place, nothing start
   }),
 )
 
-state('S52 modes that are too wide are narrowed, of a directory that is ours', () =>
+state('S52 F45 modes that are too wide are narrowed, of a directory that is ours', () =>
   withDirectory(async (directory) => {
     const [fresh, used, other] = ['fresh', 'used', 'other'].map((name) => join(directory, name))
     for (const path of [fresh!, used!, other!]) mkdirSync(path)

@@ -106,7 +106,7 @@ async function faultOf(attempt: Promise<unknown>): Promise<GatewayError> {
 }
 
 damage(
-  'D-R5 whichever byte of a record is flipped, verification names its position',
+  'D-R5 F13 whichever byte of a record is flipped, verification names its position',
   async (scene) => {
     const random = seeded(5)
     for (let n = 0; n < FLIPS; n += 1) {
@@ -125,7 +125,7 @@ damage(
 )
 
 damage(
-  'D-R6 a gateway does not start over a tail that is damaged, and says where',
+  'D-R6 F14 a gateway does not start over a tail that is damaged, and says where',
   async (scene) => {
     const position = scene.records.length - 7
     await damageRecord(scene.state.journal, position)
@@ -137,7 +137,7 @@ damage(
 )
 
 damage(
-  'I27 a session with a damaged record is set aside, and the others are served',
+  'I27 F13 a session with a damaged record is set aside, and the others are served',
   async (scene) => {
     await damageRecord(scene.state.journal, positionOf(scene, 'session:agent:main:hurt'))
     const client = await serve(scene)
@@ -205,7 +205,7 @@ damage(
   },
 )
 
-damage('I28 a damaged snapshot only costs time', async (scene) => {
+damage('I28 F48 a damaged snapshot only costs time', async (scene) => {
   const stream = 'session:agent:main:long'
   await damageValue(scene.state.journal, (reader) => reader.snapshot(stream)?.bytes)
   const client = await serve(scene)

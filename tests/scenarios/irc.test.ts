@@ -228,7 +228,7 @@ scenario(
 )
 
 scenario(
-  'F14 the IRC server is killed and comes back: the channel dials again and answers',
+  'F38 the IRC server is killed and comes back: the channel dials again and answers',
   async (scene) => {
     const client = await connectClient(scene)
     const { port } = scene.irc
@@ -252,7 +252,7 @@ scenario(
 )
 
 scenario(
-  'F14 what is sent while the server is away goes out when it is back, also after a kill',
+  'F38 what is sent while the server is away goes out when it is back, also after a kill',
   async (scene) => {
     const client = await connectClient(scene)
     const { port } = scene.irc

@@ -4,7 +4,7 @@
  */
 import { createConnection, createServer, type Server } from 'node:net'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { askLock } from '../../actors/lock.ts'
@@ -25,7 +25,7 @@ async function listen(server: Server, port: number, host: string): Promise<numbe
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-trouble('TR1 it does not start: the port is taken, by this process', async () => {
+trouble('TR1 F43 it does not start: the port is taken, by this process', async () => {
   await withDirectory(async (stateDir) => {
     const server = createServer()
     const port = await listen(server, 0, '127.0.0.1')
@@ -45,6 +45,7 @@ trouble('TR1 it does not start: the port is taken, by this process', async () =>
     const { fault, says } = JSON.parse(status.stdout) as { fault: string; says: string }
     assert.is(fault, 'port')
     assert.match(says, `process ${process.pid} `)
+    assert.not.ok(existsSync(join(stateDir, 'journal')), 'no start that failed is recorded')
   })
 })
 
@@ -85,10 +86,10 @@ trouble('TR4 a model that nobody provides is named by start and doctor', async (
 
     const start = await cli(stateDir, ['gateway', '--daemon'])
     const doctor = await cli(stateDir, ['doctor', '--port', '0'])
+    const log = await cli(stateDir, ['logs', '--level', 'error'])
 
     assert.equal([start.code, doctor.code], [78, 1])
-    assert.match(start.stderr, 'home')
-    assert.match(doctor.stdout, 'home')
+    for (const { stdout, stderr } of [start, doctor, log]) assert.match(stdout + stderr, 'home')
   })
 })
 

@@ -32,7 +32,7 @@ import {
   withPlace,
 } from '../support/backups.ts'
 import { cli } from '../support/cli.ts'
-import { withSmallDisk } from '../support/directory.ts'
+import { whyNoSmallDisk, withSmallDisk } from '../support/directory.ts'
 import { recordsOf, withReader } from '../support/journal.ts'
 
 const test = cases('backup verbs')
@@ -224,49 +224,87 @@ test('F14 a damaged journal is not backed up, and a backup takes its place', asy
   })
 })
 
-test('F08 a disk without room for a backup keeps nothing of it, and says so', async () => {
-  await withPlace(async (place) => {
-    const { call, stateDir, out } = place
-    await givenJournal(stateDir, 9)
-    const path = await backUp(place)
-    const small = join(out, 'small')
-    mkdirSync(small)
+test.unless(
+  whyNoSmallDisk(),
+  'F08 a disk without room for a backup keeps nothing of it, and says so',
+  async () => {
+    await withPlace(async (place) => {
+      const { call, stateDir, out } = place
+      await givenJournal(stateDir, 9)
+      const path = await backUp(place)
+      const small = join(out, 'small')
+      mkdirSync(small)
 
-    await withSmallDisk(small, 8, async () => {
-      const made = await call('backup', 'create', '--out', small)
-      assert.is(made.code, 1, made.stderr)
-      assert.match(made.stderr, /room/)
-      assert.equal(readdirSync(small), [])
-      const restored = await cli(join(small, 'state'), ['backup', 'restore', path])
-      assert.is(restored.code, 1, restored.stdout)
-      assert.equal(readdirSync(join(small, 'state')), [])
+      await withSmallDisk(small, 8, async () => {
+        const made = await call('backup', 'create', '--out', small)
+        assert.is(made.code, 1, made.stderr)
+        assert.match(made.stderr, /room/)
+        assert.equal(readdirSync(small), [])
+        const restored = await cli(join(small, 'state'), ['backup', 'restore', path])
+        assert.is(restored.code, 1, restored.stdout)
+        assert.equal(readdirSync(join(small, 'state')), [])
+      })
+
+      assert.is((await call('backup', 'verify', path)).code, 0)
     })
+  },
+)
 
-    assert.is((await call('backup', 'verify', path)).code, 0)
-  })
-})
+test.unless(
+  whyNoSmallDisk(),
+  'F10 a medium that is read only: its backups can be verified and restored, none is made',
+  async () => {
+    await withPlace(async (place) => {
+      const { call, stateDir, out } = place
+      await begin(call)
+      await call('gateway', 'stop')
+      const path = await backUp(place)
+      const medium = join(out, 'medium')
+      mkdirSync(medium)
 
-test('F10 a medium that is read only: its backups can be verified and restored, none is made', async () => {
+      await withSmallDisk(medium, 16, async ({ readOnly }) => {
+        cpSync(path, join(medium, 'copy'), { recursive: true })
+        readOnly()
+        const made = await call('backup', 'create', '--out', medium)
+        const verified = await call('backup', 'verify', join(medium, 'copy'))
+        const other = join(stateDir, '..', 'other')
+        const restored = await cli(other, ['backup', 'restore', join(medium, 'copy')])
+        assert.equal([made.code, verified.code, restored.code], [1, 0, 0], restored.stderr)
+        assert.match(made.stderr, /can it be written to/)
+        const doctor = await cli(join(medium, 'copy'), ['doctor', '--only', 'permissions'])
+        assert.is(doctor.code, 1)
+      })
+    })
+  },
+)
+
+test('BK12 a configuration that is there stays, the restored one lies beside it; --config lets them change', async () => {
   await withPlace(async (place) => {
-    const { call, stateDir, out } = place
+    const { call, stateDir } = place
+    const file = join(stateDir, 'openclaw.json')
+    const [backedUp, written] = ['{ session: { maxMessages: 7 } }', '{ gateway: { port: 0 } }']
     await begin(call)
     await call('gateway', 'stop')
+    writeFileSync(file, backedUp)
     const path = await backUp(place)
-    const medium = join(out, 'medium')
-    mkdirSync(medium)
+    const same = await call('backup', 'restore', path, '--yes')
+    writeFileSync(file, written)
 
-    await withSmallDisk(medium, 16, async ({ readOnly }) => {
-      cpSync(path, join(medium, 'copy'), { recursive: true })
-      readOnly()
-      const made = await call('backup', 'create', '--out', medium)
-      const verified = await call('backup', 'verify', join(medium, 'copy'))
-      const other = join(stateDir, '..', 'other')
-      const restored = await cli(other, ['backup', 'restore', join(medium, 'copy')])
-      assert.equal([made.code, verified.code, restored.code], [1, 0, 0], restored.stderr)
-      assert.match(made.stderr, /can it be written to/)
-      const doctor = await cli(join(medium, 'copy'), ['doctor', '--only', 'permissions'])
-      assert.is(doctor.code, 1)
-    })
+    const kept = await call('backup', 'restore', path, '--yes')
+    const [beside = ''] = readdirSync(stateDir).filter((name) => /restored-/.test(name))
+    const besideText = readFileSync(join(stateDir, beside), 'utf8')
+    const keptText = readFileSync(file, 'utf8')
+    const replaced = await call('backup', 'restore', path, '--yes', '--config')
+    const [old = ''] = readdirSync(stateDir).filter((name) => /json\.before-restore-/.test(name))
+
+    assert.not.match(same.stderr, /was here already/)
+    assert.equal([keptText, besideText], [written, backedUp])
+    assert.match(kept.stderr, `stays as it is; that of the backup is ${join(stateDir, beside)}`)
+    assert.match(kept.stderr, '--config')
+    assert.is(readFileSync(file, 'utf8'), backedUp)
+    assert.is(readFileSync(join(stateDir, old), 'utf8'), written)
+    assert.match(replaced.stderr, `the one that was here is ${join(stateDir, old)}`)
+    assert.is(statSync(join(stateDir, beside)).mode & 0o777, 0o600)
   })
 })
 

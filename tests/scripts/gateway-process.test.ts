@@ -95,7 +95,7 @@ life('D-R3 a failed store ends the process by SIGKILL, with its reason in the lo
   })
 })
 
-life('D-R10 a rejection that nobody handles ends the process the same way', async () => {
+life('D-R10 F36 a rejection that nobody handles ends the process the same way', async () => {
   await withDirectory(async (stateDir) => {
     const { signal } = await startStandInGateway(stateDir, FREE, 'reject').ended
 

@@ -130,6 +130,7 @@ service('U3 installed, it runs by systemd: started, told, restarted, removed', a
         `enable --now ${name}`,
         `restart ${name}`,
         `disable --now ${name}`,
+        `reset-failed ${name}`,
         'daemon-reload',
       ],
     )

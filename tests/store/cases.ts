@@ -10,6 +10,8 @@ import { GatewayError } from '../../protocol/errors.ts'
 /** Adds a case; `run` starts the suite. */
 export interface Cases {
   (title: string, run: () => Promise<void> | void): void
+  /** Adds a case that is skipped, and said to be, where there is a reason why it cannot run here. */
+  readonly unless: (reason: string | null, title: string, run: () => Promise<void> | void) => void
   readonly run: () => void
 }
 
@@ -26,5 +28,10 @@ export function cases(name: string): Cases {
       }
     })
   }
-  return Object.assign(add, { run: () => test.run() })
+  const unless: Cases['unless'] = (reason, title, run) => {
+    if (reason === null) return add(title, run)
+    process.stdout.write(`SKIPPED ${title}: ${reason}\n`)
+    test.skip(title, () => {})
+  }
+  return Object.assign(add, { unless, run: () => test.run() })
 }

@@ -144,7 +144,7 @@ function appendCases(promise: Add): void {
     )
   })
 
-  promise('S3 unacceptable drafts are refused with APPEND_REJECTED', async (store) => {
+  promise('S3 F52 unacceptable drafts are refused with APPEND_REJECTED', async (store) => {
     const salt = new Uint8Array(16)
     const large = new Uint8Array(limits.bodyBytesMax + 1)
     const bad: AppendDraft[] = [

@@ -23,7 +23,7 @@ const formats = readdirSync(GOLDEN).filter((name) => name.startsWith('format-'))
 
 for (const format of formats) {
   golden(
-    `I30 a journal of ${format} is whole, readable, and replays to its recorded values`,
+    `I30 F47 a journal of ${format} is whole, readable, and replays to its recorded values`,
     async () => {
       const directory = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
       cpSync(join(GOLDEN, format, 'journal'), directory, { recursive: true })

@@ -72,31 +72,34 @@ function flip(bytes: Buffer, value: Buffer, at: number, mask: number): void {
 
 const damage = cases('journal damage')
 
-damage('S6 S54 P33 a flipped byte in a record is named by position and never served', async () => {
-  const random = seeded(1842)
-  const directory = await closedJournal((store) => fill(store, 300))
-  const positions = Array.from({ length: 300 }, (_, i) => i + 1)
-  const values = await rawValues(directory, 'records', positions)
-  for (let i = 0; i < 60; i += 1) {
-    const position = 1 + Math.floor(random() * 300)
-    const value = values[position - 1]!
-    const at = Math.floor(random() * value.length)
-    const mask = 1 << Math.floor(random() * 8)
-    const copy = damagedCopy(directory, (bytes) => flip(bytes, value, at, mask))
+damage(
+  'S6 S54 P33 F13 a flipped byte in a record is named by position and never served',
+  async () => {
+    const random = seeded(1842)
+    const directory = await closedJournal((store) => fill(store, 300))
+    const positions = Array.from({ length: 300 }, (_, i) => i + 1)
+    const values = await rawValues(directory, 'records', positions)
+    for (let i = 0; i < 60; i += 1) {
+      const position = 1 + Math.floor(random() * 300)
+      const value = values[position - 1]!
+      const at = Math.floor(random() * value.length)
+      const mask = 1 << Math.floor(random() * 8)
+      const copy = damagedCopy(directory, (bytes) => flip(bytes, value, at, mask))
 
-    const report = await verifyJournal(copy)
-    assert.equal([report.ok, report.firstFault?.position], [false, position])
-    if (i % 4 > 0) continue
-    const found = await refusal(() => verifyInChild(copy), 'STORE_CORRUPT')
-    assert.is(found['position'], position)
-    const reader = await openLmdbReader(copy)
-    const served = await refusal(() => reader.read(position), 'STORE_CORRUPT')
-    assert.is(served['position'], position)
-    await refusal(() => [...reader.range(1)], 'STORE_CORRUPT')
-    await refusal(() => reader.version('run:0'), 'STORE_CORRUPT')
-    await reader.close()
-  }
-})
+      const report = await verifyJournal(copy)
+      assert.equal([report.ok, report.firstFault?.position], [false, position])
+      if (i % 4 > 0) continue
+      const found = await refusal(() => verifyInChild(copy), 'STORE_CORRUPT')
+      assert.is(found['position'], position)
+      const reader = await openLmdbReader(copy)
+      const served = await refusal(() => reader.read(position), 'STORE_CORRUPT')
+      assert.is(served['position'], position)
+      await refusal(() => [...reader.range(1)], 'STORE_CORRUPT')
+      await refusal(() => reader.version('run:0'), 'STORE_CORRUPT')
+      await reader.close()
+    }
+  },
+)
 
 damage('S6 damage far from the end stops a full check, near it also the opening', async () => {
   const directory = await closedJournal((store) => fill(store, limits.verifyTailRecords + 200))
@@ -110,7 +113,7 @@ damage('S6 damage far from the end stops a full check, near it also the opening'
   await refusal(() => openLmdb({ directory: lateCopy }), 'STORE_CORRUPT')
 })
 
-damage('D-R6 a truncated file is found by the child, and this process lives', async () => {
+damage('D-R6 F14 a truncated file is found by the child, and this process lives', async () => {
   const directory = await closedJournal((store) => fill(store, 600))
   const copy = damagedCopy(directory, () => {})
   truncateSync(join(copy, 'journal.mdb'), PAGE_BYTES * 9)
@@ -120,7 +123,7 @@ damage('D-R6 a truncated file is found by the child, and this process lives', as
   await refusal(() => openLmdb({ directory: copy }), 'STORE_CORRUPT')
 })
 
-damage('D-R6 a zeroed page is found by the child, and this process lives', async () => {
+damage('D-R6 F14 a zeroed page is found by the child, and this process lives', async () => {
   const directory = await closedJournal((store) => fill(store, 600))
   for (const position of [1, 300, 600]) {
     const [value] = await rawValues(directory, 'records', [position])
@@ -256,7 +259,7 @@ damage('a flush that was cut short before its last chunk changes nothing', async
 
 const rollback = cases('journal rollback')
 
-rollback('an older copy of the file is refused with STORE_ROLLBACK', async () => {
+rollback('F15 an older copy of the file is refused with STORE_ROLLBACK', async () => {
   const directory = await closedJournal((store) => fill(store, 10))
   const file = join(directory, 'journal.mdb')
   copyFileSync(file, `${file}.old`)
@@ -276,7 +279,7 @@ rollback('an older copy of the file is refused with STORE_ROLLBACK', async () =>
   await restored.close()
 })
 
-rollback('another journal of the same length is refused with STORE_ROLLBACK', async () => {
+rollback('F15 another journal of the same length is refused with STORE_ROLLBACK', async () => {
   const directory = await closedJournal((store) => fill(store, 10, 2))
   const other = await closedJournal((store) => fill(store, 10, 3))
   copyFileSync(join(other, 'journal.mdb'), join(directory, 'journal.mdb'))
@@ -284,7 +287,7 @@ rollback('another journal of the same length is refused with STORE_ROLLBACK', as
   await refusal(() => openJournal(directory), 'STORE_ROLLBACK')
 })
 
-rollback('a journal that is gone is never replaced by an empty one', async () => {
+rollback('F16 a journal that is gone is never replaced by an empty one', async () => {
   const directory = await closedJournal((store) => fill(store, 10))
   rmSync(join(directory, 'journal.mdb'))
 

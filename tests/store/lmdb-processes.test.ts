@@ -125,7 +125,7 @@ processes('S8 a fenced writer refuses every question and every later append', as
   await newer.close()
 })
 
-processes('S2 a reader beside a writer sees a dense history', async () => {
+processes('S2 F19 a reader beside a writer sees a dense history', async () => {
   const directory = temporaryDirectory()
   const writer = startWriter(directory, 'run:live')
   await writer.reached(1)
@@ -165,7 +165,7 @@ processes('S1 kill -9 loses nothing that was acknowledged', async () => {
   }
 })
 
-processes('S5 P36 a disk that takes no more ends the writer and keeps its word', async () => {
+processes('S5 P36 F10 a disk that takes no more ends the writer and keeps its word', async () => {
   const directory = temporaryDirectory()
   const writer = startWriter(directory, 'run:full', { shell: 'ulimit -f 1000;' })
   const end = await writer.ended
@@ -177,7 +177,7 @@ processes('S5 P36 a disk that takes no more ends the writer and keeps its word',
   assert.equal((await verifyInChild(directory, { deep: true })).faults, [])
 })
 
-processes('D-R8 a replaced file is noticed', async () => {
+processes('D-R8 F17 a replaced file is noticed', async () => {
   const directory = await closedJournal((store) => fill(store, 3))
   const file = join(directory, 'journal.mdb')
   const lock = join(directory, 'journal.mdb-lock')

@@ -5,14 +5,15 @@ import { askLock, type LockInfo } from '../../actors/lock.ts'
 import { compiled, type Ended, type Running, start } from './process.ts'
 import { until } from './wait.ts'
 
-/** Starts a verb; the environment is the state directory and what is given. */
+/** Starts a verb; the environment is the state directory and what is given; `shell` as in `start`. */
 export function startCli(
   stateDir: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  shell: string | null = null,
 ): Running {
   const places = { OPENCLAW_STATE_DIR: stateDir, HOME: stateDir, NO_COLOR: '1' }
-  return start([compiled('scripts/openclaw.js'), ...args], { ...places, ...env })
+  return start([compiled('scripts/openclaw.js'), ...args], { ...places, ...env }, shell)
 }
 
 /** Runs a verb to its end. */

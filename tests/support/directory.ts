@@ -21,9 +21,18 @@ export async function withDirectory(run: (directory: string) => Promise<void>): 
   }
 }
 
+/** Tells why no file system can be mounted; null: one can. */
+export function whyNoSmallDisk(): string | null {
+  const directory = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', directory])
+  if (status === 0) spawnSync('umount', ['-l', directory])
+  rmSync(directory, { recursive: true, force: true })
+  return status === 0 ? null : 'needs the right to mount'
+}
+
 /**
- * Mounts a small file system of its own at a directory for the time of a run. Where this process
- * may not mount, nothing is run.
+ * Mounts a small file system of its own at a directory for the time of a run; cases that call it are
+ * skipped by `whyNoSmallDisk`.
  */
 export async function withSmallDisk(
   directory: string,
@@ -31,7 +40,8 @@ export async function withSmallDisk(
   run: (disk: { readonly readOnly: () => void }) => Promise<void>,
 ): Promise<void> {
   const options = ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0700`, 'tmpfs', directory]
-  if (spawnSync('mount', options).status !== 0) return
+  const { status, stderr } = spawnSync('mount', options, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`mount: ${stderr}`)
   try {
     await run({
       readOnly: () => void spawnSync('mount', ['-o', 'remount,ro', directory]),

@@ -33,9 +33,20 @@ process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL')
 })
 
-/** Starts `node` with arguments. The environment is what is given, and PATH. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [...args], {
+/**
+ * Starts `node` with arguments. The environment is what is given, and PATH; `shell` is run before it,
+ * in the process that becomes it: `ulimit -n 64;`.
+ */
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  shell: string | null = null,
+): Running {
+  const [command, ...words] =
+    shell === null
+      ? [process.execPath, ...args]
+      : ['bash', '-c', `${shell} exec "$0" "$@"`, process.execPath, ...args]
+  const child = spawn(command ?? '', words, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -159,7 +159,7 @@ wire('M24 a silent stream is given up; a comment of the server is no silence', a
   assert.equal(clock.due(), [])
 })
 
-wire('M25 a server that never answers is given up too', async (scene) => {
+wire('M25 F38 a server that never answers is given up too', async (scene) => {
   const clock = manualClock()
   const asked = faultOf(
     ask(scene, () => {}, clock),
@@ -172,7 +172,7 @@ wire('M25 a server that never answers is given up too', async (scene) => {
   assert.match((await asked).message, /no byte/)
 })
 
-wire('M26 an answer larger than a body is refused', async (scene) => {
+wire('M26 F38 an answer larger than a body is refused', async (scene) => {
   const piece = 'x'.repeat(64 * 1024)
   scene.answer = (response) => {
     for (let sent = 0; sent <= limits.modelTextBytesMax; sent += piece.length) {
@@ -186,7 +186,7 @@ wire('M26 an answer larger than a body is refused', async (scene) => {
   assert.match(fault.message, /more than 1048576 bytes of text/)
 })
 
-wire('M27 a refused and a reset connection are network faults', async (scene) => {
+wire('M27 F38 a refused and a reset connection are network faults', async (scene) => {
   scene.answer = (response) => response.socket?.resetAndDestroy()
   await faultOf(ask(scene), 'network')
   await scene.server.close()
