@@ -12,7 +12,7 @@
  * rows are true of the original. `--record` writes each frame that passed as a line of JSON, and
  * holds those that the gateway sent to upstream's published schema; a refused frame is a failure.
  */
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createWriteStream, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -28,7 +28,7 @@ import { killAll } from './process.ts'
 import { DEADLINE_SECONDS, type Release, type Row } from './row.ts'
 import { show, showText } from '../output.ts'
 import { rows } from './rows.ts'
-import { Scene, type Target } from './scene.ts'
+import { removeDirectory, Scene, type Target } from './scene.ts'
 
 const { values } = parseArgs({
   options: {
@@ -58,8 +58,7 @@ let failed = 0
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     killAll()
-    rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
-    process.exit(1)
+    void removeDirectory(directory).then(() => process.exit(1))
   })
 }
 
@@ -72,7 +71,7 @@ try {
   process.exitCode = 2
 } finally {
   killAll()
-  rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
+  await removeDirectory(directory)
 }
 
 function chooseRows(): Row[] {

@@ -47,14 +47,18 @@ async function answer(response: ServerResponse, { stream, messages = [] }: Asked
   response.end()
 }
 
-/** What the user said of a message: upstream's gateway puts notes for the model beside it. */
+// What upstream's gateway writes around a user's words, for the model: the time, who speaks, how
+// the gateway runs, and notes in messages of their own.
+const ENVELOPE: readonly RegExp[] = [
+  /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[^]*?<<<END_OPENCLAW_INTERNAL_CONTEXT>>>/g,
+  /\n\nRuntime: agent=[^]*$/g,
+  /Conversation info: [^]*?```json[^]*?```/g,
+  /\[\w{3} \d{4}-\d\d-\d\d [^\]]*\]/g,
+]
+
+/** What the user said of a message. */
 function spoken(text: string): string {
-  return text
-    .replaceAll(
-      /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[^]*?<<<END_OPENCLAW_INTERNAL_CONTEXT>>>/g,
-      '',
-    )
-    .trim()
+  return ENVELOPE.reduce((rest, envelope) => rest.replaceAll(envelope, ''), text).trim()
 }
 
 /** The text of a message, whose content may come in parts. */

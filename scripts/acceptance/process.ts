@@ -4,6 +4,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 
 /** How to start one. */
@@ -66,12 +67,7 @@ export function startProcess({ file, args, env, cwd }: Command): Living {
   const ended = Promise.race([gone, failed]).finally(() => living.delete(self))
   const text = (): string => stripVTControlCharacters(all)
   const kill = (): void => {
-    if (child.pid === undefined) return
-    try {
-      process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // The whole group is gone.
-    }
+    if (child.pid !== undefined) killTree(child.pid)
   }
   const self: Living = {
     child,
@@ -84,6 +80,32 @@ export function startProcess({ file, args, env, cwd }: Command): Living {
   }
   living.add(self)
   return self
+}
+
+/**
+ * Kills a process, its group and all that descend from it: `script` gives its child a session of
+ * its own. Linux alone knows who descends from whom; elsewhere the group has to do.
+ */
+function killTree(pid: number): void {
+  const all = [-pid, ...descendants(pid)]
+  for (const each of all) {
+    try {
+      process.kill(each, 'SIGKILL')
+    } catch {
+      // It is gone.
+    }
+  }
+}
+
+function descendants(pid: number): number[] {
+  let children = ''
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    return [] // It is gone, or this is no Linux.
+  }
+  const direct = children.split(' ').filter(Boolean).map(Number)
+  return direct.flatMap((child) => [child, ...descendants(child)])
 }
 
 function heard(

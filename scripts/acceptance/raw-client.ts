@@ -3,7 +3,13 @@
  * device, one that waits for approval, a conversation). Written from upstream's protocol, with
  * nothing of our own dialect in it.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import {
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+  sign as signBytes,
+} from 'node:crypto'
 import { once } from 'node:events'
 import WebSocket from 'ws'
 import { at, type Json } from './row.ts'
@@ -23,14 +29,14 @@ export interface Answer {
   readonly error?: { readonly code: string; readonly message: string; readonly details?: unknown }
 }
 
-/** Who connects. */
+/** Who connects; without a device as the command line does, which the token is enough for. */
 export interface Caller {
   readonly role: 'operator' | 'node'
   readonly scopes: readonly string[]
-  readonly device: Device
+  readonly device?: Device
 }
 
-const ANSWER_MS = 60_000
+const ANSWER_MS = 180_000 // The first run of a real gateway takes a minute on a busy machine.
 
 /** Makes a device. */
 export function makeDevice(): Device {
@@ -56,25 +62,27 @@ export class RawClient {
     this.#socket.on('error', () => this.#wake())
   }
 
-  /** Answers the challenge; the answer to `connect`, refusals too. */
-  async connect(token: string, { role, scopes, device }: Caller): Promise<Answer> {
+  /** Answers the challenge; the answer to `connect`, refusals too. Protocols 3 and 4 will do. */
+  async connect(token: string, caller: Caller): Promise<Answer> {
     const challenge = await this.#frame((frame) => frame['event'] === 'connect.challenge')
     const nonce = String(at(challenge, 'payload', 'nonce'))
     const signedAt = Number(at(challenge, 'payload', 'ts'))
-    const [id, mode] = role === 'node' ? ['node-host', 'node'] : ['test', 'test']
-    const client = { id, mode, version: '1.0.0', platform: 'linux', deviceFamily: 'Linux' }
-    const parts = [device.id, id, mode, role, scopes.join(','), signedAt, token, nonce]
-    const text = ['v3', ...parts, client.platform, client.deviceFamily.toLowerCase()].join('|')
-    const signature = sign(null, Buffer.from(text), device.key).toString('base64url')
+    const { role, scopes, device } = caller
+    const name = role === 'node' ? ['node-host', 'node'] : ['test', 'test']
+    const [id = '', mode = ''] = device === undefined ? ['cli', 'cli'] : name
+    const client = { id, mode, version: '1.0.0', platform: 'linux' }
+    const proof = device && sign(device, [id, mode, role, scopes.join(','), signedAt, token, nonce])
     return this.request('connect', {
-      minProtocol: 4,
+      minProtocol: role === 'node' ? 4 : 3,
       maxProtocol: 4,
       client,
       role,
       scopes,
       caps: [],
       auth: { token },
-      device: { id: device.id, publicKey: device.publicKey, signature, signedAt, nonce },
+      ...(device && {
+        device: { id: device.id, publicKey: device.publicKey, signature: proof, signedAt, nonce },
+      }),
     })
   }
 
@@ -100,7 +108,7 @@ export class RawClient {
       const found = this.#frames.find(matches)
       if (found !== undefined) return found
       if (this.#socket.readyState === WebSocket.CLOSED) throw new Error('the gateway closed')
-      if (performance.now() > deadline) throw new Error('no answer within a minute')
+      if (performance.now() > deadline) throw new Error('no answer within three minutes')
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1_000)
         this.#wake = () => {
@@ -110,6 +118,12 @@ export class RawClient {
       })
     }
   }
+}
+
+/** Signs as protocol 4 has it: `v3|device|…|platform|device family`. */
+function sign({ id, key }: Device, parts: readonly (string | number)[]): string {
+  const text = ['v3', id, ...parts, 'linux', ''].join('|')
+  return signBytes(null, Buffer.from(text), key).toString('base64url')
 }
 
 const OPERATOR = ['operator.read', 'operator.write', 'operator.admin', 'operator.pairing']
@@ -136,11 +150,11 @@ export async function makePending(target: Target): Promise<{ device: Device; req
   return { device, requestId }
 }
 
-/** Asks something as an operator of full rights. */
+/** Asks something as the command line would, on either protocol. */
 export async function ask(target: Target, method: string, params: object): Promise<Answer> {
   const client = new RawClient(target)
   try {
-    await client.connect(target.token, { role: 'operator', scopes: OPERATOR, device: makeDevice() })
+    await client.connect(target.token, { role: 'operator', scopes: OPERATOR })
     return await client.request(method, params)
   } finally {
     await client.close()

@@ -4,11 +4,16 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Installed, PackageSet } from '../../tests/support/upstream-packages.ts'
+import {
+  type Installed,
+  type PackageSet,
+  upstreamRoot,
+} from '../../tests/support/upstream-packages.ts'
 import { type Living, startProcess } from './process.ts'
 import type { Release, Seen } from './row.ts'
 
 const END_MS = 10_000 // A killed process that holds a pipe longer than this is let go.
+const AGAIN_MS = 200
 
 /** The gateway that a row talks to, perhaps through a recorder. */
 export interface Target {
@@ -40,7 +45,6 @@ export class Scene {
     this.artefacts = options.artefacts
     this.#installed = options.installed
     this.#release = options.release
-    mkdirSync(join(this.home, 'tmp'), { recursive: true })
     this.writeClientConfig()
   }
 
@@ -111,17 +115,35 @@ export class Scene {
   async end(): Promise<void> {
     for (const started of this.#processes) started.kill()
     const gone = Promise.all(this.#processes.map(({ ended }) => ended))
-    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, END_MS).unref())])
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 10 })
+    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, END_MS))])
+    await removeDirectory(this.home)
   }
 }
 
-/** The environment of a program of upstream's, in a home of its own. */
+/** Removes a directory; one that somebody still writes into is tried again, then left. */
+export async function removeDirectory(path: string): Promise<void> {
+  const deadline = performance.now() + END_MS
+  while (performance.now() < deadline) {
+    try {
+      rmSync(path, { recursive: true, force: true })
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+  }
+}
+
+/**
+ * The environment of a program of upstream's, in a home of its own. What it compiles is kept from
+ * run to run: the old release takes three minutes for that.
+ */
 export function clientEnv(home: string): Record<string, string> {
+  const temporary = join(upstreamRoot(), 'tmp')
+  mkdirSync(temporary, { recursive: true })
   return {
     PATH: '/usr/bin:/bin',
     HOME: home,
-    TMPDIR: join(home, 'tmp'),
+    TMPDIR: temporary,
     TERM: 'xterm',
     CI: '1',
     DO_NOT_TRACK: '1',

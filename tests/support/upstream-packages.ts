@@ -7,6 +7,7 @@
  *   <root>/openclaw     openclaw 2026.9.6: command line, gateway, browser Control UI; protocol 4
  *   <root>/old          openclaw 2026.1.30: the same, with protocol 3
  *   <root>/clients      @openclaw/gateway-client, openclaw-node, openclaw-mcp, playwright-core
+ *   <root>/tmp          what they compile as they run
  *
  * The root is `OPENCLAW_UPSTREAM_DIR`, else `node_modules/.cache/openclaw-upstream`. No install
  * script of a package runs.

@@ -12,7 +12,6 @@ interface Page {
   goto: (url: string) => Promise<unknown>
   screenshot: (options: object) => Promise<unknown>
   evaluate: (script: string) => Promise<unknown>
-  waitForFunction: (script: string, argument: unknown, options: object) => Promise<unknown>
   locator: (selector: string) => { first: () => Field }
   on: (event: 'websocket', listener: (socket: Socket) => void) => void
 }
@@ -47,6 +46,7 @@ const FLAGS = [
   '--disable-sync',
 ]
 const WAIT_MS = 60_000
+const LOOK_MS = 200
 const MESSAGE = 'one two three four five six seven eight'
 const LISTED = 'acceptance-listed'
 const FIELD = 'textarea:visible, [contenteditable=true]:visible'
@@ -101,13 +101,15 @@ async function useBrowser(browser: Browser, scene: Scene, release: Release): Pro
   return { code: 0, text: lines.join('\n') }
 }
 
-/** Waits for a text on the page. */
-function holds(page: Page, text: string): Promise<boolean> {
-  const script = `${PAGE_TEXT}.includes(${JSON.stringify(text)})`
-  return page.waitForFunction(script, null, { timeout: WAIT_MS, polling: 200 }).then(
-    () => true,
-    () => false,
-  )
+/** Waits for a text on the page, which may load itself anew meanwhile. */
+async function holds(page: Page, text: string): Promise<boolean> {
+  const deadline = performance.now() + WAIT_MS
+  while (performance.now() < deadline) {
+    const shown = await page.evaluate(PAGE_TEXT).catch(() => '')
+    if (typeof shown === 'string' && shown.includes(text)) return true
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+  return false
 }
 
 /** Counts the chat events that reach the page, by state. */
@@ -129,7 +131,7 @@ function controlUi(release: Release): Row {
     name: release === 'new' ? 'control ui' : 'old control ui',
     release,
     needs: ['clients', release === 'new' ? 'openclaw' : 'old'],
-    seconds: 240,
+    seconds: 360, // A run before it, and a page that loads 1,500 files.
     run: (scene) => run(scene, release),
     expect: [
       says(/^session listed: true$/m),

@@ -6,6 +6,7 @@ import { type Release, type Row, says, type Seen } from '../row.ts'
 import type { Scene } from '../scene.ts'
 
 const MESSAGE = 'hi from the terminal'
+const END_MS = 15_000
 const CTRL_C = '\u0003'
 
 async function run(scene: Scene): Promise<Seen> {
@@ -15,9 +16,10 @@ async function run(scene: Scene): Promise<Seen> {
   const command = `stty rows 40 cols 120; ${scene.node} ${scene.cliPath} tui ${gateway} --message '${MESSAGE}'`
   const script = scene.start('/usr/bin/script', ['-qfc', command, typescript])
   await script.says(new RegExp(`echo: [^]*${MESSAGE}`))
+  const timer = setTimeout(script.kill, END_MS)
   script.child.stdin.write(CTRL_C + CTRL_C)
-  script.child.stdin.end()
-  const code = await script.stop()
+  const code = await script.ended
+  clearTimeout(timer)
   return { code, text: stripVTControlCharacters(readFileSync(typescript, 'utf8')) }
 }
 
