@@ -30,6 +30,8 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     address: '127.0.0.1',
     loopback: true,
     auth: { mode: 'none', token: null, password: null, autoApprove: true },
+    completions: false,
+    controlUi: null,
     allowedHosts: [],
     allowedOrigins: [],
     alerts: null,
