@@ -21,7 +21,7 @@ import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import type { Connections } from './connections.ts'
-import { authSettings, openConnections, openDesk, openNodes } from './entrance.ts'
+import { authSettings, openApprovals, openConnections, openDesk, openNodes } from './entrance.ts'
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
@@ -156,6 +156,7 @@ function assemble(
     work,
     channels,
     nodes,
+    approvals: openApprovals(kernel, services),
     pairings,
     url: () => urlOf(house),
     services,

@@ -21,6 +21,7 @@ export interface Subscriber {
   wants(event: EventName): boolean
   watches(runId: string): boolean // verbose runs: every phase
   follows(record: JournalRecord): boolean // history.subscribe
+  approves(exceptId: string): boolean // a person who may approve commands sits there
   readonly full: boolean // what was sent waits to be read
   /** Resolves when it is no longer full, or gone. */
   drained(): Promise<void>
@@ -69,6 +70,11 @@ export class Hub {
   remove(subscriber: Subscriber): void {
     this.#live.delete(subscriber)
     this.#behind.delete(subscriber)
+  }
+
+  /** Tells whether anybody but one connection could approve a command. */
+  hasApprover(exceptId: string): boolean {
+    return [...this.#live].some((subscriber) => subscriber.approves(exceptId))
   }
 
   /** Hears every piece of an answer as well. */

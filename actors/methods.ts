@@ -33,6 +33,13 @@ import {
   pairingReject,
   pairingSetup,
 } from './methods/pairing.ts'
+import {
+  approvalCancel,
+  approvalList,
+  approvalRequest,
+  approvalResolve,
+  approvalWait,
+} from './methods/approvals.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
@@ -86,6 +93,12 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
     case 'sessions.inject':
     case 'sessions.compact':
       return handleSessions(house, command, origin)
+    case 'approval.request':
+    case 'approval.list':
+    case 'approval.wait':
+    case 'approval.resolve':
+    case 'approval.cancel':
+      return handleApprovals(house, command, origin)
     default:
       return handlePairing(house, command, origin)
   }
@@ -115,6 +128,25 @@ function handleSessions(
       return sessionsInject(house, command.params, origin)
     case 'sessions.compact':
       return sessionsCompact(house, command.params, origin)
+  }
+}
+
+function handleApprovals(
+  house: MethodHouse,
+  command: Extract<Command, { method: `approval.${string}` }>,
+  origin: Origin,
+): unknown {
+  switch (command.method) {
+    case 'approval.request':
+      return approvalRequest(house, command.params, origin)
+    case 'approval.list':
+      return approvalList(house, command.params, origin)
+    case 'approval.wait':
+      return approvalWait(house, command.params, origin)
+    case 'approval.resolve':
+      return approvalResolve(house, command.params, origin)
+    case 'approval.cancel':
+      return approvalCancel(house, command.params, origin)
   }
 }
 

@@ -84,6 +84,12 @@ export const limits = {
   nodeCallMsDefault: 30_000, // Upstream's: how long a node may take for one command.
   nodeCallMsMax: 600_000, // A build or a download on a node.
   nodeAnswerBytesMax: 8 * 1024 * 1024, // A photograph as base64; a body holds twice as much.
+  approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
+  approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.
+  approvalMsDefault: 1_800_000, // Upstream's: half an hour to look at a phone.
+  approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
+  approvalArgumentsMax: 1_024, // Words of one command.
+  approvalVariablesMax: 256, // Of its environment.
   healthEveryMs: 60_000, // Upstream's: a picture of how we are, to whoever listens.
   upstreamDeltaEveryMs: 100, // Each piece carries the whole text: ten a second read as live.
   followedSessionsMax: 256, // Of one connection by name; who wants more follows all.

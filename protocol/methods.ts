@@ -29,6 +29,7 @@ import {
   text,
   THINKING_LEVELS,
 } from './methods/params.ts'
+import { approvalMethods } from './methods/approvals.ts'
 import { sessionMethods } from './methods/sessions.ts'
 
 export { THINKING_LEVELS } from './methods/params.ts'
@@ -179,6 +180,7 @@ export const methods = {
     writes: false,
   },
   ...sessionMethods,
+  ...approvalMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
@@ -273,6 +275,7 @@ export const EVENT_NAMES = [
   'agent',
   'agent.delta',
   'agent.done',
+  'approval',
   'chat',
   'delivery',
   'history',
