@@ -30,6 +30,7 @@ import {
   THINKING_LEVELS,
 } from './methods/params.ts'
 import { approvalMethods } from './methods/approvals.ts'
+import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
 
 export { THINKING_LEVELS } from './methods/params.ts'
@@ -181,6 +182,7 @@ export const methods = {
   },
   ...sessionMethods,
   ...approvalMethods,
+  ...nodeMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
