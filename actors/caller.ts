@@ -72,7 +72,9 @@ export class Caller {
   /** Tells whether the connection wants an event and may see it. */
   hears(event: EventName): boolean {
     if (!covers(this.subscription, event)) return false
-    return HEARD_BY_ALL.has(event) || allows(this.admission.scopes, 'operator.read')
+    const { scopes } = this.admission
+    if (event === 'approval') return allows(scopes, 'operator.approvals')
+    return HEARD_BY_ALL.has(event) || allows(scopes, 'operator.read')
   }
 
   /** Whether the connection asked to be told of a record itself. */

@@ -238,7 +238,7 @@ export class Connection implements Line {
     const caller = new Caller(house, own)
     house.seat(this, admission)
     this.pairingId = admission.pairingId
-    if (caller.subscribes) await caller.record(cause)
+    if (caller.subscribes || node !== null) await caller.record(cause)
     this.#caller = caller
     if (this.#phase !== 'judging') return caller.close(1006, 'gone before it was admitted')
     const admitted = { caller, admission, deviceToken }

@@ -22,7 +22,8 @@ const EVERYDAY: ReadonlySet<string> = new Set(['operator.read', 'operator.write'
 /** Tells whether a method changes what the gateway is. */
 export function isControlWrite(method: MethodName): boolean {
   const { scope, writes } = methods[method]
-  const isTalk = scope === null || EVERYDAY.has(scope) || method.startsWith('sessions.')
+  const isOfTalk = method.startsWith('sessions.') || method.startsWith('approval.')
+  const isTalk = scope === null || EVERYDAY.has(scope) || isOfTalk
   return writes && !isTalk
 }
 

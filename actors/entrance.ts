@@ -3,6 +3,7 @@
  */
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import type { AuthSettings } from './admission.ts'
+import { Approvals } from './approvals.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
 import type { GatewayOptions } from './gateway.ts'
@@ -29,6 +30,13 @@ export function openNodes(
   return nodes
 }
 
+/** Opens the approvals. */
+export function openApprovals({ registry, store, work, listen }: Kernel, services: Services) {
+  const approvals = new Approvals({ registry, store, work, services })
+  listen((record) => approvals.committed(record))
+  return approvals
+}
+
 interface DoorParts {
   readonly kernel: Kernel
   readonly lockouts: Lockouts
@@ -48,6 +56,8 @@ export function openDesk(
     perform: (command, origin) => handleCommand(house, command, origin),
   })
   listen((record) => desk.committed(record))
+  house.approvals.hasRoute = (connectionId) =>
+    hub.hasApprover(connectionId) || desk.feed.hasApprover(connectionId)
   hub.hear((delta) => desk.delta(delta))
   return desk
 }

@@ -135,6 +135,7 @@ class SessionSearch {
   readonly #runs = new Set<string>()
   readonly #deliveries = new Set<string>()
   readonly #correlations = new Set<string>()
+  readonly #approvals = new Set<string>()
 
   constructor({ key }: SessionScope) {
     this.#key = key
@@ -145,6 +146,7 @@ class SessionSearch {
     if (!isNamed && !this.#belongs(stream, correlationId)) return
     if (correlationId !== '') this.#correlations.add(correlationId)
     if (facts.runId !== undefined) this.#runs.add(facts.runId)
+    if (isNamed && stream.startsWith('approval:')) this.#approvals.add(stream)
     if (facts.deliveryId !== undefined) this.#deliveries.add(facts.deliveryId)
     addAll(refs, this.refs)
   }
@@ -166,6 +168,8 @@ class SessionSearch {
           this.#runs.has(runOf(stream)) ||
           this.#correlations.has(correlationId)
         )
+      case 'approval':
+        return this.#approvals.has(stream)
       case 'gateway':
       case 'connection':
       case 'pairing':

@@ -23,6 +23,7 @@ import { ConfigKeeper, readLive } from './config.ts'
 import type { Connections } from './connections.ts'
 import {
   authSettings,
+  openApprovals,
   openConnections,
   openDesk,
   openNodes,
@@ -168,6 +169,7 @@ function assemble(
     work,
     channels,
     nodes,
+    approvals: openApprovals(kernel, services),
     pairings,
     url: () => urlOf(house),
     services,

@@ -21,6 +21,7 @@ export interface Subscriber {
   wants(event: EventName): boolean
   watches(runId: string): boolean // verbose runs: every phase
   follows(record: JournalRecord): boolean // history.subscribe
+  approves(exceptId: string): boolean // a person who may approve commands sits there
   readonly full: boolean // what was sent waits to be read
   /** Resolves when it is no longer full, or gone. */
   drained(): Promise<void>
@@ -76,6 +77,11 @@ export class Hub {
   hear(listener: (delta: Delta) => void): () => void {
     this.#ears.add(listener)
     return () => void this.#ears.delete(listener)
+  }
+
+  /** Tells whether anybody but one connection could approve a command. */
+  hasApprover(exceptId: string): boolean {
+    return [...this.#live].some((subscriber) => subscriber.approves(exceptId))
   }
 
   /** Positions that have been records of two lives, since a backup was restored; null: none. */

@@ -33,10 +33,29 @@ import {
   pairingReject,
   pairingSetup,
 } from './methods/pairing.ts'
+import {
+  approvalCancel,
+  approvalList,
+  approvalRequest,
+  approvalResolve,
+  approvalWait,
+} from './methods/approvals.ts'
+import {
+  nodeApprove,
+  nodeInvoke,
+  nodeList,
+  nodeReject,
+  nodeRemove,
+  nodeRename,
+  nodeResult,
+} from './methods/nodes.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
+  if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
+  if (isOf(command, 'node')) return handleNodes(house, command, origin)
+  if (isOf(command, 'sessions')) return handleSessions(house, command, origin)
   switch (command.method) {
     case 'health':
       return health(house, command.params, origin)
@@ -76,26 +95,18 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       throw new GatewayError('INVALID_REQUEST', 'connect: this connection is already connected')
     case 'agent.wait':
       return agentWait(house, command.params, origin)
-    case 'sessions.list':
-    case 'sessions.history':
-    case 'sessions.create':
-    case 'sessions.patch':
-    case 'sessions.abort':
-    case 'sessions.reset':
-    case 'sessions.delete':
-    case 'sessions.inject':
-    case 'sessions.compact':
-      return handleSessions(house, command, origin)
     default:
       return handlePairing(house, command, origin)
   }
 }
 
-function handleSessions(
-  house: MethodHouse,
-  command: Extract<Command, { method: `sessions.${string}` }>,
-  origin: Origin,
-): unknown {
+type Family<P extends string> = Extract<Command, { method: `${P}.${string}` }>
+
+function isOf<P extends string>(command: Command, family: P): command is Family<P> {
+  return command.method.startsWith(`${family}.`)
+}
+
+function handleSessions(house: MethodHouse, command: Family<'sessions'>, origin: Origin): unknown {
   switch (command.method) {
     case 'sessions.list':
       return sessionsList(house, command.params, origin)
@@ -115,6 +126,40 @@ function handleSessions(
       return sessionsInject(house, command.params, origin)
     case 'sessions.compact':
       return sessionsCompact(house, command.params, origin)
+  }
+}
+
+function handleApprovals(house: MethodHouse, command: Family<'approval'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'approval.request':
+      return approvalRequest(house, command.params, origin)
+    case 'approval.list':
+      return approvalList(house, command.params, origin)
+    case 'approval.wait':
+      return approvalWait(house, command.params, origin)
+    case 'approval.resolve':
+      return approvalResolve(house, command.params, origin)
+    case 'approval.cancel':
+      return approvalCancel(house, command.params, origin)
+  }
+}
+
+function handleNodes(house: MethodHouse, command: Family<'node'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'node.list':
+      return nodeList(house, command.params, origin)
+    case 'node.approve':
+      return nodeApprove(house, command.params, origin)
+    case 'node.reject':
+      return nodeReject(house, command.params, origin)
+    case 'node.remove':
+      return nodeRemove(house, command.params, origin)
+    case 'node.rename':
+      return nodeRename(house, command.params, origin)
+    case 'node.invoke':
+      return nodeInvoke(house, command.params, origin)
+    case 'node.result':
+      return nodeResult(house, command.params, origin)
   }
 }
 

@@ -81,11 +81,19 @@ export class Nodes {
     }
   }
 
-  /** Takes a node's answer; false where nothing waits for it from this socket. */
+  /**
+   * Takes a node's answer; false where nothing waits for it from this socket.
+   * @throws {GatewayError} PAYLOAD_TOO_LARGE: it is not kept; what it answers counts as uncertain.
+   */
   answered(connectionId: string, invocationId: string, answer: NodeAnswer): boolean {
     const pending = this.#pending.get(invocationId)
     if (pending?.connectionId !== connectionId) return false
     const body = draftText(this.#setup.services.chance, JSON.stringify(answer))
+    if (body.bytes.length > limits.bodyBytesMax) {
+      pending.settle(fault('too-large', 'maybe'))
+      const text = `the answer has more than ${limits.bodyBytesMax} bytes`
+      throw new GatewayError('PAYLOAD_TOO_LARGE', text)
+    }
     pending.settle({ type: 'effect.done', facts: { ref: body.ref }, bodies: [body] })
     return true
   }
@@ -123,7 +131,7 @@ export class Nodes {
    * is not known; TIMEOUT.
    */
   async invoke(
-    asked: Omit<NodeRequest, 'id'> & { readonly mark: IdempotencyMark },
+    asked: Omit<NodeRequest, 'id'> & { readonly mark: IdempotencyMark | null },
     idempotency: Idempotency,
     cited: Cited,
   ): Promise<NodeAnswer> {
@@ -134,7 +142,8 @@ export class Nodes {
       const body = draftText(chance, paramsJson)
       const invocationId = chance.id()
       const facts = { invocationId, nodeId, command, ref: body.ref, timeoutMs }
-      const event = { type: 'invocation.requested', ...facts, idempotency: mark }
+      const marked = mark === null ? {} : { idempotency: mark }
+      const event = { type: 'invocation.requested', ...facts, ...marked }
       const message = { event, ...cited, bodies: [body] }
       return this.#setup.registry.offer(streamId('invocation', invocationId), message)
     })
@@ -202,12 +211,13 @@ export class Nodes {
     if (why === 'timeout') {
       throw new GatewayError('TIMEOUT', 'the node did not answer in time', { code: 'TIMEOUT' })
     }
-    const text = value === 'uncertain' ? 'the node went away; it may have done it' : NOT_CONNECTED
+    const text = value === 'uncertain' ? UNCERTAIN : NOT_CONNECTED
     throw new GatewayError('UNAVAILABLE', text, { code: 'NOT_CONNECTED', fault: why })
   }
 }
 
 const NOT_CONNECTED = 'node not connected'
+const UNCERTAIN = 'what the node made of it is not known; it may have done it'
 
 interface CallParams {
   readonly invocationId: string

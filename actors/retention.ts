@@ -27,6 +27,7 @@ const TEXTS: ReadonlySet<StreamKind> = new Set<StreamKind>([
   'delivery',
   'channel',
   'invocation',
+  'approval',
 ])
 
 /** A stretch of positions that nothing is removed from. */

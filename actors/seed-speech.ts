@@ -113,6 +113,10 @@ export class SeedSpeech implements Speech, Subscriber {
     return this.#caller?.watches(runId) ?? false
   }
 
+  approves(exceptId: string): boolean {
+    return this.#line.id !== exceptId && this.wants('approval')
+  }
+
   follows(record: JournalRecord): boolean {
     return this.#caller?.follows(record) ?? false
   }

@@ -49,6 +49,8 @@ const KEYS: ReadonlySet<string> = new Set([
   'key',
   'sessionKey',
   'deviceId',
+  'nodeId',
+  'approvalId',
   'sender',
   'room',
   'target',

@@ -2,6 +2,7 @@
 import type { AnyMachineSnapshot } from 'xstate'
 import type { StreamKind } from '../protocol/ids.ts'
 import { alertMachine, alertWaits } from './alert.ts'
+import { approvalMachine, approvalWaits } from './approval.ts'
 import { channelMachine, channelWaits } from './channel.ts'
 import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
@@ -53,6 +54,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   },
   node: { stepper: createStepper(nodeMachine), waits: never },
   invocation: { stepper: createStepper(invocationMachine), waits: never },
+  approval: {
+    stepper: createStepper(approvalMachine),
+    waits: (snapshot) => approvalWaits(snapshot.value, snapshot.context),
+  },
   delivery: {
     stepper: createStepper(deliveryMachine),
     waits: (snapshot) => deliveryWaits(snapshot.value, snapshot.context),

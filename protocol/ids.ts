@@ -21,6 +21,7 @@ export const STREAM_KINDS = [
   'alert',
   'node',
   'invocation',
+  'approval',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

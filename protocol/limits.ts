@@ -87,6 +87,12 @@ export const limits = {
   completionsMax: 64, // Requests of the OpenAI-compatible door in hand.
   completionBytesMax: 2 * 1024 * 1024, // One such request: a message and its context.
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
+  approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
+  approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.
+  approvalMsDefault: 1_800_000, // Upstream's: half an hour to look at a phone.
+  approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
+  approvalArgumentsMax: 1_024, // Words of one command.
+  approvalVariablesMax: 256, // Of its environment.
   healthEveryMs: 60_000, // Upstream's: a picture of how we are, to whoever listens.
   upstreamDeltaEveryMs: 100, // Each piece carries the whole text: ten a second read as live.
   followedSessionsMax: 256, // Of one connection by name; who wants more follows all.

@@ -29,6 +29,8 @@ import {
   text,
   THINKING_LEVELS,
 } from './methods/params.ts'
+import { approvalMethods } from './methods/approvals.ts'
+import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
 
 export { THINKING_LEVELS } from './methods/params.ts'
@@ -179,6 +181,8 @@ export const methods = {
     writes: false,
   },
   ...sessionMethods,
+  ...approvalMethods,
+  ...nodeMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
@@ -277,6 +281,7 @@ export const EVENT_NAMES = [
   'agent',
   'agent.delta',
   'agent.done',
+  'approval',
   'chat',
   'delivery',
   'history',

@@ -43,6 +43,12 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
     case 'effect.done':
     case 'effect.failed':
       return deliveryNotice(record)
+    case 'exec.requested':
+    case 'exec.allowed':
+    case 'exec.denied':
+    case 'exec.expired':
+    case 'exec.cancelled':
+      return [approvalNotice(record)]
     case 'gateway.stopped':
       return [notice('shutdown', record, { reason: record.event['reason'] })]
     default:
@@ -101,6 +107,18 @@ function injectedNotice(record: JournalRecord): Notice {
   const { sessionKey, ref } = record.event
   const messageId = `m${record.position}` // As transcripts name it.
   return notice('session', record, { key: sessionKey, reason: 'injected', messageId }, ref)
+}
+
+// What is asked is told with its text; what became of it names who decided.
+function approvalNotice(record: JournalRecord): Notice {
+  const { type, textRef, sessionKey, expiresAt, by, always, reason } = record.event
+  const approvalId = streamName(record.stream)
+  const head = { approvalId, status: record.value }
+  if (type === 'exec.requested') {
+    return notice('approval', record, { ...head, sessionKey, expiresAt }, textRef)
+  }
+  const payload = { ...head, by: nameOf(by), ...(always === true ? { always } : {}) }
+  return notice('approval', record, reason === undefined ? payload : { ...payload, reason })
 }
 
 // The client's own name of a run is told wherever its run is, and only where it has one.

@@ -4,6 +4,7 @@ import type { Origin } from '../caller.ts'
 import type { Heads } from '../heads.ts'
 import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
+import type { Approvals } from '../approvals.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
 import type { InFlight } from '../run.ts'
@@ -13,6 +14,7 @@ export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
   readonly idempotency: Idempotency
   readonly nodes: Nodes
+  readonly approvals: Approvals
   readonly pairings: Pairings
   readonly runEnds: RunEnds
   /** The answer of a run as far as it has come; null where none is being written. */

@@ -35,6 +35,8 @@ import type { Call, UpstreamHouse } from './house.ts'
 import { handlers } from './methods.ts'
 import { PresenceBook } from './presence.ts'
 import { RunTeller } from './run-teller.ts'
+import { nodeTeller } from './node-teller.ts'
+import { approvalTeller } from './approval-rows.ts'
 import { sessionTeller } from './session-teller.ts'
 import { tellSmall } from './tellers.ts'
 
@@ -75,6 +77,8 @@ export class UpstreamDesk {
     this.#runs = new RunTeller(house, this.feed)
     this.feed.teach((record) => this.#runs.committed(record))
     this.feed.teach(tellSmall)
+    this.feed.teach(approvalTeller(house))
+    this.feed.teach(nodeTeller(house))
     this.feed.teach(sessionTeller(house))
     this.#healthLater()
     this.#tickLater()

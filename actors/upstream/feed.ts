@@ -14,6 +14,8 @@ export interface Listener {
   /** Whether its scopes let it hear an event. */
   readonly hears: (event: UpstreamEvent) => boolean
   /** Whether it asked to be told of a session: `sessions.subscribe`, `sessions.messages.subscribe`. */
+  /** Whether a person who may approve commands sits there. */
+  readonly approves: () => boolean
   readonly follows: (sessionKey: string | null) => boolean
   readonly tell: (event: UpstreamEvent, payloadJson: string, version?: StateVersion) => void
 }
@@ -77,6 +79,13 @@ export class Feed {
   /** Tells those who follow any session, where making the payload costs something. */
   hasFollowers(sessionKey: string | null): boolean {
     return [...this.#listeners.values()].some((listener) => listener.follows(sessionKey))
+  }
+
+  /** Tells whether anybody but one connection could approve a command. */
+  hasApprover(exceptId: string): boolean {
+    return [...this.#listeners.values()].some(
+      (listener) => listener.connectionId !== exceptId && listener.approves(),
+    )
   }
 
   /** Tells one connection; false where it is gone. */

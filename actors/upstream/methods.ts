@@ -1,6 +1,7 @@
 /** Upstream's methods and who handles them; one without a handler does not compile. Step 4 of 8. */
 import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
 import type { Handlers } from './house.ts'
+import { approvalHandlers } from './methods/approvals.ts'
 import { chatHandlers } from './methods/chat.ts'
 import { configHandlers } from './methods/config.ts'
 import { deviceHandlers } from './methods/devices.ts'
@@ -15,4 +16,5 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...configHandlers,
   ...deviceHandlers,
   ...nodeHandlers,
+  ...approvalHandlers,
 }

@@ -26,6 +26,9 @@ import { type Following, openFollowing } from './following.ts'
 
 const CLOSE_REASON_BYTES = 120
 
+// What clients say that show commands to a person; others only pass.
+const APPROVAL_CAPS: ReadonlySet<string> = new Set(['approvals', 'exec-approvals'])
+
 export class UpstreamSpeech implements Speech, Listener {
   readonly challenges = false
   readonly connectionId: string
@@ -131,6 +134,13 @@ export class UpstreamSpeech implements Speech, Listener {
     if (scope === null) return true
     const { scopes = [] } = this.#caller?.admission ?? {}
     return allows(scopes, scope)
+  }
+
+  approves(): boolean {
+    const client = this.#asked?.client
+    if (client === undefined || !this.hears('exec.approval.requested')) return false
+    const { mode, caps } = client
+    return mode === 'ui' || mode === 'webchat' || caps.some((cap) => APPROVAL_CAPS.has(cap))
   }
 
   follows(sessionKey: string | null): boolean {

@@ -14,30 +14,8 @@ export const tellSmall: Teller = (record, feed) => {
       return tellResolved(record, feed, 'approved')
     case 'approval.rejected':
       return tellResolved(record, feed, 'rejected')
-    case 'node.connected':
-      return tellNodeAsks(record, feed)
-    case 'surface.approved':
-      return tellNodeResolved(record, feed, 'approved')
-    case 'surface.rejected':
-      return tellNodeResolved(record, feed, 'rejected')
     default:
   }
-}
-
-function tellNodeAsks({ event, at }: JournalRecord, feed: Feed): void {
-  const { nodeId, requestId, displayName, platform, version, surface } = event
-  const facts = { requestId, nodeId, displayName, platform, version, silent: true, ts: at }
-  feed.announce('node.pair.requested', { ...facts, ...(surface as object) })
-}
-
-function tellNodeResolved(
-  record: JournalRecord,
-  feed: Feed,
-  decision: 'approved' | 'rejected',
-): void {
-  const { requestId } = record.event
-  const nodeId = streamName(record.stream)
-  feed.announce('node.pair.resolved', { requestId, nodeId, decision, ts: record.at })
 }
 
 function tellStop({ event }: JournalRecord, feed: Feed): void {

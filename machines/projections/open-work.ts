@@ -17,6 +17,7 @@ import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts
 import type { MessageReceived } from '../channel.ts'
 import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
+import type { InvocationRequested } from '../invocation.ts'
 import type { IdempotencyMark, MessageAccepted } from '../session.ts'
 import {
   foldSessions,
@@ -143,6 +144,9 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
   switch (event.type) {
     case 'message.accepted':
       keepKey(work, (event as unknown as MessageAccepted).idempotency, position, at)
+      break
+    case 'invocation.requested':
+      keepKey(work, (event as unknown as InvocationRequested).idempotency, position, at)
       break
     case 'delivery.requested':
       keepKey(work, (event as unknown as DeliveryRequested).idempotency, position, at)

@@ -31,7 +31,7 @@ auth('S30 P19 every method names its scope and the roles that may call it', () =
   const ofNodes = Object.entries(methods).filter(([, { roles }]) => roles.includes('node'))
   assert.equal(
     ofNodes.map(([name]) => name),
-    ['connect', 'health'],
+    ['connect', 'health', 'node.result'],
   )
   assert.not(isMethod('device.approve'))
 })

@@ -1,4 +1,4 @@
-/** Random events of nodes and of what they are asked. */
+/** Random events of nodes, of what they are asked, and of commands that wait for a person. */
 import * as fc from 'fast-check'
 
 /** Events of a node's actor. */
@@ -72,5 +72,29 @@ export function invocationEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknow
       attempt: fc.constant(1),
       started: fc.boolean(),
     }),
+  ]
+}
+
+/** Events of an approval's actor. */
+export function approvalEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  return [
+    fc.record({
+      type: fc.constant('exec.requested'),
+      approvalId: fc.constant('a'),
+      ref,
+      textRef: ref,
+      deviceId: fc.constantFrom('d', 'e'),
+      sessionKey: fc.constantFrom('', 'agent:main:main'),
+      mayAlways: fc.boolean(),
+      expiresAt: fc.nat(900_000),
+    }),
+    fc.record({
+      type: fc.constant('exec.allowed'),
+      always: fc.boolean(),
+      by: fc.constant('d'),
+    }),
+    fc.constant({ type: 'exec.denied', by: 'd' }),
+    fc.record({ type: fc.constant('exec.expired'), reason: fc.constantFrom('time', 'no-route') }),
+    fc.record({ type: fc.constant('exec.cancelled'), deviceId: fc.constantFrom('d', 'e') }),
   ]
 }

@@ -1,10 +1,9 @@
 /** Upstream's methods about nodes, and those that nodes themselves call. Step 4 of 8. */
 import type { nodeMethods } from '../../../protocol/dialect/upstream/methods/nodes.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
-import { streamId } from '../../../protocol/ids.ts'
-import { limits } from '../../../protocol/limits.ts'
-import type { JournalEvent } from '../../../protocol/record.ts'
-import { markRequest } from '../../idempotency.ts'
+import type { Command } from '../../../protocol/command.ts'
+import type { UpstreamParams } from '../../../protocol/dialect/upstream/methods.ts'
+import { NODE_APPROVE_SCOPES } from '../../methods/nodes.ts'
 import type { NodeRow } from '../../nodes.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 
@@ -24,24 +23,20 @@ export const nodeHandlers: Handlers<typeof nodeMethods> = {
     return { pending: asking.map(formatAsking), paired: paired.map(formatPaired) }
   },
   'node.pair.approve': async (house, { requestId }, call) => {
-    const nodeId = asking(house, requestId)
-    await tell(house, nodeId, { type: 'surface.approved', requestId, by: byOf(call) }, call)
-    return { requestId, node: formatPaired(find(house, nodeId)) }
+    const { nodeId } = await perform(house, { method: 'node.approve', params: { requestId } }, call)
+    return { requestId, node: formatPaired(find(house, String(nodeId))) }
   },
   'node.pair.reject': async (house, { requestId }, call) => {
-    const nodeId = asking(house, requestId)
-    await tell(house, nodeId, { type: 'surface.rejected', requestId, by: byOf(call) }, call)
+    const { nodeId } = await perform(house, { method: 'node.reject', params: { requestId } }, call)
     return { requestId, nodeId }
   },
   'node.pair.remove': async (house, { nodeId }, call) => {
-    find(house, nodeId)
-    await tell(house, nodeId, { type: 'node.removed', by: byOf(call) }, call)
+    await perform(house, { method: 'node.remove', params: { nodeId } }, call)
     return { nodeId }
   },
-  'node.rename': async (house, { nodeId, displayName }, call) => {
-    find(house, nodeId)
-    await tell(house, nodeId, { type: 'node.renamed', name: displayName, by: byOf(call) }, call)
-    return { nodeId, displayName }
+  'node.rename': async (house, { nodeId, displayName: name }, call) => {
+    await perform(house, { method: 'node.rename', params: { nodeId, name } }, call)
+    return { nodeId, displayName: name }
   },
   'node.invoke': invoke,
   'node.invoke.result': ({ nodes }, answer, { connectionId }) => {
@@ -71,28 +66,19 @@ export const nodeHandlers: Handlers<typeof nodeMethods> = {
 
 const byOf = (call: Call): string => call.caller.admission.deviceId
 
-async function tell(
-  { registry }: UpstreamHouse,
-  nodeId: string,
-  event: JournalEvent,
-  { cause, correlationId }: Call,
-): Promise<void> {
-  const { ignored } = await registry.deliver(streamId('node', nodeId), {
-    event,
-    cause,
-    correlationId,
-  })
-  if (ignored !== null) throw unknownRequest()
-}
-
-function unknownRequest(): GatewayError {
-  return new GatewayError('INVALID_REQUEST', 'unknown requestId', { path: 'requestId' })
-}
-
-function asking({ nodes }: UpstreamHouse, requestId: string): string {
-  const row = nodes.list().find(({ context }) => context.request?.requestId === requestId)
-  if (row === undefined) throw unknownRequest()
-  return row.context.nodeId
+// Our own table, with faults in the words that upstream's clients know.
+async function perform(
+  house: UpstreamHouse,
+  command: Command,
+  call: Call,
+): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await house.perform(command, call)) as Readonly<Record<string, unknown>>
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'NOT_FOUND') throw error
+    const { path } = error.details
+    throw new GatewayError('INVALID_REQUEST', `unknown ${String(path)}`, { path })
+  }
 }
 
 function find({ nodes }: UpstreamHouse, nodeId: string): NodeRow {
@@ -103,36 +89,27 @@ function find({ nodes }: UpstreamHouse, nodeId: string): NodeRow {
   }
 }
 
-interface Invoked {
-  readonly nodeId: string
-  readonly command: string
-  readonly params?: unknown
-  readonly timeoutMs?: number | undefined
-  readonly idempotencyKey: string
-}
+type Invoked = UpstreamParams<'node.invoke'>
 
 async function invoke(house: UpstreamHouse, asked: Invoked, call: Call): Promise<unknown> {
-  const { nodeId, command, idempotencyKey, timeoutMs = limits.nodeCallMsDefault } = asked
-  find(house, nodeId)
-  const paramsJson = JSON.stringify(asked.params ?? {})
-  const told = { nodeId, command, timeoutMs, message: paramsJson }
-  const mark = markRequest(byOf(call), idempotencyKey, 'node.invoke', told)
-  const wish = { nodeId, command, paramsJson, timeoutMs, mark }
-  const { ok, payloadJson, error } = await house.nodes.invoke(wish, house.idempotency, call)
+  const { nodeId, command, idempotencyKey, timeoutMs } = asked
+  const given: unknown = asked.params
+  const patience = timeoutMs === undefined || timeoutMs === 0 ? {} : { timeoutMs }
+  const params = { nodeId, command, params: given, idempotencyKey, ...patience }
+  const answer = await perform(house, { method: 'node.invoke', params }, call)
+  const { ok, payload, payloadJson: payloadJSON, error } = answer as unknown as Answered
   if (!ok) {
     const said = error ?? { code: 'FAILED', message: 'the node could not do it' }
     throw new GatewayError('UNAVAILABLE', said.message, { code: said.code, nodeError: said })
   }
-  const payload = payloadJson === null ? null : readPayload(payloadJson)
-  return { ok: true, nodeId, command, payload, payloadJSON: payloadJson }
+  return { ok: true, nodeId, command, payload, payloadJSON }
 }
 
-function readPayload(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+interface Answered {
+  readonly ok: boolean
+  readonly payload: unknown
+  readonly payloadJson: string | null
+  readonly error: { readonly code: string; readonly message: string } | null
 }
 
 // Until more is allowed than was declared before, what is shown is what can be asked.
@@ -177,7 +154,7 @@ function formatAsking({ context }: NodeRow): unknown {
   const { request } = context
   if (request === null) return null
   const { requestId, caps, commands, requestedAt: ts } = request
-  const requiredApproveScopes = ['operator.pairing', 'operator.admin']
+  const requiredApproveScopes = NODE_APPROVE_SCOPES
   return { requestId, ...factsOf(context), caps, commands, requiredApproveScopes, silent: true, ts }
 }
 

@@ -15,6 +15,8 @@ export const UPSTREAM_EVENTS = {
   'node.invoke.request': null, // told to its node alone
   'node.pair.requested': 'operator.pairing',
   'node.pair.resolved': 'operator.pairing',
+  'exec.approval.requested': 'operator.approvals',
+  'exec.approval.resolved': 'operator.approvals',
   'device.pair.requested': 'operator.pairing',
   'device.pair.resolved': 'operator.pairing',
 } as const satisfies Record<string, string | null>

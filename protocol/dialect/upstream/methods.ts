@@ -6,6 +6,7 @@ import type { Infer, Struct } from 'superstruct'
 import { GatewayError } from '../../errors.ts'
 import { quote } from '../../ids.ts'
 import type { UpstreamMethod } from './method.ts'
+import { approvalMethods } from './methods/approvals.ts'
 import { chatMethods } from './methods/chat.ts'
 import { configMethods } from './methods/config.ts'
 import { deviceMethods } from './methods/devices.ts'
@@ -21,6 +22,7 @@ export const upstreamMethods = {
   ...configMethods,
   ...deviceMethods,
   ...nodeMethods,
+  ...approvalMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

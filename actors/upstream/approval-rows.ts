@@ -1,0 +1,56 @@
+/** Commands that wait for a person as upstream's clients show them, and its notices of them. */
+import { streamName } from '../../protocol/ids.ts'
+import type { Decision } from '../../protocol/methods/approvals.ts'
+import { type Approval, decisionOf } from '../approvals.ts'
+import type { MethodHouse } from '../methods/house.ts'
+import type { Teller } from './feed.ts'
+
+/** What can be said of one. */
+export function allowedOf({ context }: Approval): readonly Decision[] {
+  return context.mayAlways ? ['allow-once', 'allow-always', 'deny'] : ['allow-once', 'deny']
+}
+
+/** One as lists and `exec.approval.requested` show it. */
+export function formatAsked(approval: Approval): Record<string, unknown> {
+  const { approvalId: id, requestedAt: createdAtMs, expiresAt: expiresAtMs } = approval.context
+  const request = formatRequest(approval)
+  return { approvalKind: 'exec', id, request, createdAtMs, expiresAtMs }
+}
+
+// Values of the environment are not shown: they are secrets more often than not.
+function formatRequest(approval: Approval): unknown {
+  const { request } = approval
+  const { command = '[erased]', argv = null, cwd = null, env = {}, host = null } = request ?? {}
+  const { nodeId = null, agentId = null, sessionKey = null, more = {} } = request ?? {}
+  const envKeys = Object.keys(env).sort()
+  return {
+    command,
+    ...(argv === null ? {} : { commandArgv: argv }),
+    ...(envKeys.length === 0 ? {} : { envKeys }),
+    systemRunBinding: null,
+    systemRunPlan: null,
+    cwd,
+    nodeId,
+    host,
+    scope: null,
+    allowedDecisions: allowedOf(approval),
+    agentId,
+    sessionKey,
+    ...more,
+  }
+}
+
+/** Makes the teller of approvals. */
+export function approvalTeller({ approvals }: MethodHouse): Teller {
+  return ({ event: { type, by }, stream, at: ts }, feed) => {
+    if (!stream.startsWith('approval:')) return
+    const id = streamName(stream)
+    if (type === 'exec.requested') {
+      feed.announce('exec.approval.requested', formatAsked(approvals.find(id)))
+    }
+    if (type !== 'exec.allowed' && type !== 'exec.denied') return
+    const approval = approvals.find(id)
+    const decided = { id, decision: decisionOf(approval), resolvedBy: by, ts }
+    feed.announce('exec.approval.resolved', { ...decided, request: formatRequest(approval) })
+  }
+}

@@ -1,0 +1,80 @@
+/** One approval, step by step: decided once, by whom it may be, or over. */
+import '../../actors/trap.ts'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { ApprovalContext } from '../../machines/approval.ts'
+import { kinds } from '../../machines/kinds.ts'
+import { formatValue } from '../../machines/step.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
+
+const approval = suite('approval')
+const { stepper, waits } = kinds.approval
+const AT = 1_800_000_000_000
+const REQUESTED = {
+  type: 'exec.requested',
+  approvalId: 'a',
+  ref: 'b:1',
+  textRef: 'b:2',
+  deviceId: 'asker',
+  sessionKey: '',
+  mayAlways: true,
+  expiresAt: AT + 60_000,
+}
+
+function fold(events: readonly JournalEvent[]) {
+  let snapshot = stepper.initial
+  let ignored: string | null = null
+  for (const event of events) {
+    const stepped = stepper.step(snapshot, event, AT + 1)
+    ignored = stepped.ignored
+    snapshot = stepped.snapshot
+  }
+  const context = snapshot.context as ApprovalContext
+  return { value: formatValue(snapshot), context, ignored, waits: waits(snapshot) }
+}
+
+approval('AP1 a request waits for its deadline, which is a fact of it', () => {
+  const { value, context, waits: armed } = fold([REQUESTED])
+
+  assert.is(value, 'requested')
+  assert.equal([context.ref, context.textRef, context.requestedAt], ['b:1', 'b:2', AT + 1])
+  assert.equal(armed, [
+    { id: 'expiry', dueAt: AT + 60_000, event: { type: 'exec.expired', reason: 'time' } },
+  ])
+})
+
+approval('AP2 it is decided once: what comes later changes nothing', () => {
+  const decisions: [JournalEvent, string][] = [
+    [{ type: 'exec.allowed', always: false, by: 'me' }, 'allowed'],
+    [{ type: 'exec.allowed', always: true, by: 'me' }, 'allowed'],
+    [{ type: 'exec.denied', by: 'me' }, 'denied'],
+    [{ type: 'exec.expired', reason: 'time' }, 'expired'],
+    [{ type: 'exec.cancelled', deviceId: 'asker' }, 'cancelled'],
+  ]
+  for (const [first, state] of decisions) {
+    const ended = fold([REQUESTED, first])
+    assert.equal([ended.value, ended.ignored, ended.waits], [state, null, []])
+    assert.is(ended.context.endedAt, AT + 1)
+    for (const [later] of decisions) {
+      const again = fold([REQUESTED, first, later])
+      assert.equal([again.value, again.ignored], [state, 'unhandled'], `${state} ${later.type}`)
+    }
+  }
+})
+
+approval('AP3 what may not be allowed always is not, and only its device takes it back', () => {
+  const once = { ...REQUESTED, mayAlways: false }
+
+  const always = fold([once, { type: 'exec.allowed', always: true, by: 'me' }])
+  const other = fold([REQUESTED, { type: 'exec.cancelled', deviceId: 'other' }])
+
+  assert.equal([always.value, always.ignored], ['requested', 'refused'])
+  assert.equal([other.value, other.ignored], ['requested', 'refused'])
+  assert.is(fold([once, { type: 'exec.allowed', always: false, by: 'me' }]).value, 'allowed')
+})
+
+approval('AP4 an id is used once', () => {
+  assert.is(fold([REQUESTED, REQUESTED]).ignored, 'unhandled')
+})
+
+approval.run()
