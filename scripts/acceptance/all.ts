@@ -77,11 +77,10 @@ try {
 function chooseRows(): Row[] {
   const parts = values.only?.split(',')
   return rows.filter(
-    ({ name, release, isQuick, notReal }) =>
+    ({ name, release, isQuick }) =>
       (parts === undefined || parts.some((part) => name.includes(part))) &&
       (values.release === undefined || release === values.release) &&
-      (!values.quick || isQuick === true) &&
-      (against === 'ours' || notReal === undefined),
+      (!values.quick || isQuick === true),
   )
 }
 
