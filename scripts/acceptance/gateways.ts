@@ -61,7 +61,11 @@ export async function startGateway(plan: Plan): Promise<Gateway> {
     await serving(started, port)
     return started
   }
-  let running = await launch()
+  const close = async (): Promise<void> => provider?.close()
+  let running = await launch().catch(async (thrown: unknown) => {
+    await close()
+    throw thrown
+  })
   return {
     port,
     token: TOKEN,
@@ -71,7 +75,7 @@ export async function startGateway(plan: Plan): Promise<Gateway> {
     },
     stop: async () => {
       await running.stop()
-      await provider?.close()
+      await close()
     },
     log: () => running.text(),
   }

@@ -31,8 +31,6 @@ export interface Row {
   readonly needs: readonly PackageSet[]
   readonly isQuick?: boolean // with --quick it is run too
   readonly seconds?: number // deadline; DEADLINE_SECONDS without
-  /** Why the real gateway does not pass it: such a row is not run against it. */
-  readonly notReal?: string
   readonly run: (scene: Scene) => Promise<Seen>
   readonly expect: readonly Expectation[]
 }

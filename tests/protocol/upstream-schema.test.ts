@@ -175,4 +175,20 @@ upstream('U-O9 a connection of protocol 3 is held to the envelope alone', () => 
   assert.equal([...audit.report().faults.keys()], ['frame: /extra: not in the schema'])
 })
 
+upstream('U-O10 the hello says which protocol is spoken, not the wish of the client', () => {
+  const audit = new FrameAudit()
+  const connect = { type: 'req', id: '1', method: 'connect', params: { maxProtocol: 4 } }
+  const hello = { type: 'res', id: '1', ok: true, payload: { type: 'hello-ok', protocol: 3 } }
+  const chat = { type: 'event', event: 'chat', payload: { state: 'delta' }, seq: 41 }
+  audit.take({ at: 0, connection: 1, from: 'client', frame: connect })
+  audit.take({ at: 0, connection: 1, from: 'gateway', frame: hello })
+  audit.take({ at: 0, connection: 1, from: 'gateway', frame: chat })
+  audit.take({ at: 0, connection: 2, from: 'client', frame: connect })
+  audit.take({ at: 0, connection: 2, from: 'gateway', frame: chat })
+
+  const faults = [...audit.report().faults.keys()]
+  assert.not(faults.some((fault) => fault.startsWith('result connect')))
+  assert.ok(faults.some((fault) => fault.startsWith('event chat')))
+})
+
 upstream.run()

@@ -3,7 +3,7 @@
  * silently break clients: no `error: null`, gapless `seq` for each connection, no answer to a
  * request that nobody made.
  *
- * Connections that asked for protocol 3 are held to the envelope and the rules alone: their
+ * Connections of protocol 3, by the hello that they got, are held to the envelope and the rules alone: their
  * payloads have older shapes, of which no schema is published.
  */
 import type { Recorded } from './recorder.ts'
@@ -24,7 +24,7 @@ export interface AuditReport {
 
 interface Connection {
   readonly methods: Map<string, { method: string; params: unknown }> // by id of the request
-  protocol: number // that the client asks for
+  protocol: number // of the hello; until then the newest that the client asks for
   seq: number // the newest; 0 before the first
 }
 
@@ -80,7 +80,9 @@ export class FrameAudit {
     if (error === null) this.#add(`result ${asked?.method ?? '?'}: error is null`)
     // A frame that is no request at all is answered with its id, or `invalid`.
     if (asked === undefined && id !== 'invalid') this.#add('result: of a request that was not made')
-    if (asked === undefined || ok !== true || connection.protocol < 4) return
+    if (asked === undefined || ok !== true) return
+    if (asked.method === 'connect') connection.protocol = protocolOf(payload) ?? connection.protocol
+    if (connection.protocol < 4) return
     const { method, params } = asked
     this.#hold(`result ${method}`, () => checkResult(method, payload, params))
   }
@@ -105,4 +107,10 @@ function noteRequest(connection: Connection, { id, method, params }: SeenFrame):
   if (id === undefined || method === undefined) return
   connection.methods.set(id, { method, params })
   if (method === 'connect') connection.protocol = params?.maxProtocol ?? 4
+}
+
+/** The protocol that a hello names. */
+function protocolOf(payload: unknown): number | undefined {
+  if (typeof payload !== 'object' || payload === null || !('protocol' in payload)) return undefined
+  return typeof payload.protocol === 'number' ? payload.protocol : undefined
 }

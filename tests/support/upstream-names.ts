@@ -93,7 +93,7 @@ export const NEWER: Readonly<Record<string, readonly string[]>> = {
   ],
   'result cron.list': ['/jobs/*/effectiveAgentId'],
   'result health': ['/eventLoop/cpuBreakdown', '/modelRuntime'],
-  'result models.list': ['/accountSelection'],
+  'result models.list': ['/accountSelection', '/models/*/manualSelectionAllowed'],
   'result sessions.github.options': ['/latestShared'],
   'result system.info': ['/disks', '/eventLoop', '/processMemory'],
   'result talk.catalog': [
