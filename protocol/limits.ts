@@ -325,6 +325,8 @@ export const limits = {
   signalRepeatMs: 300, // A terminal and npm both pass on one Ctrl-C; a person's second comes later.
   stopWaitMs: 5_000, // `gateway stop`: the graceful second, the crash grace, and room.
   stopLookMs: 20, // How often `gateway stop` looks whether it is gone.
+  clientBackoffMs: 1_000, // The library comes back: 1, 2, 4 ... s, with jitter.
+  clientBackoffMsMax: 30_000,
   verbRequestMs: 30_000, // A verb waits this long for one answer; probes dial out.
   verbDeliveryMs: 10_000, // `send` watches for an outcome this long; the gateway goes on.
   doctorSampleStreams: 20, // Whose snapshots `doctor` folds anew.

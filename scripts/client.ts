@@ -24,7 +24,7 @@ export interface ClientEvent {
 
 /** What a client wants to be told: event types, and from which position on. */
 export interface Wishes {
-  readonly subscribe: readonly string[]
+  readonly subscribe?: readonly string[] // absent: everything
   readonly resumeFrom?: number
 }
 
@@ -183,6 +183,11 @@ export class Client {
     socket.on('message', (data) => this.#received(data))
     socket.on('error', () => {}) // `close` follows and tells more.
     socket.on('close', (code, reason) => this.#end(code, reason.toString('utf8')))
+  }
+
+  /** Whether the connection has ended. */
+  get ended(): boolean {
+    return this.#ended !== null
   }
 
   /**
