@@ -21,7 +21,8 @@ import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import type { Connections } from './connections.ts'
-import { authSettings, openApprovals, openConnections, openDesk, openNodes } from './entrance.ts'
+import { authSettings, openConnections, openDesk, openNodes, openWaiting } from './entrance.ts'
+import { cronDrivers } from './cron-run.ts'
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
@@ -156,7 +157,7 @@ function assemble(
     work,
     channels,
     nodes,
-    approvals: openApprovals(kernel, services),
+    ...openWaiting(kernel, services),
     pairings,
     url: () => urlOf(house),
     services,
@@ -167,6 +168,7 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
+  for (const [name, driver] of cronDrivers(methodHouse)) drivers.set(name, driver)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))
