@@ -203,7 +203,9 @@ function readSettled(asked: {
 }): Partial<JobDraft> {
   const { description, enabled, deleteAfterRun, delivery } = asked
   const deliver =
-    delivery?.mode === 'announce' ? { channel: delivery.channel, target: delivery.to } : null
+    delivery !== undefined && 'to' in delivery
+      ? { channel: delivery.channel, target: delivery.to }
+      : null
   return {
     ...(description === undefined ? {} : { description }),
     ...(enabled === undefined ? {} : { enabled }),

@@ -69,6 +69,8 @@ const payload = () =>
 const delivery = () =>
   union([
     object({ mode: literal('none'), channel: optional(string()), bestEffort: flag() }),
+    // Where the last message came from is not kept here: its answer stays in its session.
+    object({ mode: literal('announce'), channel: optional(literal('last')), bestEffort: flag() }),
     object({
       mode: literal('announce'),
       channel: short(),
