@@ -6,6 +6,7 @@ import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
+import { CronJobs } from './cron.ts'
 import type { GatewayOptions } from './gateway.ts'
 import type { Kernel } from './kernel.ts'
 import type { Lockouts } from './lockouts.ts'
@@ -30,11 +31,18 @@ export function openNodes(
   return nodes
 }
 
-/** Opens the approvals. */
-export function openApprovals({ registry, store, work, listen }: Kernel, services: Services) {
+/** Opens what waits for a person, and what waits for its time. */
+export function openWaiting(
+  { registry, store, work, listen }: Kernel,
+  services: Services,
+): { readonly approvals: Approvals; readonly cron: CronJobs } {
   const approvals = new Approvals({ registry, store, work, services })
-  listen((record) => approvals.committed(record))
-  return approvals
+  const cron = new CronJobs({ registry, store, services })
+  listen((record) => {
+    approvals.committed(record)
+    cron.committed(record)
+  })
+  return { approvals, cron }
 }
 
 interface DoorParts {

@@ -178,6 +178,7 @@ class SessionSearch {
       case 'alert':
       case 'node':
       case 'invocation':
+      case 'cron': // What a job says is its owner's; what was said and answered is the session's.
         return false
     }
   }

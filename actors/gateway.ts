@@ -21,12 +21,13 @@ import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
 import type { Connections } from './connections.ts'
+import { cronDrivers } from './cron-run.ts'
 import {
   authSettings,
-  openApprovals,
   openConnections,
   openDesk,
   openNodes,
+  openWaiting,
   openWeb,
   type Web,
 } from './entrance.ts'
@@ -169,7 +170,7 @@ function assemble(
     work,
     channels,
     nodes,
-    approvals: openApprovals(kernel, services),
+    ...openWaiting(kernel, services),
     pairings,
     url: () => urlOf(house),
     services,
@@ -180,6 +181,7 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
+  for (const [name, driver] of cronDrivers(methodHouse)) drivers.set(name, driver)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))

@@ -40,6 +40,7 @@ import {
   approvalResolve,
   approvalWait,
 } from './methods/approvals.ts'
+import { cronAdd, cronList, cronRemove, cronRun, cronRuns, cronUpdate } from './methods/cron.ts'
 import {
   nodeApprove,
   nodeInvoke,
@@ -54,6 +55,7 @@ import { send } from './methods/send.ts'
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
   if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
+  if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)
   if (isOf(command, 'sessions')) return handleSessions(house, command, origin)
   switch (command.method) {
@@ -141,6 +143,23 @@ function handleApprovals(house: MethodHouse, command: Family<'approval'>, origin
       return approvalResolve(house, command.params, origin)
     case 'approval.cancel':
       return approvalCancel(house, command.params, origin)
+  }
+}
+
+function handleCron(house: MethodHouse, command: Family<'cron'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'cron.list':
+      return cronList(house, command.params, origin)
+    case 'cron.add':
+      return cronAdd(house, command.params, origin)
+    case 'cron.update':
+      return cronUpdate(house, command.params, origin)
+    case 'cron.remove':
+      return cronRemove(house, command.params, origin)
+    case 'cron.run':
+      return cronRun(house, command.params, origin)
+    case 'cron.runs':
+      return cronRuns(house, command.params, origin)
   }
 }
 

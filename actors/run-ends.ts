@@ -19,6 +19,7 @@ export interface RunEnd {
   readonly startedAt: number | null // ms since epoch; null: it had not begun
   readonly endedAt: number | null // null: it has not ended
   readonly text?: string // of the answer
+  readonly ref?: string // of its body
   readonly fault?: string // class of what went wrong
   readonly usage?: { readonly inputTokens: number; readonly outputTokens: number }
 }
@@ -71,7 +72,7 @@ export class RunEnds {
     const end = { runId, status: STATUS[status], startedAt, endedAt }
     if (status !== 'done') return fault === '' ? end : { ...end, fault }
     const usage = { inputTokens, outputTokens }
-    return { ...end, text: readTextOrMark(store, ref), usage }
+    return { ...end, text: readTextOrMark(store, ref), ref, usage }
   }
 
   async #next(runId: string, timeoutMs: number): Promise<Ended | null> {

@@ -10,6 +10,7 @@
  *   effect.lost       the process ended first (K6); `started` tells whether it was tried at all
  */
 import type { StreamId } from '../protocol/ids.ts'
+import type { JobRoute, Schedule } from './cron.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 
 interface Outcome {
@@ -96,6 +97,25 @@ export interface NodeCallParams {
   command: string
   ref: string // of its parameters, as JSON
   timeoutMs: number
+}
+
+/** What asks a calendar when a job is due next: the first time after a moment. */
+export interface CronPlanParams {
+  schedule: Schedule
+  after: number // ms since epoch
+  dueAt: number // of the last run; 0: none
+  attempt: number
+}
+
+/** What says a job's words to its session, once for each `runKey`, and waits for the answer. */
+export interface CronRunParams {
+  jobId: string
+  ref: string
+  sessionKey: string
+  fresh: boolean
+  route: JobRoute
+  runKey: string
+  attempt: number
 }
 
 const VISIBLE: ReadonlySet<string> = new Set([

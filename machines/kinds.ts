@@ -6,6 +6,7 @@ import { approvalMachine, approvalWaits } from './approval.ts'
 import { channelMachine, channelWaits } from './channel.ts'
 import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
+import { cronMachine, cronWaits } from './cron.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
 import { gatewayMachine, gatewayWaits } from './gateway.ts'
 import { invocationMachine } from './invocation.ts'
@@ -57,6 +58,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   approval: {
     stepper: createStepper(approvalMachine),
     waits: (snapshot) => approvalWaits(snapshot.value, snapshot.context),
+  },
+  cron: {
+    stepper: createStepper(cronMachine),
+    waits: (snapshot) => cronWaits(snapshot.value, snapshot.context),
   },
   delivery: {
     stepper: createStepper(deliveryMachine),

@@ -22,6 +22,7 @@ export const STREAM_KINDS = [
   'node',
   'invocation',
   'approval',
+  'cron',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

@@ -93,6 +93,16 @@ export const limits = {
   approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
   approvalArgumentsMax: 1_024, // Words of one command.
   approvalVariablesMax: 256, // Of its environment.
+  cronJobsMax: 256, // Looked at for one list: a household has under 20.
+  cronEveryMsMin: 10_000, // Each run asks a model; what must be faster is no job.
+  cronEveryMsMax: 366 * 24 * 3_600_000,
+  cronMissedMsMax: 24 * 3_600_000, // A repeating job that was missed longer ago waits for its next time.
+  cronPastMsMax: 60_000, // A time for once that is so long ago was meant for now.
+  cronRunsPageMax: 200, // Upstream's.
+  cronRunsPageDefault: 50, // Upstream's.
+  cronRunRecordsMax: 4_000, // Of one job, read back for a page of its runs: about 20 ms.
+  cronListMax: 200, // Upstream's: jobs of one page.
+  cronNameCharsMax: 200, // Upstream's.
   healthEveryMs: 60_000, // Upstream's: a picture of how we are, to whoever listens.
   upstreamDeltaEveryMs: 100, // Each piece carries the whole text: ten a second read as live.
   followedSessionsMax: 256, // Of one connection by name; who wants more follows all.

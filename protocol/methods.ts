@@ -30,6 +30,7 @@ import {
   THINKING_LEVELS,
 } from './methods/params.ts'
 import { approvalMethods } from './methods/approvals.ts'
+import { cronMethods } from './methods/cron.ts'
 import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
 
@@ -183,6 +184,7 @@ export const methods = {
   ...sessionMethods,
   ...approvalMethods,
   ...nodeMethods,
+  ...cronMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
@@ -283,6 +285,7 @@ export const EVENT_NAMES = [
   'agent.done',
   'approval',
   'chat',
+  'cron',
   'delivery',
   'history',
   'node.invoke',

@@ -40,8 +40,15 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
       return [...endNotices(record), sessionNotice(record)]
     case 'message.injected':
       return [injectedNotice(record)]
+    case 'job.created':
+    case 'job.updated':
+    case 'job.removed':
+    case 'job.due':
+    case 'job.called':
+      return [cronNotice(record)]
     case 'effect.done':
     case 'effect.failed':
+      if (record.stream.startsWith('cron:')) return cronEnd(record)
       return deliveryNotice(record)
     case 'exec.requested':
     case 'exec.allowed':
@@ -119,6 +126,29 @@ function approvalNotice(record: JournalRecord): Notice {
   }
   const payload = { ...head, by: nameOf(by), ...(always === true ? { always } : {}) }
   return notice('approval', record, reason === undefined ? payload : { ...payload, reason })
+}
+
+const JOB_ACTIONS: Readonly<Record<string, string>> = {
+  'job.created': 'added',
+  'job.updated': 'updated',
+  'job.removed': 'removed',
+  'job.due': 'started',
+  'job.called': 'started',
+}
+
+function cronNotice(record: JournalRecord): Notice {
+  const { type } = record.event
+  // A time that was missed too long ago begins nothing.
+  const action = type === 'job.due' && record.value !== 'running' ? 'skipped' : JOB_ACTIONS[type]
+  return notice('cron', record, { jobId: streamName(record.stream), action })
+}
+
+function cronEnd(record: JournalRecord): readonly Notice[] {
+  const { name, status = 'error', runKey, runId, fault, replyRef } = record.event
+  if (name !== 'cron.run') return NONE
+  const jobId = streamName(record.stream)
+  const payload = { jobId, action: 'finished', status, runKey, runId, fault }
+  return [notice('cron', record, payload, replyRef)]
 }
 
 // The client's own name of a run is told wherever its run is, and only where it has one.

@@ -43,3 +43,8 @@ export function formatScopes(scopes: unknown): string {
 export function formatTime(at: unknown): string {
   return typeof at === 'number' && at > 0 ? new Date(at).toISOString() : '-'
 }
+
+/** Writes a word that an answer has or has not. */
+export function formatWord(value: unknown, otherwise: string = '-'): string {
+  return typeof value === 'string' && value !== '' ? value : otherwise
+}

@@ -57,6 +57,67 @@ const pairing = {
   },
 } satisfies Readonly<Record<string, VerbEntry>>
 
+const nodes: VerbEntry = {
+  summary: 'list the nodes and what they may be asked',
+  load: async () => (await import('./verbs/nodes.ts')).nodesList,
+}
+
+const cron: VerbEntry = {
+  summary: 'list the jobs and when they are due',
+  load: async () => (await import('./verbs/cron.ts')).cronList,
+}
+
+const errands = {
+  'nodes list': nodes,
+  nodes: { ...nodes, summary: 'the same' },
+  'nodes approve': {
+    summary: 'allow what a node asks for: REQUEST',
+    load: async () => (await import('./verbs/nodes.ts')).nodesApprove,
+  },
+  'nodes reject': {
+    summary: 'refuse it: REQUEST',
+    load: async () => (await import('./verbs/nodes.ts')).nodesReject,
+  },
+  'nodes remove': {
+    summary: 'forget a node: NODE',
+    load: async () => (await import('./verbs/nodes.ts')).nodesRemove,
+  },
+  'nodes rename': {
+    summary: 'give a node a name: NODE NAME',
+    load: async () => (await import('./verbs/nodes.ts')).nodesRename,
+  },
+  'nodes invoke': {
+    summary: 'ask a node to run a command: NODE COMMAND',
+    load: async () => (await import('./verbs/nodes.ts')).nodesInvoke,
+  },
+  'approvals list': {
+    summary: 'list the commands that wait for you',
+    load: async () => (await import('./verbs/approvals.ts')).approvalsList,
+  },
+  'approvals allow': {
+    summary: 'let a command run: ID [--always]',
+    load: async () => (await import('./verbs/approvals.ts')).approvalsAllow,
+  },
+  'approvals deny': {
+    summary: 'keep a command from running: ID',
+    load: async () => (await import('./verbs/approvals.ts')).approvalsDeny,
+  },
+  'cron list': cron,
+  cron: { ...cron, summary: 'the same' },
+  'cron add': {
+    summary: 'add a job: --name, --every | --at | --cron, --message | --event',
+    load: async () => (await import('./verbs/cron.ts')).cronAdd,
+  },
+  'cron remove': {
+    summary: 'remove a job: JOB',
+    load: async () => (await import('./verbs/cron.ts')).cronRemove,
+  },
+  'cron run': {
+    summary: 'run a job now: JOB',
+    load: async () => (await import('./verbs/cron.ts')).cronRun,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 const backups = {
   'backup create': {
     summary: 'copy the journal and the configuration, and verify the copy',
@@ -164,6 +225,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   upgrade,
   ...HISTORY_VERBS,
   ...pairing,
+  ...errands,
 }
 
 /** A verb as found at the beginning of the arguments. */

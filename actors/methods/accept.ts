@@ -4,7 +4,7 @@
  * Resolves when the message is on disk; the answer of the model follows as events. A full queue is
  * told before anything is accepted.
  */
-import type { IdempotencyMark, MessageAccepted } from '../../machines/session.ts'
+import type { IdempotencyMark, MessageAccepted, Route } from '../../machines/session.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -20,6 +20,7 @@ export interface MessageRequest {
   readonly model?: string // over the session's own and the configuration's
   readonly thinking?: string
   readonly runKey?: string // the client's own name of the run: at most limits.idempotencyKeyCharsMax
+  readonly route?: Route | null // where the answer goes beside its session; null: nowhere
   readonly mark: IdempotencyMark | null // null: every call is a message of its own
   /** Hears the id of the run before its record is written; not of a repeated request. */
   readonly begun?: (runId: string) => void
@@ -61,7 +62,7 @@ function offer(
     channel: null,
     peer: null,
     sender: null,
-    route: null,
+    route: asked.route ?? null,
     model: asked.model ?? settled?.model ?? agent.model.primary,
     thinking: asked.thinking ?? settled?.thinking ?? 'off',
     messagesMax: session.maxMessages,

@@ -39,12 +39,13 @@ export function findRun(
 }
 
 /** Resolves with the end of a run; see `RunEnds.wait`. */
-export function waitForRun(
+export async function waitForRun(
   { runEnds }: Pick<MethodHouse, 'runEnds'>,
   runId: string,
   timeoutMs: number,
-): Promise<RunEnd> {
-  return runEnds.wait(runId, timeoutMs)
+): Promise<Omit<RunEnd, 'ref'>> {
+  const { ref: _, ...end } = await runEnds.wait(runId, timeoutMs)
+  return end
 }
 
 function findNamed({ work }: House, runKey: string): string | null {

@@ -35,6 +35,7 @@ import type { Call, UpstreamHouse } from './house.ts'
 import { handlers } from './methods.ts'
 import { PresenceBook } from './presence.ts'
 import { RunTeller } from './run-teller.ts'
+import { cronTeller } from './cron-rows.ts'
 import { nodeTeller } from './node-teller.ts'
 import { approvalTeller } from './approval-rows.ts'
 import { sessionTeller } from './session-teller.ts'
@@ -79,6 +80,7 @@ export class UpstreamDesk {
     this.feed.teach(tellSmall)
     this.feed.teach(approvalTeller(house))
     this.feed.teach(nodeTeller(house))
+    this.feed.teach(cronTeller(house))
     this.feed.teach(sessionTeller(house))
     this.#healthLater()
     this.#tickLater()

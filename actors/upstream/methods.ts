@@ -4,6 +4,7 @@ import type { Handlers } from './house.ts'
 import { approvalHandlers } from './methods/approvals.ts'
 import { chatHandlers } from './methods/chat.ts'
 import { configHandlers } from './methods/config.ts'
+import { cronHandlers } from './methods/cron.ts'
 import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 import { nodeHandlers } from './methods/nodes.ts'
@@ -17,4 +18,5 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...deviceHandlers,
   ...nodeHandlers,
   ...approvalHandlers,
+  ...cronHandlers,
 }

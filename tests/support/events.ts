@@ -1,5 +1,5 @@
 /** Arbitrary events for each kind of actor: those its machine knows, and some that it does not. */
-import { approvalEvents, invocationEvents, nodeEvents } from './node-events.ts'
+import { approvalEvents, cronEvents, invocationEvents, nodeEvents } from './node-events.ts'
 import fc from 'fast-check'
 import { STREAM_KINDS, type StreamId, type StreamKind, streamId } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
@@ -108,6 +108,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   node: nodeEvents(requestId),
   invocation: invocationEvents(ref),
   approval: approvalEvents(ref),
+  cron: cronEvents(ref),
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
     fc.record({

@@ -98,3 +98,63 @@ export function approvalEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>
     fc.record({ type: fc.constant('exec.cancelled'), deviceId: fc.constantFrom('d', 'e') }),
   ]
 }
+
+/** Events of a job's actor. */
+export function cronEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  const facts = fc.record({
+    ref,
+    schedule: fc.constantFrom(
+      { kind: 'every', everyMs: 60_000, anchorMs: 0 },
+      { kind: 'cron', expr: '0 9 * * *', tz: null },
+      { kind: 'at', atMs: 5_000 },
+    ),
+    sessionKey: fc.constant('agent:main:main'),
+    fresh: fc.boolean(),
+    route: fc.constantFrom(null, { channel: 'irc', target: 'ann' }),
+    wakeMode: fc.constant('now'),
+    enabled: fc.boolean(),
+    deleteAfterRun: fc.boolean(),
+  })
+  const outcome = { effect: fc.constant('1.e0'), attempt: fc.integer({ min: 1, max: 3 }) }
+  const name = fc.constantFrom('cron.plan', 'cron.run')
+  return [
+    fc.record({
+      type: fc.constant('job.created'),
+      jobId: fc.constant('j'),
+      facts,
+      by: fc.constant('d'),
+    }),
+    fc.record({ type: fc.constant('job.updated'), facts, by: fc.constant('d') }),
+    fc.constantFrom({ type: 'job.removed', by: 'd' }, { type: 'job.called', by: 'd' }),
+    fc.record({ type: fc.constant('job.due'), dueAt: fc.constantFrom(5_000, 60_000) }),
+    fc.record({
+      type: fc.constant('effect.done'),
+      ...outcome,
+      name: fc.constant('cron.plan'),
+      nextAt: fc.constantFrom(5_000, 60_000, null),
+      zone: fc.constant('Europe/Berlin'),
+      offsetMinutes: fc.constant(120),
+    }),
+    fc.record({
+      type: fc.constant('effect.done'),
+      ...outcome,
+      name: fc.constant('cron.run'),
+      runKey: fc.constant('cron:j:5000'),
+      status: fc.constantFrom('ok', 'error'),
+      runId: fc.constant('r'),
+      fault: fc.constantFrom('', 'rate'),
+      replyRef: ref,
+      startedAt: fc.nat(9_000),
+    }),
+    fc.record({
+      type: fc.constant('effect.failed'),
+      ...outcome,
+      name,
+      class: fc.constant('internal'),
+      retryable: fc.constant(false),
+      retryAfterMs: fc.constant(null),
+      random: fc.constant(0.5),
+    }),
+    fc.record({ type: fc.constant('effect.lost'), ...outcome, name, started: fc.boolean() }),
+  ]
+}

@@ -11,6 +11,7 @@ export const UPSTREAM_EVENTS = {
   presence: 'operator.read',
   'session.message': 'operator.read',
   'sessions.changed': 'operator.read',
+  cron: 'operator.read',
   'config.changed': 'operator.read',
   'node.invoke.request': null, // told to its node alone
   'node.pair.requested': 'operator.pairing',

@@ -9,6 +9,7 @@ import type { UpstreamMethod } from './method.ts'
 import { approvalMethods } from './methods/approvals.ts'
 import { chatMethods } from './methods/chat.ts'
 import { configMethods } from './methods/config.ts'
+import { cronMethods } from './methods/cron.ts'
 import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { nodeMethods } from './methods/nodes.ts'
@@ -23,6 +24,7 @@ export const upstreamMethods = {
   ...deviceMethods,
   ...nodeMethods,
   ...approvalMethods,
+  ...cronMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods
