@@ -144,7 +144,6 @@ function assemble(
   { configuration, store, tls }: { configuration: ConfigKeeper; store: Store; tls: Tls | null },
 ): House {
   const { services } = options
-  const { config } = configuration.live
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
@@ -160,7 +159,6 @@ function assemble(
   for (const [name, driver] of all) drivers.set(name, driver)
   const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
   kernel.listen(({ position }) => heads.committed(position))
-  const pairings = new Pairings({ registry, store, work, services })
   const nodes = openNodes(kernel, services, drivers)
   const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
@@ -171,7 +169,7 @@ function assemble(
     channels,
     nodes,
     ...openWaiting(kernel, services),
-    pairings,
+    pairings: new Pairings({ registry, store, work, services }),
     url: () => urlOf(house),
     services,
     configuration,
@@ -181,7 +179,6 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
-  for (const [name, driver] of cronDrivers(methodHouse)) drivers.set(name, driver)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))
@@ -194,9 +191,11 @@ function assemble(
     tell,
     connections: () => connections.size,
   })
-  for (const [name, driver] of surroundings.alerts.drivers()) drivers.set(name, driver)
+  const late = [...cronDrivers(methodHouse), ...surroundings.alerts.drivers()]
+  for (const [name, driver] of late) drivers.set(name, driver)
   const web = openWeb(methodHouse, kernel, lockouts)
   const own = { kernel, channels, connections, desk, web, models, heads, lockouts, configuration }
+  const { config } = configuration.live
   const house: House = { options, config, ...own, tell, tls, surroundings, ...NOT_YET }
   return house
 }

@@ -81,6 +81,8 @@ export const limits = {
   // Names and texts.
   sessionKeyBytesMax: 512,
   idempotencyKeyCharsMax: 128,
+  usageDaysMax: 366, // A year of one report.
+  usageRecordsMax: 200_000, // Looked through for it, about 6 s in slices; older days then count nothing.
   nodeCallMsDefault: 30_000, // Upstream's: how long a node may take for one command.
   nodeCallMsMax: 600_000, // A build or a download on a node.
   nodeAnswerBytesMax: 8 * 1024 * 1024, // A photograph as base64; a body holds twice as much.

@@ -1,5 +1,5 @@
 /** Upstream's methods about the gateway itself: how it is, who is here, what it can do. */
-import { boolean, enums, integer, max, min, object, optional } from 'superstruct'
+import { boolean, enums, integer, max, min, object, optional, type as shape } from 'superstruct'
 import { limits } from '../../../limits.ts'
 import {
   anything,
@@ -62,6 +62,21 @@ export const houseMethods = {
   },
   'models.authStatus': {
     params: object({ agentId: optional(word()), refresh: optional(boolean()) }),
+    ...read,
+  },
+  // There are no commands that begin with a slash yet.
+  'commands.list': {
+    params: object({
+      agentId: optional(word()),
+      sessionKey: optional(upstreamKey()),
+      provider: optional(word()),
+      scope: optional(enums(['text', 'native', 'both'])),
+      includeArgs: optional(boolean()),
+    }),
+    ...read,
+  },
+  'usage.cost': {
+    params: shape({ days: optional(max(min(integer(), 1), limits.usageDaysMax)) }),
     ...read,
   },
   'skills.status': {
