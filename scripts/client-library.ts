@@ -12,6 +12,7 @@
  * twice does nothing twice: it reads, or carries an idempotency key.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { systemChance } from '../actors/services.ts'
 import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { type EventName, type MethodName, type MethodParams, methods } from '../protocol/methods.ts'
@@ -168,7 +169,7 @@ const FATAL: ReadonlySet<string> = new Set(['UNAUTHORIZED', 'PAIRING_REQUIRED', 
 
 function backoffMs(attempt: number): number {
   const most = Math.min(limits.clientBackoffMsMax, limits.clientBackoffMs * 2 ** attempt)
-  return most / 2 + Math.random() * (most / 2)
+  return most / 2 + systemChance.fraction() * (most / 2)
 }
 
 function hasKey(params: unknown): boolean {

@@ -2,7 +2,8 @@
  * The test runner: each test file in a process of its own, two at a time, with a time limit.
  *
  * uvu runs one file well; what it lacks is here: a file that hangs is killed and named, one that
- * crashes or runs no test is a failure, and the last line is true. Arguments filter by file name.
+ * crashes or runs no test is a failure, and the last line is true. Arguments filter by file name;
+ * without one, what injects faults for minutes (`tests/faults/`) waits until it is named.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { plain, show, showText } from './output.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const SLOW = 'tests/faults/'
 const AT_A_TIME = 2
 const FILE_TIMEOUT_MS = 120_000
 const LOST = 'Tests did not run: uvu drops a suite when an error with `details` leaves a test.'
@@ -55,7 +57,11 @@ function findTests(filters: readonly string[]): string[] {
   return readdirSync(join(ROOT, 'tests'), { recursive: true, encoding: 'utf8' })
     .map((path) => `tests/${path.replaceAll('\\', '/')}`)
     .filter((path) => path.endsWith('.test.ts'))
-    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+    .filter((path) =>
+      filters.length === 0
+        ? !path.startsWith(SLOW)
+        : filters.some((filter) => path.includes(filter)),
+    )
     .toSorted()
 }
 

@@ -153,7 +153,7 @@ test.unless(
   () =>
     withDirectory(async (stateDir) => {
       configure(stateDir)
-      const gateway = await startReal(stateDir, {}, 'ulimit -n 96;')
+      const gateway = await startReal(stateDir, {}, 'ulimit -n 144;')
       const port = Number(new URL(gateway.url).port)
       await turn(gateway.client, 'before')
 

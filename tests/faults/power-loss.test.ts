@@ -14,8 +14,8 @@ import { seeded } from '../support/kill-loop.ts'
 import { compiled } from '../support/process.ts'
 import { ERRNO, openShim, whyNoShim } from '../support/shim.ts'
 import { until } from '../support/wait.ts'
-import { cases } from './cases.ts'
-import { fill, openJournal, temporaryDirectory } from './journals.ts'
+import { cases } from '../store/cases.ts'
+import { fill, openJournal, temporaryDirectory } from '../store/journals.ts'
 
 const test = cases('power loss')
 const noShim = whyNoShim()
