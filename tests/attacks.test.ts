@@ -58,6 +58,7 @@ const REVIEWED = [
   '@ai-sdk/openai-compatible',
   'ai',
   'citty',
+  'croner',
   'immer',
   'ircv3',
   'json5',

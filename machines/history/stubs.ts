@@ -17,7 +17,7 @@ const STUBS: Readonly<Record<string, Stub>> = {
   'model.call': {
     latencyMs: 1_000,
     done: ({ params }) => ({
-      ref: `b:${sha256Hex(canonical(params)).slice(0, 20)}`, // A body that does not exist.
+      ref: missingBody(params),
       bytes: 0,
       chunks: 0,
       inputTokens: 0,
@@ -30,7 +30,26 @@ const STUBS: Readonly<Record<string, Stub>> = {
   'code.tell': { latencyMs: 50, done: NO_FACTS },
   'channel.open': { latencyMs: 200, done: NO_FACTS },
   'alert.post': { latencyMs: 200, done: () => ({ status: 200 }) },
+  'node.call': { latencyMs: 200, done: ({ params }) => ({ ref: missingBody(params) }) },
+  // No calendar is asked in a fork: a job that is planned there is not due again.
+  'cron.plan': { latencyMs: 1, done: () => ({ nextAt: null, zone: '', offsetMinutes: 0 }) },
+  'cron.run': {
+    latencyMs: 1_000,
+    done: ({ params: { runKey } }) => ({
+      runKey,
+      status: 'ok',
+      runId: '',
+      fault: '',
+      replyRef: '',
+      startedAt: 0,
+    }),
+  },
   'channel.close': { latencyMs: 10, done: NO_FACTS },
+}
+
+// A body that does not exist.
+function missingBody(params: Effect['params']): string {
+  return `b:${sha256Hex(canonical(params)).slice(0, 20)}`
 }
 
 const UNKNOWN: Stub = { latencyMs: 100, done: NO_FACTS }

@@ -15,22 +15,24 @@ import {
   union,
 } from 'superstruct'
 import { limits } from '../limits.ts'
-import { CLIENT, id, model, sessionKey, text, THINKING_LEVELS } from './params.ts'
+import { byKind, CLIENT, id, model, sessionKey, text, THINKING_LEVELS } from './params.ts'
 
 const moment = () => max(min(integer(), 0), 8_640_000_000_000_000)
 const word = () => size(string(), 1, limits.contextTextCharsMax)
 
+const schedules = {
+  every: object({
+    kind: literal('every'),
+    everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
+    anchorMs: optional(moment()),
+  }),
+  cron: object({ kind: literal('cron'), expr: word(), tz: optional(word()) }),
+  at: object({ kind: literal('at'), atMs: moment() }),
+}
+
 /** When a job is due: again and again, as a calendar says, or once. */
 export const schedule = () =>
-  union([
-    object({
-      kind: literal('every'),
-      everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
-      anchorMs: optional(moment()),
-    }),
-    object({ kind: literal('cron'), expr: word(), tz: optional(word()) }),
-    object({ kind: literal('at'), atMs: moment() }),
-  ])
+  byKind(schedules, union([schedules.every, schedules.cron, schedules.at]))
 
 /** What a job says: as the house, into a session that is there; or as a message that asks. */
 export const payload = () =>

@@ -1,7 +1,8 @@
 /** Parameters that many methods have: each a struct of its own, so that a fault names its place. */
-import { array, define, size, string } from 'superstruct'
+import { array, define, dynamic, size, string, type Struct } from 'superstruct'
 import type { Role } from '../auth/scopes.ts'
 import { limits } from '../limits.ts'
+import { memberOf } from '../members.ts'
 
 /** The roles of what only people's clients may call. */
 export const CLIENT: readonly Role[] = ['client']
@@ -32,3 +33,15 @@ export const secret = () => size(string(), 1, 1_024)
 
 /** How hard a model is asked to think. */
 export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
+
+/** One of some structs, by its member `kind`, so that a fault names its place and not the union. */
+export function byKind<T, S>(
+  kinds: Readonly<Record<string, unknown>>,
+  whole: Struct<T, S>,
+): Struct<T, null> {
+  return dynamic((value) => {
+    const kind: unknown = memberOf(value, 'kind')
+    const isKnown = typeof kind === 'string' && Object.hasOwn(kinds, kind)
+    return (isKnown ? kinds[kind] : whole) as Struct<T>
+  })
+}

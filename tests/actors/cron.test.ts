@@ -197,7 +197,7 @@ cron('CR22 refusals name what is wrong', async ({ boss, house }) => {
   const cases: [object, RegExp][] = [
     [{ schedule: past }, /2020-01-01T00:00:00.000Z is over/],
     [{ schedule: { kind: 'at', at: 'tomorrow' } }, /ISO 8601/],
-    [{ schedule: often }, /schedule/],
+    [{ schedule: often }, /at \/schedule\/everyMs: must be/],
     [{ schedule: { kind: 'cron', expr: 'never' } }, /schedule.expr/],
     [{ schedule: { kind: 'cron', expr: '0 9 * * *', tz: 'Atlantis' } }, /schedule.tz/],
     [{ schedule: { kind: 'cron', expr: '0 0 30 2 *' } }, /never comes/],

@@ -16,7 +16,7 @@ import {
   union,
 } from 'superstruct'
 import { limits } from '../../../limits.ts'
-import { THINKING_LEVELS } from '../../../methods/params.ts'
+import { byKind, THINKING_LEVELS } from '../../../methods/params.ts'
 import {
   absent,
   anything,
@@ -36,21 +36,26 @@ const name = () => size(string(), 1, limits.cronNameCharsMax)
 const moment = () => max(min(integer(), 0), 8_640_000_000_000_000)
 const short = () => size(string(), 1, limits.contextTextCharsMax)
 
-const schedule = () =>
-  union([
-    object({
-      kind: literal('every'),
-      everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
-      anchorMs: optional(moment()),
-    }),
-    object({
-      kind: literal('cron'),
-      expr: short(),
-      tz: optional(short()),
-      staggerMs: optional(literal(0)),
-    }),
-    object({ kind: literal('at'), at: optional(size(string(), 1, 64)), atMs: optional(moment()) }),
-  ])
+const schedules = {
+  every: object({
+    kind: literal('every'),
+    everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
+    anchorMs: optional(moment()),
+  }),
+  cron: object({
+    kind: literal('cron'),
+    expr: short(),
+    tz: optional(short()),
+    staggerMs: optional(literal(0)),
+  }),
+  at: object({
+    kind: literal('at'),
+    at: optional(size(string(), 1, 64)),
+    atMs: optional(moment()),
+  }),
+}
+
+const schedule = () => byKind(schedules, union([schedules.every, schedules.cron, schedules.at]))
 
 const payload = () =>
   union([
