@@ -6,6 +6,7 @@ import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
+import { ControlWrites } from './control-writes.ts'
 import { CronJobs } from './cron.ts'
 import type { GatewayOptions } from './gateway.ts'
 import type { Kernel } from './kernel.ts'
@@ -31,18 +32,18 @@ export function openNodes(
   return nodes
 }
 
-/** Opens what waits for a person, and what waits for its time. */
+/** Opens what waits for a person, what waits for its time, and the count of who changes what. */
 export function openWaiting(
   { registry, store, work, listen }: Kernel,
   services: Services,
-): { readonly approvals: Approvals; readonly cron: CronJobs } {
+): Pick<MethodHouse, 'approvals' | 'cron' | 'controlWrites'> {
   const approvals = new Approvals({ registry, store, work, services })
   const cron = new CronJobs({ registry, store, services })
   listen((record) => {
     approvals.committed(record)
     cron.committed(record)
   })
-  return { approvals, cron }
+  return { approvals, cron, controlWrites: new ControlWrites(services.clock) }
 }
 
 interface DoorParts {
