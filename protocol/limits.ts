@@ -299,6 +299,8 @@ export const limits = {
 
   // The process.
   tailscaleMs: 10_000, // One call of the `tailscale` command; it talks to its daemon.
+  mdnsTtlS: 120, // RFC 6762, 10: of records that name a host; seconds, as DNS counts.
+  mdnsAnswersPerSecond: 10, // A network browses in bursts of two or three.
   tlsLookMs: 60_000, // How often a certificate's file is looked at; it is renewed weeks before.
   heartbeatMs: 5_000, // A look at the clocks and at what troubles us: 0.1 ms of work.
   sleptMsMin: 10_000, // A wall clock ahead by more has been set, or the host has slept; NTP slews less.
