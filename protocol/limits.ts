@@ -150,8 +150,8 @@ export const limits = {
   eraseSliceRecords: 500, // Looked at in one turn, about 10 ms, while other work goes on.
   retentionFirstMs: 300_000, // After a start: what was open has settled, and people have looked.
   retentionEveryMs: 24 * 3_600_000, // Ages are counted in days.
-  archiveRecordsMax: 4_096, // Of one archive file: written and read back in about 100 ms.
-  archiveFilesMax: 10_000, // Looked at by `doctor`, and named by one record: 40 M records.
+  archiveRecordsMax: 1_024, // Of one archive file: cut, written and read back in one turn of about 100 ms.
+  archiveFilesMax: 10_000, // Looked at by `doctor`, and named by one record: 10 M records.
   eraseReasonCharsMax: 64, // K1: a reason is a fact of its record.
   codeBytesMax: 8 * 1024 * 1024, // A compiled closure, unpacked; ours has 0.3 MB.
 
