@@ -18,6 +18,7 @@ import {
 } from '../protocol/backup.ts'
 import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { isDraft } from './private-file.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 const DEPTH_MAX = 3 // Directories in directories: incidents/<id>/.
@@ -35,14 +36,16 @@ export function listSideFiles(
   keys: boolean,
 ): readonly SideFile[] {
   const config = statSync(configPath, { throwIfNoEntry: false })
-  const own = ['config', 'incidents', ...(keys ? ['keys'] : [])].flatMap((name) =>
+  const own = ['config', 'incidents', 'archive', ...(keys ? ['keys'] : [])].flatMap((name) =>
     filesBelow(stateDir, name, DEPTH_MAX),
   )
   const single = keys ? ['client.json'] : []
   const paths = [...own, ...single].filter((path) => isFile(join(stateDir, path)))
   return [
     ...(config?.isFile() === true ? [{ path: 'openclaw.json', source: configPath }] : []),
-    ...paths.filter(isBackupPath).map((path) => ({ path, source: join(stateDir, path) })),
+    ...paths
+      .filter((path) => isBackupPath(path) && !isDraft(path))
+      .map((path) => ({ path, source: join(stateDir, path) })),
   ]
 }
 

@@ -129,7 +129,8 @@ function takeRecords(
   throw new GatewayError('NOT_FOUND', `incident: no record of these actors in #${from}..#${to}`)
 }
 
-function namesOf(records: readonly StoredRecord[]): [number, string][] {
+/** Lists the streams of records with their numbers in the journal, in the order of their firsts. */
+export function namesOf(records: readonly StoredRecord[]): [number, string][] {
   const names = new Map<string, number>()
   for (const { stream, body } of records) {
     if (names.has(stream)) continue
@@ -140,8 +141,8 @@ function namesOf(records: readonly StoredRecord[]): [number, string][] {
   return [...names].map(([stream, number]) => [number, stream])
 }
 
-// The hash of the last record of each stretch that was left out, and of the end of the range.
-function linksOf(
+/** Lists the hashes of the last record of each stretch that was left out, and of the end of the range. */
+export function linksOf(
   reader: StoreReader,
   records: readonly StoredRecord[],
   to: number,

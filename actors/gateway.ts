@@ -16,6 +16,7 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
+import { type Archive, openArchive } from './archive.ts'
 import { type Channels, openChannels, type RunDefaults } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
@@ -92,7 +93,7 @@ export interface RunningGateway {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
   // Drafts of a life that was killed while it wrote.
-  for (const name of ['', 'config', 'keys']) sweepDrafts(join(stateDir, name))
+  for (const name of ['', 'config', 'keys', 'archive']) sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
   const { tls: named } = live.config.gateway
@@ -124,6 +125,7 @@ interface House {
   readonly options: GatewayOptions
   readonly config: ResolvedConfig
   readonly kernel: Kernel
+  readonly archive: Archive
   readonly channels: Channels
   readonly connections: Connections
   readonly desk: UpstreamDesk
@@ -147,7 +149,6 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
-  registry.budget = () => configuration.live.config.store.maxBytes
   const models = openModelDriver(options, configuration, kernel)
   const channels = openConfigured(options, configuration, kernel)
   const all = [
@@ -157,8 +158,7 @@ function assemble(
     releaseDriver(channels, services),
   ]
   for (const [name, driver] of all) drivers.set(name, driver)
-  const heads = new Heads(store, () => openJournalKey(options.stateDir), services)
-  kernel.listen(({ position }) => heads.committed(position))
+  const heads = openHeads(options, kernel)
   const nodes = openNodes(kernel, services, drivers)
   const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
@@ -196,8 +196,22 @@ function assemble(
   const web = openWeb(methodHouse, kernel, lockouts)
   const own = { kernel, channels, connections, desk, web, models, heads, lockouts, configuration }
   const { config } = configuration.live
-  const house: House = { options, config, ...own, tell, tls, surroundings, ...NOT_YET }
+  const archive = openCounted(options, kernel, configuration)
+  const around = { config, archive, tell, tls, surroundings }
+  const house: House = { options, ...own, ...around, ...NOT_YET }
   return house
+}
+
+// The archive, which counts against the same budget as the journal.
+function openCounted(
+  { stateDir, version, services: { clock } }: GatewayOptions,
+  { registry }: Kernel,
+  configuration: ConfigKeeper,
+): Archive {
+  const archive = openArchive(stateDir, { code: readCodeIdentity(), tool: version, clock })
+  registry.budget = () => configuration.live.config.store.maxBytes
+  registry.besides = () => archive.bytes()
+  return archive
 }
 
 function surround(
@@ -215,6 +229,12 @@ function surround(
 ): Surroundings {
   const auth = authSettings(health.configuration.live.config)
   return new Surroundings({ health, version, env, auth, limiter, wake, backupAgeMs, ...own })
+}
+
+function openHeads({ stateDir, services }: GatewayOptions, { store, listen }: Kernel): Heads {
+  const heads = new Heads(store, () => openJournalKey(stateDir), services)
+  listen(({ position }) => heads.committed(position))
+  return heads
 }
 
 // Whoever asks for a run again, waits for its end, or reads what it has said so far.
@@ -307,10 +327,11 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
   return recovered
 }
 
-function keepRetention({ kernel, configuration, options }: House): Cancel {
+function keepRetention({ kernel, archive, configuration, options }: House): Cancel {
   const { services, stateDir } = options
   return startRetention({
     kernel,
+    archive,
     services,
     policy: () => POLICIES[configuration.live.config.history.preset],
     held: () =>

@@ -43,8 +43,11 @@ export interface Kernel {
   readonly recover: (cause: string) => Promise<Recovered>
   /** Fires at once what is due: time has gone by unseen. */
   readonly wake: () => void
-  /** Shortens a stream behind a snapshot of now; only ever asked for (history is kept). */
-  readonly compact: (stream: StreamId) => Promise<{ removed: number }>
+  /**
+   * Shortens a stream behind a snapshot of now; only ever asked for (history is kept). Nothing goes
+   * behind the newest snapshot at or below `through`, a version: what came later stays.
+   */
+  readonly compact: (stream: StreamId, through?: number) => Promise<{ removed: number }>
   /** Stops timers and outbox, writes the checkpoint; what is unfinished stays open work. */
   readonly stop: () => Promise<void>
 }
@@ -92,7 +95,7 @@ export function openKernel(
     listen: projector.listen,
     work: projector.work,
     wake: () => timers.look(),
-    compact: (stream) => compact(parts, store, code, stream),
+    compact: (stream, through) => compact(parts, { store, code }, stream, through),
     recover: (cause) => recover(parts, cause, services),
     stop: async () => {
       timers.stop()
@@ -110,14 +113,14 @@ export function openKernel(
 /** Checkpoint first, then the snapshot, then the removal: each makes the next one safe. */
 async function compact(
   { projector, registry }: Parts,
-  store: Store,
-  code: string,
+  { store, code }: { readonly store: Store; readonly code: string },
   stream: StreamId,
+  through = Number.MAX_SAFE_INTEGER,
 ): Promise<{ removed: number }> {
   await projector.checkpoint()
   const { snapshot, version } = registry.actor(stream)
   await store.putSnapshot(stream, version, formatSnapshot(snapshot, code))
-  return store.compact(stream, version, keepTrace)
+  return store.compact(stream, Math.min(version, through), keepTrace)
 }
 
 interface Parts {

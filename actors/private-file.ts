@@ -46,6 +46,11 @@ export function flushDirectory(path: string): void {
 
 const DRAFT = /\.(\d+)\.tmp$/
 
+/** Tells whether a name is that of a draft: a file that is being written, or never was. */
+export function isDraft(name: string): boolean {
+  return DRAFT.test(name)
+}
+
 /** Tells whether a name is that of a draft whose process is no more: it never became a file. */
 export function isDeadDraft(name: string): boolean {
   const pid = DRAFT.exec(name)?.[1]

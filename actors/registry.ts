@@ -41,9 +41,13 @@ export class Registry {
   /** Bytes that the journal may take, as configured now; null: as much as there is. */
   budget: () => number | null = () => null
 
+  /** Bytes of files beside the journal that count against the same budget. */
+  besides: () => number = () => 0
+
   /** How much room is left. */
   space(): Space {
-    return judgeSpace(this.#house.store.stats(), this.budget())
+    const { usedBytes, freeBytes } = this.#house.store.stats()
+    return judgeSpace({ usedBytes: usedBytes + this.besides(), freeBytes }, this.budget())
   }
 
   /** Actors awake now. */

@@ -2,11 +2,14 @@
  * Retention at work: finds what a policy lets go, and lets it go, under a record of it.
  *
  *   all positions, once ─► texts past their age, actors past theirs ─► minus what is pinned
- *        ─► tombstones for bodies, snapshot and tombstones for records ─► `history.pruned`
+ *        ─► records into archives ─► tombstones for bodies, snapshot and tombstones for records
+ *        ─► `history.pruned`
  *
  * Pinned is what somebody still needs: bodies and actors of open effects, sends and waits, and all that
  * lies in the range of an incident. Only texts of conversations count as texts: what was recorded of the
  * configuration stays. A run that a crash cuts short is done again; nothing is removed twice.
+ * Where records are archived nothing goes before all of them are on the medium, and of an actor that
+ * has gone on meanwhile nothing that is younger (archive.ts).
  */
 import { kinds } from '../machines/kinds.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
@@ -17,6 +20,7 @@ import { limits } from '../protocol/limits.ts'
 import { memberOf } from '../protocol/members.ts'
 import { parseRecord } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
+import type { Archive } from './archive.ts'
 import type { Kernel } from './kernel.ts'
 import type { Cancel, Services } from './services.ts'
 import { parseTrace, refsNamed, walkPositions } from './traces.ts'
@@ -160,37 +164,51 @@ export interface RetentionReport {
   readonly bodies: number
   readonly records: number
   readonly streams: number
+  readonly archives: readonly string[] // names of files
   readonly position: number | null // of its record; null where there was nothing to do
 }
 
-/** Lets go what a plan names, and records it. */
+/** How what a policy lets go is removed. */
+export interface RetentionHow {
+  readonly by: string
+  readonly correlationId: string
+  readonly policy?: string // as recorded; default: its preset
+  readonly archive: Archive | null // null: records go for good
+}
+
+/**
+ * Lets go what a plan names, and records it.
+ * @throws {GatewayError} STORE_LOW_SPACE, PERMISSION, STORE_CORRUPT: not archived, nothing has gone;
+ * STORE_FAILED.
+ */
 export async function applyRetention(
   { store, compact, registry }: Kernel,
   { policy, now }: RetentionWish,
   { refs, streams }: RetentionPlan,
-  how: { readonly by: string; readonly correlationId: string; readonly policy?: string },
+  how: RetentionHow,
 ): Promise<RetentionReport> {
   if (refs.length === 0 && streams.length === 0) {
-    return { bodies: 0, records: 0, streams: 0, position: null }
+    return { bodies: 0, records: 0, streams: 0, archives: [], position: null }
   }
+  const { preset, textsMs, endedMs } = policy
+  const name = how.policy ?? preset
+  const kept = how.archive === null ? null : await how.archive.keep(store, streams, name)
   const { erased: bodies } = await store.erase(refs)
   let records = 0
-  for (const stream of streams) records += (await compact(stream)).removed
-  const { preset, textsMs, endedMs } = policy
-  const before = { textsMs: textsMs ?? 0, endedMs: endedMs ?? 0, asOf: now }
+  for (const stream of streams) {
+    const through = kept === null ? undefined : (kept.through.get(stream) ?? 0)
+    records += (await compact(stream, through)).removed
+  }
+  const archives = kept?.files ?? []
+  const ages = { textsMs: textsMs ?? 0, endedMs: endedMs ?? 0, asOf: now }
   const counts = { bodies, records, streams: streams.length }
+  const named = archives.length === 0 ? {} : { archives }
   const { position } = await registry.deliver(GATEWAY, {
-    event: {
-      type: 'history.pruned',
-      policy: how.policy ?? preset,
-      ...before,
-      ...counts,
-      by: how.by,
-    },
+    event: { type: 'history.pruned', policy: name, ...ages, ...counts, ...named, by: how.by },
     cause: 'sys:retention',
     correlationId: how.correlationId,
   })
-  return { ...counts, position }
+  return { ...counts, archives, position }
 }
 
 /** What keeps a policy while a gateway runs. */
@@ -199,10 +217,17 @@ export interface RetentionParts {
   readonly services: Services
   readonly policy: () => RetentionPolicy // as configured now
   readonly held: () => readonly Held[]
+  readonly archive: Archive
 }
 
 /** Keeps the policy: once soon, then each limits.retentionEveryMs. Faults are lines in the log. */
-export function startRetention({ kernel, services, policy, held }: RetentionParts): Cancel {
+export function startRetention({
+  kernel,
+  services,
+  policy,
+  held,
+  ...parts
+}: RetentionParts): Cancel {
   const { clock, chance, log } = services
   const state = { stopped: false, cancel: (): void => {} }
 
@@ -211,7 +236,8 @@ export function startRetention({ kernel, services, policy, held }: RetentionPart
     if (wish.policy.textsMs === null && wish.policy.endedMs === null) return
     const plan = await planRetention(kernel.store, kernel.work, wish)
     if (state.stopped) return
-    const how = { by: 'gateway', correlationId: chance.hex(limits.correlationIdBytes) }
+    const archive = wish.policy.archives ? parts.archive : null
+    const how = { by: 'gateway', correlationId: chance.hex(limits.correlationIdBytes), archive }
     const report = await applyRetention(kernel, wish, plan, how)
     if (report.position !== null) log.info('history pruned', { ...report })
   }

@@ -5,7 +5,7 @@
  *   low     ──95 % of store.maxBytes──► scarce   new work is refused, work in hand goes on, and reads
  *   any     ──spaceRefuseBytes free───► scarce   whatever the budget (D-R4)
  *
- * What counts against the budget are pages in use: a file does not shrink, but what was erased or
+ * What counts against the budget are archives, and of the journal its pages in use: a file does not shrink, but what was erased or
  * compacted away is used again before it grows.
  */
 import { GatewayError } from '../protocol/errors.ts'

@@ -19,7 +19,7 @@ const STICKY = 0o1000 // In such a directory only owners rename and remove: /tmp
 // Whoever keeps the configuration elsewhere may link it; it is read, and never written through.
 const LINK_ALLOWED = 'openclaw.json'
 const MARKS = ['openclaw.json', 'journal']
-const OURS = ['', 'journal', 'logs', 'config'] // What the gateway writes into.
+const OURS = ['', 'journal', 'logs', 'config', 'archive'] // What the gateway writes into.
 
 // As statfs(2) names them. FUSE is sshfs, mergerfs, rclone and the like.
 const FOREIGN: ReadonlyMap<number, string> = new Map([

@@ -1,5 +1,5 @@
 /**
- * The gateway and the machine around it: heartbeat, Tailscale, the certificate, what its owner is
+ * The gateway and the machine around it: heartbeat, Tailscale, mDNS, the certificate, what its owner is
  * told, and what it answers to programs that watch.
  */
 import type { GatewayContext } from '../machines/gateway.ts'
@@ -7,6 +7,7 @@ import { GATEWAY } from '../protocol/ids.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { AuthSettings } from './admission.ts'
 import { Alerts } from './alerts.ts'
+import { Announcer } from './announcer.ts'
 import type { HealthHouse } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { DoorLists } from './hosts.ts'
@@ -37,6 +38,7 @@ export class Surroundings {
   readonly tailscale: Tailscale
   readonly alerts: Alerts
   readonly lists: DoorLists
+  readonly #announcer: Announcer
   readonly #house: House
   readonly #heartbeat: Heartbeat
   readonly #beats: (() => void)[] = []
@@ -53,6 +55,7 @@ export class Surroundings {
       lists.allowedHosts.push(name)
       lists.allowedOrigins.push(`https://${name}`)
     })
+    this.#announcer = new Announcer(health.services)
     this.alerts = new Alerts(house)
     this.#heartbeat = this.#openHeartbeat()
     this.probes = openProbes({
@@ -76,15 +79,26 @@ export class Surroundings {
     )
     this.#watchCertificate(listener)
     void this.tailscale.claim(cause)
+    void this.#announce(listener.port)
   }
 
   /** Ends: nobody is told ready any more. Resolves when nothing outside points here any more. */
-  leaving(): Promise<void> {
+  async leaving(): Promise<void> {
     const wasServing = this.#listener !== null
     this.#listener = null
     this.#heartbeat.stop()
     // One that never served claimed nothing; what an earlier life left is for the next to undo.
-    return wasServing ? this.tailscale.reset('sys:stop') : Promise.resolve()
+    if (!wasServing) return
+    await Promise.all([this.tailscale.reset('sys:stop'), this.#announcer.stop()])
+  }
+
+  // Upstream's variable turns off what is configured: one environment for both gateways.
+  #announce(port: number): Promise<void> {
+    const { health, env, tls } = this.#house
+    const { gateway, discovery } = health.configuration.live.config
+    const { address, loopback } = gateway
+    const mode = env['OPENCLAW_DISABLE_BONJOUR'] === '1' ? 'off' : discovery
+    return this.#announcer.start({ mode, address, loopback, port, tls: tls !== null })
   }
 
   #lookForHolder(): void {

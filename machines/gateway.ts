@@ -44,6 +44,7 @@ export type HistoryPruned = {
   bodies: number
   records: number
   streams: number
+  archives?: readonly string[] // names of the files that hold these records; absent: none does
   by: string
   at: number
 }

@@ -168,6 +168,8 @@ export const limits = {
   eraseSliceRecords: 500, // Looked at in one turn, about 10 ms, while other work goes on.
   retentionFirstMs: 300_000, // After a start: what was open has settled, and people have looked.
   retentionEveryMs: 24 * 3_600_000, // Ages are counted in days.
+  archiveRecordsMax: 1_024, // Of one archive file: cut, written and read back in one turn of about 100 ms.
+  archiveFilesMax: 10_000, // Looked at by `doctor`, and named by one record: 10 M records.
   eraseReasonCharsMax: 64, // K1: a reason is a fact of its record.
   codeBytesMax: 8 * 1024 * 1024, // A compiled closure, unpacked; ours has 0.3 MB.
 
@@ -315,6 +317,8 @@ export const limits = {
 
   // The process.
   tailscaleMs: 10_000, // One call of the `tailscale` command; it talks to its daemon.
+  mdnsTtlS: 120, // RFC 6762, 10: of records that name a host; seconds, as DNS counts.
+  mdnsAnswersPerSecond: 10, // A network browses in bursts of two or three.
   tlsLookMs: 60_000, // How often a certificate's file is looked at; it is renewed weeks before.
   heartbeatMs: 5_000, // A look at the clocks and at what troubles us: 0.1 ms of work.
   sleptMsMin: 10_000, // A wall clock ahead by more has been set, or the host has slept; NTP slews less.

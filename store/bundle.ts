@@ -112,12 +112,7 @@ interface Entry {
  * STORE_CORRUPT: cut short or changed. Both with details.place.
  */
 export function parseBundle(bytes: Uint8Array): Container {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const headEnd = checkHead(file)
-  const digest = file.subarray(file.length - 32)
-  if (!digest.equals(sha256(file.subarray(0, file.length - 32)))) {
-    throw corruptBundle('footer', 'the digest differs: the file was changed or cut short')
-  }
+  const { file, headEnd, digest } = checkBundle(bytes)
   const entries = parseIndex(file, headEnd)
   const documents = new Map<string, unknown[]>()
   const skipped: string[] = []
@@ -132,6 +127,24 @@ export function parseBundle(bytes: Uint8Array): Container {
     kept.push(unpackForeign(place, inflate(place, file, entry)))
   }
   return { documents: (kind) => documents.get(kind) ?? [], skipped, digest }
+}
+
+/**
+ * Checks that bytes are a bundle of this format, and all of it; nothing is inflated.
+ * @throws {GatewayError} RECORD_FORMAT: none, or a newer format; STORE_CORRUPT: cut short or changed.
+ */
+export function checkBundle(bytes: Uint8Array): {
+  readonly file: Buffer
+  readonly headEnd: number
+  readonly digest: Uint8Array
+} {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const headEnd = checkHead(file)
+  const digest = file.subarray(file.length - 32)
+  if (!digest.equals(sha256(file.subarray(0, file.length - 32)))) {
+    throw corruptBundle('footer', 'the digest differs: the file was changed or cut short')
+  }
+  return { file, headEnd, digest }
 }
 
 function isKnown(kind: string): boolean {

@@ -24,6 +24,7 @@ export interface ResolvedConfig {
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly session: ResolvedSession
   readonly history: { readonly preset: 'forever' | 'balanced' | 'privacy' | 'lean' }
+  readonly discovery: 'off' | 'minimal' // announced by mDNS
   readonly store: { readonly maxBytes: number | null } // null: as much as the disk has
 }
 
@@ -139,6 +140,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
       maxMessages: config.session?.maxMessages ?? limits.sessionMessagesMax,
     },
     history: { preset: config.history?.preset ?? 'forever' },
+    discovery: config.discovery?.mdns?.mode ?? 'off',
     store: { maxBytes: config.store?.maxBytes ?? null },
   }
 }

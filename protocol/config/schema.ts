@@ -234,6 +234,12 @@ export const configStruct = object({
     object({ maxBytes: optional(integer(limits.budgetBytesMin, Number.MAX_SAFE_INTEGER)) }),
   ),
   history: optional(object({ preset: optional(oneOf('forever', 'balanced', 'privacy', 'lean')) })),
+  discovery: optional(
+    object({
+      mdns: optional(object({ mode: optional(oneOf('off', 'minimal')) })),
+      wideArea: unread(),
+    }),
+  ),
   messages: unread(),
   tools: unread(),
   logging: unread(),
@@ -286,6 +292,7 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
   'agents.defaults.workspace',
   'agents.list',
   'models.mode',
+  'discovery.wideArea',
   'messages',
   'tools',
   'logging',

@@ -79,6 +79,8 @@ const manifest = type({
   codes: array(line()), // identities of the machines that wrote the records
   /** Absent: kept. Under pseudonyms the records are no more the journal's, and hash otherwise. */
   names: optional(enums(['kept', 'pseudonyms'])),
+  /** Absent: an incident. An archive holds what this policy let go of the journal, and no body. */
+  archive: optional(type({ policy: line() })),
   redaction,
 })
 

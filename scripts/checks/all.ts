@@ -3,6 +3,7 @@
  */
 import type { Check } from './finding.ts'
 import { checkAlerts } from './alerts.ts'
+import { checkArchives } from './archives.ts'
 import { checkBackups } from './backups.ts'
 import { checkModels } from './config.ts'
 import { checkChannels, checkGateway, checkPort } from './gateway.ts'
@@ -42,6 +43,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'snapshot', run: checkSnapshots },
   { id: 'clock', run: checkClock },
   { id: 'keys', run: checkKeys },
+  { id: 'archives', run: checkArchives },
   { id: 'backups', run: checkBackups },
   {
     id: 'models',

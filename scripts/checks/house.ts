@@ -3,11 +3,11 @@
  */
 import { access, chmod, constants, lstat, readdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { archiveBytes } from '../../actors/archive.ts'
 import { judgeStateDir, makeDirectory } from '../../actors/state-dir.ts'
 import { judgeSpace } from '../../actors/space.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
-import type { StoreStats } from '../../store/contract.ts'
 import { formatBytes } from '../output.ts'
 import { type CheckContext, fail, type Finding, ok, warn } from './finding.ts'
 import { withReader } from './journal.ts'
@@ -34,7 +34,7 @@ export async function checkStateDir(stateDir: string): Promise<Finding> {
   }
   const unsafe = await judgeStateDir(stateDir)
   if (unsafe !== null) return fail(name, unsafe.message, 'the gateway does not start like this')
-  for (const part of ['', 'journal', 'logs', 'keys', 'config']) {
+  for (const part of ['', 'journal', 'logs', 'keys', 'config', 'archive']) {
     const path = join(stateDir, part)
     const isClosed = await access(path, constants.W_OK | constants.X_OK).then(
       () => false,
@@ -99,12 +99,14 @@ export async function checkDisk(context: CheckContext): Promise<Finding[]> {
   const maxBytes = (await context.config())?.store.maxBytes ?? null
   if (maxBytes === null) return [disk]
   const stats = await withReader(context, (reader) => reader.stats())
-  return stats === null ? [disk] : [disk, judgeBudget(stats, maxBytes)]
+  if (stats === null) return [disk]
+  const usedBytes = stats.usedBytes + archiveBytes(context.settings.stateDir)
+  return [disk, judgeBudget(usedBytes, maxBytes)]
 }
 
-function judgeBudget(stats: StoreStats, maxBytes: number): Finding {
+function judgeBudget(usedBytes: number, maxBytes: number): Finding {
   const name = 'budget'
-  const { level, says } = judgeSpace({ ...stats, freeBytes: Infinity }, maxBytes)
+  const { level, says } = judgeSpace({ usedBytes, freeBytes: Infinity }, maxBytes)
   const todo = 'raise store.maxBytes, or see: openclaw history policy --dry-run'
   if (level === 'ample') return ok(name, says)
   return level === 'low' ? warn(name, says, todo) : fail(name, `${says}: new work is refused`, todo)

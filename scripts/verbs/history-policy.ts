@@ -1,10 +1,15 @@
 /**
  * `openclaw history policy`, `prune` and `compact`: what is let go of history, when, and at once.
  */
+import type { ArgsDef } from 'citty'
+import { join } from 'node:path'
+import { type Archive, type ArchivePlan, openArchive } from '../../actors/archive.ts'
+import { readCodeIdentity } from '../../actors/code.ts'
 import { openIncidents } from '../../actors/incidents.ts'
 import {
   applyRetention,
   planRetention,
+  type RetentionHow,
   type RetentionPlan,
   type RetentionWish,
 } from '../../actors/retention.ts'
@@ -22,12 +27,26 @@ import { EXIT } from '../exit.ts'
 import { columns, formatBytes, note, show, showJson } from '../output.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
+import { readVersion } from '../version.ts'
 
 const presetArg: { type: 'enum'; options: string[]; description: string } = {
   type: 'enum',
   options: [...PRESETS],
   description: 'as if this were history.preset',
 }
+
+const removingArgs = {
+  ...jsonArgs,
+  'dry-run': {
+    type: 'boolean',
+    description: 'only tell what would go, and what would be archived',
+  },
+  'without-archive': {
+    type: 'boolean',
+    description: 'remove records without archiving them first',
+  },
+  yes: { type: 'boolean', description: 'do it: it cannot be undone' },
+} as const satisfies ArgsDef
 
 /** Exit code 0: told. */
 export const historyPolicy = defineVerb({
@@ -55,76 +74,113 @@ export const historyPolicy = defineVerb({
   },
 })
 
-/** Exit code 0: done; 14: told, --yes is missing; 10: there was nothing to do. */
+/** Exit code 0: done, or told by --dry-run; 14: told, --yes is missing; 10: nothing to do. */
 export const historyPrune = defineVerb({
   name: 'history prune',
   description: 'Let go what the policy lets go, now, while no gateway runs',
-  args: {
-    ...jsonArgs,
-    preset: presetArg,
-    yes: { type: 'boolean', description: 'do it: it cannot be undone' },
-  },
+  args: { ...removingArgs, preset: presetArg },
   async run(args) {
     const settings = await readSettings({})
     await findJournal(settings.stateDir)
     const policy = await readPolicy(settings, args.preset)
     const wish = wishOf(settings, policy, systemClock.now())
-    const how = { by: 'operator', correlationId: systemChance.hex(limits.correlationIdBytes) }
-    const { plan, report } =
-      args.yes === true
-        ? await inItsPlace(settings.stateDir, async (kernel) => {
-            const found = await planRetention(kernel.store, kernel.work, wish)
-            return { plan: found, report: await applyRetention(kernel, wish, found, how) }
-          })
-        : { plan: await look(wish), report: null }
+    const archives = policy.archives && args['without-archive'] !== true
+    const how = howOf(archives ? openOurs(settings) : null)
+    const does = args.yes === true && args['dry-run'] !== true
+    const { plan, report } = does
+      ? await inItsPlace(settings.stateDir, async (kernel) => {
+          const found = await planRetention(kernel.store, kernel.work, wish)
+          return { plan: found, report: await applyRetention(kernel, wish, found, how) }
+        })
+      : { plan: await look(wish), report: null }
     const isNothing = plan.refs.length + plan.streams.length === 0
+    const archive = report === null ? await foresee(how.archive, plan.streams) : null
     if (args.json) {
       const schema = 'openclaw-prune/1'
-      showJson({ ok: report !== null, schema, plan: summary(plan), report })
+      showJson({ ok: report !== null, schema, plan: summary(plan), archive, report })
     } else {
       showPlan(plan, report === null ? 'would go' : 'went')
-      if (report === null && !isNothing) note('Nothing was removed. Say --yes to do it.')
+      if (report === null) showForeseen(archive, plan.records)
+      else showArchived(how.archive, report.archives)
+      if (!does && !isNothing) note('Nothing was removed. Say --yes to do it.')
       if (report?.position != null) show(`recorded as #${report.position}`)
     }
     if (isNothing) return EXIT.nothing
-    return report === null ? EXIT.refused : 0
+    return does || args['dry-run'] === true ? 0 : EXIT.refused
   },
 })
 
-/** Exit code 0: done; 14: --yes is missing; 10: no such actor, or nothing to remove. */
+/** Exit code 0: done, or told by --dry-run; 14: --yes is missing; 10: no such actor. */
 export const historyCompact = defineVerb({
   name: 'history compact',
   description: 'Put tombstones in the place of the records of one actor, behind a snapshot of now',
   args: {
-    ...jsonArgs,
+    ...removingArgs,
     actor: { type: 'positional', required: true, valueHint: 'KIND:ID', description: 'as run:5f…' },
-    yes: { type: 'boolean', description: 'do it: it cannot be undone' },
   },
   async run(args) {
-    const { stateDir } = await readSettings({})
+    const settings = await readSettings({})
+    const { stateDir } = settings
     await findJournal(stateDir)
     const stream = args.actor as StreamId
-    const correlationId = systemChance.hex(limits.correlationIdBytes)
     const wish = { policy: POLICIES.forever, now: systemClock.now(), held: [] }
     const version = await withSource(undefined, ({ history }) => history.version(stream))
     if (version === 0) {
       throw new GatewayError('NOT_FOUND', `no actor ${quote(stream)} is in the journal`)
     }
     const plan = { refs: [], bytes: 0, streams: [stream], records: 0, pinned: 0 }
-    const how = { by: 'operator', correlationId, policy: 'asked' }
-    const { position, records } =
-      args.yes === true
-        ? await inItsPlace(stateDir, (kernel) => applyRetention(kernel, wish, plan, how))
-        : { position: null, records: version - 1 }
-    if (args.json)
-      showJson({ ok: position !== null, schema: 'openclaw-compact/1', stream, records })
-    else if (position === null) {
+    const how = howOf(args['without-archive'] === true ? null : openOurs(settings), 'asked')
+    const does = args.yes === true && args['dry-run'] !== true
+    const report = does
+      ? await inItsPlace(stateDir, (kernel) => applyRetention(kernel, wish, plan, how))
+      : null
+    const archive = report === null ? await foresee(how.archive, [stream]) : null
+    const records = report?.records ?? version - 1
+    if (args.json) {
+      const schema = 'openclaw-compact/1'
+      showJson({ ok: does, schema, stream, records, archive, archives: report?.archives ?? [] })
+    } else if (report === null) {
       show(`would remove at most ${records} records of ${stream}`)
+      showForeseen(archive, records)
       note('Nothing was removed. Say --yes to do it.')
-    } else show(`removed ${records} records of ${stream}; recorded as #${position}`)
-    return position === null ? EXIT.refused : 0
+    } else {
+      show(`removed ${records} records of ${stream}; recorded as #${report.position}`)
+      showArchived(how.archive, report.archives)
+    }
+    return does || args['dry-run'] === true ? 0 : EXIT.refused
   },
 })
+
+function openOurs({ stateDir }: Settings): Archive {
+  const maker = { code: readCodeIdentity(), tool: readVersion(), clock: systemClock }
+  return openArchive(stateDir, maker)
+}
+
+function howOf(archive: Archive | null, policy?: string): RetentionHow {
+  const correlationId = systemChance.hex(limits.correlationIdBytes)
+  return { by: 'operator', correlationId, archive, ...(policy === undefined ? {} : { policy }) }
+}
+
+/** Finds what would be archived; null where nothing is. */
+function foresee(
+  archive: Archive | null,
+  streams: readonly StreamId[],
+): Promise<ArchivePlan | null> {
+  return withSource(undefined, ({ reader }) =>
+    archive === null || reader === null ? null : archive.plan(reader, streams),
+  )
+}
+
+function showForeseen(archive: ArchivePlan | null, records: number): void {
+  if (archive !== null && archive.files > 0) {
+    const { files, directory } = archive
+    show(`would archive ${archive.records} records first: ${files} files in ${directory}`)
+  } else if (records > 0) show('would archive none of them: they go for good')
+}
+
+function showArchived(archive: Archive | null, files: readonly string[]): void {
+  for (const name of files) show(`archived in ${join(archive?.directory ?? '', name)}`)
+}
 
 /** Finds what would go, beside whoever writes. @throws {GatewayError} NOT_FOUND: no journal. */
 function look(wish: RetentionWish): Promise<RetentionPlan> {
@@ -171,7 +227,7 @@ function summary(plan: RetentionPlan | null): object | null {
   return { bodies: refs.length, bytes, streams: streams.length, records, pinned }
 }
 
-function showPolicy({ preset, textsMs, endedMs, notYet }: RetentionPolicy): void {
+function showPolicy({ preset, textsMs, endedMs, archives, notYet }: RetentionPolicy): void {
   const age = (ms: number | null): string =>
     ms === null ? 'stay for ever' : `go after ${ms / (24 * 3_600_000)} days`
   const rows = [
@@ -179,6 +235,7 @@ function showPolicy({ preset, textsMs, endedMs, notYet }: RetentionPolicy): void
     ['texts', age(textsMs)],
     ['records of actors that have ended', age(endedMs)],
     ['all other records', 'stay for ever'],
+    ['what goes of records', archives ? 'is archived first' : 'is archived nowhere'],
   ]
   for (const line of columns(rows)) show(line)
   for (const missing of notYet) note(`Not yet: ${missing}.`)

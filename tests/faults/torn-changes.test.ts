@@ -3,11 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../protocol/config/parse.ts'
+import { archivePath, listArchives } from '../../actors/archive.ts'
+import { openBundle } from '../../actors/bundle.ts'
 import { verifyInChild } from '../../store/lmdb/check.ts'
 import { cases } from '../store/cases.ts'
 import { cli } from '../support/cli.ts'
 import { withDirectory } from '../support/directory.ts'
-import { recordsOf } from '../support/journal.ts'
+import { recordsOf, withReader } from '../support/journal.ts'
 import {
   askAll,
   configure,
@@ -23,31 +25,51 @@ const noShim = whyNoShim()
 
 const isOurs = (name: string): boolean => !name.startsWith('shim.')
 
-test.unless(noShim, 'F04 killed at any commit of a compaction: the old journal or the new', () =>
-  withDirectory(async (stateDir) => {
-    configure(stateDir)
-    const gateway = await startReal(stateDir)
-    for (const key of ['a', 'b', 'c', 'd']) await turn(gateway.client, key, 'compacted')
-    const promised = await askAll(gateway.client, ['e', 'f'])
-    await stopReal(gateway)
-    const shim = openShim(stateDir)
-    const ends: (number | null)[] = []
+/** Lists the records that are neither in the journal nor in an archive. */
+function holes(stateDir: string): Promise<number[]> {
+  const archived = new Set(
+    listArchives(stateDir).flatMap((name) =>
+      openBundle(archivePath(stateDir, name)).chain.records.map(({ position }) => position),
+    ),
+  )
+  return withReader(join(stateDir, 'journal'), (reader) => {
+    const all = Array.from({ length: reader.head().position }, (_, index) => index + 1)
+    return all.filter(
+      (position) => reader.link(position)?.pruned === true && !archived.has(position),
+    )
+  })
+}
 
-    for (let commits = 0; ends.at(-1) !== 0 && commits < 40; commits += 1) {
-      shim.killAt('meta', commits)
-      const { code } = await cli(
-        stateDir,
-        ['history', 'compact', 'session:agent:main:compacted', '--yes'],
-        shim.env,
-      )
-      ends.push(code)
-      const { ok } = await verifyInChild(join(stateDir, 'journal'), { deep: true })
-      assert.ok(ok)
-    }
+test.unless(
+  noShim,
+  'F04 killed at any commit of a compaction: the old journal or the new, and no hole',
+  () =>
+    withDirectory(async (stateDir) => {
+      configure(stateDir)
+      const gateway = await startReal(stateDir)
+      for (const key of ['a', 'b', 'c', 'd']) await turn(gateway.client, key, 'compacted')
+      const promised = await askAll(gateway.client, ['e', 'f'])
+      await stopReal(gateway)
+      const shim = openShim(stateDir)
+      const ends: (number | null)[] = []
 
-    assert.ok(ends.length > 3 && ends.slice(0, -1).every((code) => code === null), ends.join(' '))
-    await holdToItsWord(stateDir, promised)
-  }),
+      for (let commits = 0; ends.at(-1) !== 0 && commits < 40; commits += 1) {
+        shim.killAt('meta', commits)
+        const { code } = await cli(
+          stateDir,
+          ['history', 'compact', 'session:agent:main:compacted', '--yes'],
+          shim.env,
+        )
+        ends.push(code)
+        const { ok } = await verifyInChild(join(stateDir, 'journal'), { deep: true })
+        assert.ok(ok)
+        assert.equal(await holes(stateDir), [])
+      }
+
+      assert.ok(listArchives(stateDir).length > 1, 'killed between archive and removal')
+      assert.ok(ends.length > 3 && ends.slice(0, -1).every((code) => code === null), ends.join(' '))
+      await holdToItsWord(stateDir, promised)
+    }),
 )
 
 test.unless(

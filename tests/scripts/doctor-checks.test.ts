@@ -103,6 +103,7 @@ test('H9 ids stay: programs match them', () => {
       'snapshot',
       'clock',
       'keys',
+      'archives',
       'backups',
       'models',
       'alerts',

@@ -108,6 +108,7 @@ doctor('H1 a fresh machine has no findings', async () => {
         'journal',
         'clock',
         'keys',
+        'archives',
         'backups',
         'model echo',
       ],

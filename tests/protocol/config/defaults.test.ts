@@ -38,6 +38,7 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     tls: null,
     tailscale: 'off',
   })
+  assert.is(resolved.discovery, 'off')
   assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
   assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })
   assert.is(resolved.irc, null)

@@ -122,6 +122,9 @@ config('C6 a wrong type shows what was expected and what stands there', () => {
   assert.equal(messages('{ session: { dmScope: "all" } }'), [
     'session.dmScope: expected "main" or "per-peer" or "per-channel-peer" or "per-account-channel-peer", got "all"',
   ])
+  assert.equal(messages('{ discovery: { mdns: { mode: "full" } } }'), [
+    'discovery.mdns.mode: expected "off" or "minimal", got "full"',
+  ])
   assert.equal(messages('{ gateway: [] }'), ['gateway: expected an object, got a list'])
   assert.equal(messages('{ gateway: { port: null } }'), [
     'gateway.port: expected an integer between 0 and 65535, got null',
