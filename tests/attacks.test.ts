@@ -64,6 +64,7 @@ const REVIEWED = [
   'json5',
   'lmdb',
   'msgpackr',
+  'multicast-dns',
   'pino',
   'prom-client',
   'superstruct',

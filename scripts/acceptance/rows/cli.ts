@@ -77,12 +77,12 @@ export const cliRows: readonly Row[] = [
   cli('system presence', ['system', 'presence'], says(/"mode": "gateway"/)),
   cli('system heartbeat last', ['system', 'heartbeat', 'last'], says(/null|"status"/)),
   cli('system event', ['system', 'event', '--text', 'hi'], says(/^ok/m)),
-  cli('cron list', ['cron', 'list'], says(/Schedule|No cron jobs/i)),
+  cli('cron list', ['cron', 'list'], says(/Schedule|No cron jobs|No automations/i)),
   cli(
     'cron status',
     ['cron', 'status'],
     json('enabled is told', (value) => 'enabled' in value),
   ),
   cli('approvals get', ['approvals', 'get', '--gateway'], says(/Approvals/)),
-  cli('skills list', ['skills', 'list'], says(/Skills/)),
+  cli('skills list', ['skills', 'list'], says(/Skills|No skills found/)),
 ]

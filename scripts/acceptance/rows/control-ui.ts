@@ -10,6 +10,8 @@ import type { Scene } from '../scene.ts'
 
 interface Page {
   goto: (url: string) => Promise<unknown>
+  reload: () => Promise<unknown>
+  addInitScript: (script: string) => Promise<void>
   screenshot: (options: object) => Promise<unknown>
   evaluate: (script: string) => Promise<unknown>
   locator: (selector: string) => { first: () => Field }
@@ -47,6 +49,7 @@ const FLAGS = [
 ]
 const WAIT_MS = 60_000
 const LOOK_MS = 200
+const SETTINGS = 'openclaw.control.settings.v1'
 const MESSAGE = 'one two three four five six seven eight'
 const LISTED = 'acceptance-listed'
 const FIELD = 'textarea:visible, [contenteditable=true]:visible'
@@ -82,9 +85,16 @@ async function run(scene: Scene, release: Release): Promise<Seen> {
 async function useBrowser(browser: Browser, scene: Scene, release: Release): Promise<Seen> {
   const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } })
   const states = countStates(page)
-  const query = release === 'new' ? '#' : '?'
-  await page.goto(`${scene.http}/${query}token=${scene.target.token}`)
+  const approved = approveOnce(page, scene)
+  const { token } = scene.target
+  // The old one keeps its token here; in the query of a URL ours takes none (S59).
+  const kept = JSON.stringify({ token })
+  await page.addInitScript(
+    `localStorage.getItem('${SETTINGS}') ?? localStorage.setItem('${SETTINGS}', '${kept}')`,
+  )
+  await page.goto(release === 'new' ? `${scene.http}/#token=${token}` : `${scene.http}/`)
   const field = page.locator(FIELD).first()
+  await Promise.race([field.waitFor({ timeout: WAIT_MS }), approved])
   await field.waitFor({ timeout: WAIT_MS })
   const isListed = await holds(page, LISTED)
   await page.screenshot({ path: join(scene.artefacts, `control-ui-${release}-list.png`) })
@@ -99,6 +109,24 @@ async function useBrowser(browser: Browser, scene: Scene, release: Release): Pro
     String(await page.evaluate(PAGE_TEXT)),
   ]
   return { code: 0, text: lines.join('\n') }
+}
+
+/** A browser that is not known waits for a person: approves it and looks again. */
+function approveOnce(page: Page, { target }: Scene): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let asked = ''
+    page.on('websocket', (socket) => {
+      socket.on('framereceived', ({ payload }) => {
+        const frame = JSON.parse(String(payload)) as unknown
+        const requestId = at(frame, 'error', 'details', 'requestId')
+        if (typeof requestId !== 'string' || requestId === asked) return
+        asked = requestId
+        ask(target, 'device.pair.approve', { requestId })
+          .then(() => page.reload())
+          .then(() => resolve(), reject)
+      })
+    })
+  })
 }
 
 /** Waits for a text on the page, which may load itself anew meanwhile. */
