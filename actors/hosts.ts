@@ -66,11 +66,16 @@ export function isForwarded(headers: IncomingHttpHeaders): boolean {
 
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
+// Upstream's pages keep the key of the conversation that they show in their address.
+function namesSession(name: string, value: string): boolean {
+  return name === 'session' && /^(?:main|agent:.*)$/.test(value)
+}
+
 function carriesSecret(url: string): boolean {
   const query = url.indexOf('?')
   if (query === -1) return false
-  const names = [...new URLSearchParams(url.slice(query + 1)).keys()]
-  return names.some((name) => SECRET_PARAMETER.test(name))
+  const members = [...new URLSearchParams(url.slice(query + 1))]
+  return members.some(([name, value]) => SECRET_PARAMETER.test(name) && !namesSession(name, value))
 }
 
 function isOwnHost(host: string, allowed: readonly string[], port: number): boolean {
