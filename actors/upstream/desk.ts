@@ -38,7 +38,7 @@ import { RunTeller } from './run-teller.ts'
 import { nodeTeller } from './node-teller.ts'
 import { approvalTeller } from './approval-rows.ts'
 import { sessionTeller } from './session-teller.ts'
-import { tellSmall } from './tellers.ts'
+import { pairingTeller, tellStops } from './tellers.ts'
 
 interface Setup {
   readonly version: string
@@ -75,8 +75,8 @@ export class UpstreamDesk {
     const presence = new PresenceBook(services, this.feed, setup.version, bootId)
     this.#house = { ...house, ...setup, bootId, feed: this.feed, presence }
     this.#runs = new RunTeller(house, this.feed)
-    this.feed.teach((record) => this.#runs.committed(record))
-    this.feed.teach(tellSmall)
+    this.feed.teach(tellStops)
+    this.feed.teach(pairingTeller(house))
     this.feed.teach(approvalTeller(house))
     this.feed.teach(nodeTeller(house))
     this.feed.teach(sessionTeller(house))
@@ -84,7 +84,9 @@ export class UpstreamDesk {
     this.#tickLater()
   }
 
+  // Runs are followed whether anybody listens or not: who comes later hears the rest of them.
   committed(record: JournalRecord): void {
+    if (record.kind === 'event' && record.ignored === null) this.#runs.committed(record)
     this.feed.committed(record)
   }
 
