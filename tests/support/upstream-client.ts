@@ -38,6 +38,14 @@ export interface Guise {
 /** A program of the owner's that has no device: upstream's command line. */
 export const KEYLESS = { device: null, id: 'cli', mode: 'cli' } as const
 
+/** A node that has one command. */
+export const NODE = {
+  role: 'node',
+  id: 'node-host',
+  mode: 'node',
+  params: { commands: ['system.which'] },
+} as const
+
 let asked = 0
 
 /** One socket. */

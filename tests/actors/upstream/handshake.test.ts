@@ -12,6 +12,7 @@ import {
   type Guise,
   inUpstream,
   KEYLESS,
+  NODE,
   type UpstreamClient,
   type UpstreamWorld,
 } from '../../support/upstream-client.ts'
@@ -216,13 +217,7 @@ connect('UC10 another role waits for a person, who is told which', () =>
   inUpstream(async (world) => {
     const { device } = await settled(world)
     const boss = await world.enter() // A device does not approve itself.
-    const node = {
-      device,
-      role: 'node',
-      id: 'node-host',
-      mode: 'node',
-      params: { commands: ['system.which'] },
-    }
+    const node = { ...NODE, device }
 
     const client = world.guest()
     const { error } = await client.knock(node)
@@ -354,17 +349,12 @@ connect('UC16 a frame over 64 KiB before connect closes with 1009, one after it 
   }),
 )
 
-// The deadline soon; all else as it is.
-const HASTY = {
-  ...systemClock,
-  after: (ms: number, run: () => void) =>
-    systemClock.after(ms === limits.connectDeadlineMs ? 50 : ms, run),
-}
-
-connect('UC17 who says nothing is out at the deadline, who is in stays', () =>
-  inUpstream(
+connect('UC17 who says nothing is out at the deadline, who is in stays', () => {
+  const clock = { ...systemClock }
+  return inUpstream(
     async ({ client, enter }) => {
       const boss = await enter()
+      clock.after = (ms, run) => systemClock.after(ms === limits.connectDeadlineMs ? 50 : ms, run)
       const silent = client() // It has chosen no dialect yet.
 
       const { code } = await silent.closed
@@ -372,9 +362,9 @@ connect('UC17 who says nothing is out at the deadline, who is in stays', () =>
       assert.is(code, 1008)
       assert.is((await boss.ask('health')).ok, true)
     },
-    { services: { clock: HASTY } },
-  ),
-)
+    { services: { clock } },
+  )
+})
 
 connect('UC18 ten wrong tokens lock the next, right or wrong, and say for how long', () =>
   inUpstream(async ({ guest }) => {
