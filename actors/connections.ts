@@ -13,7 +13,6 @@ import type { JournalRecord } from '../protocol/record.ts'
 import type { Admission } from './admission.ts'
 import type { Origin } from './caller.ts'
 import { Connection } from './connection.ts'
-import { ControlWrites } from './control-writes.ts'
 import { type Answer, Gatekeeper, type GatekeeperSetup, type Knock } from './gatekeeper.ts'
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
@@ -70,17 +69,12 @@ export class Connections {
 
   constructor(setup: ConnectionsSetup) {
     this.#refusals = new Refusals(setup)
-    const writes = new ControlWrites(setup.services.clock)
     const gatekeeper = new Gatekeeper(setup)
     this.#house = {
       ...setup,
       knock: (knock) => gatekeeper.knock(knock),
       refused: (address, code) => this.#refusals.count(address, code),
       seat: (connection, admission) => this.#open.get(connection)?.seat(admission),
-      handle: (command, origin) => {
-        writes.count(command.method, origin.caller.admission.deviceId)
-        return setup.handle(command, origin)
-      },
       presence: (connectionId, { deviceId, role }, online) => {
         if (this.#stopped) return
         const ts = setup.services.clock.now()

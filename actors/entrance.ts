@@ -1,11 +1,14 @@
 /**
  * What stands at the door, put together: nodes' sockets, upstream's desk, all connections, pages.
  */
+import type { Command } from '../protocol/command.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
+import type { Origin } from './caller.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
+import { ControlWrites } from './control-writes.ts'
 import type { GatewayOptions } from './gateway.ts'
 import type { Kernel } from './kernel.ts'
 import type { Lockouts } from './lockouts.ts'
@@ -37,6 +40,15 @@ export function openApprovals({ registry, store, work, listen }: Kernel, service
   return approvals
 }
 
+// One count of control-plane writes, whichever dialect they come in.
+function openHandling(house: MethodHouse): (command: Command, origin: Origin) => unknown {
+  const writes = new ControlWrites(house.services.clock)
+  return (command, origin) => {
+    writes.count(command.method, origin.caller.admission.deviceId)
+    return handleCommand(house, command, origin)
+  }
+}
+
 interface DoorParts {
   readonly kernel: Kernel
   readonly lockouts: Lockouts
@@ -53,7 +65,7 @@ export function openDesk(
     version,
     stateDir,
     auth: authSettings(house.configuration.live.config),
-    perform: (command, origin) => handleCommand(house, command, origin),
+    perform: openHandling(house),
   })
   listen((record) => desk.committed(record))
   house.approvals.hasRoute = (connectionId) =>
@@ -79,7 +91,7 @@ export function openConnections(
     auth: authSettings(configuration.live.config),
     pairings,
     limiter: lockouts.limiter,
-    handle: (command, origin) => handleCommand(house, command, origin),
+    handle: desk.perform,
     nodes: house.nodes,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })

@@ -38,7 +38,7 @@ import { RunTeller } from './run-teller.ts'
 import { nodeTeller } from './node-teller.ts'
 import { approvalTeller } from './approval-rows.ts'
 import { sessionTeller } from './session-teller.ts'
-import { pairingTeller, tellStops } from './tellers.ts'
+import { configTeller, pairingTeller, tellStops } from './tellers.ts'
 
 interface Setup {
   readonly version: string
@@ -62,6 +62,8 @@ type AnyHandler = (house: UpstreamHouse, params: unknown, call: Call) => unknown
 export class UpstreamDesk {
   readonly feed: Feed
   readonly nodes: Nodes
+  /** Runs a command of our own table, of either dialect. */
+  readonly perform: UpstreamHouse['perform']
   #house: UpstreamHouse
   #runs: RunTeller
   #nextHealth: Cancel = () => {}
@@ -71,12 +73,14 @@ export class UpstreamDesk {
     const { services } = house
     this.feed = new Feed(services)
     this.nodes = house.nodes
+    this.perform = setup.perform
     const bootId = services.chance.id()
     const presence = new PresenceBook(services, this.feed, setup.version, bootId)
     this.#house = { ...house, ...setup, bootId, feed: this.feed, presence }
     this.#runs = new RunTeller(house, this.feed)
     this.feed.teach(tellStops)
     this.feed.teach(pairingTeller(house))
+    this.feed.teach(configTeller(house))
     this.feed.teach(approvalTeller(house))
     this.feed.teach(nodeTeller(house))
     this.feed.teach(sessionTeller(house))

@@ -1,7 +1,9 @@
-/** Small notices: what one record says by itself. */
+/** Small notices: stops, pairing, configuration. */
+import type { ConfigContext } from '../../machines/config.ts'
 import type { PairingContext } from '../../machines/pairing.ts'
 import { streamName } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
+import { CONFIG } from '../config.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Waiting } from '../pairings.ts'
 import type { Feed, Teller } from './feed.ts'
@@ -36,6 +38,20 @@ function tellStop({ event }: JournalRecord, feed: Feed): void {
   const isRestart = String(event['reason']).includes('restart')
   const restart = { reason: 'gateway restarting', restartExpectedMs: 1_500 }
   feed.announce('shutdown', isRestart ? restart : { reason: 'gateway stopping' })
+}
+
+/** Makes the teller of the configuration: of each change when it stands in its file. */
+export function configTeller({
+  registry,
+  configuration,
+}: Pick<MethodHouse, 'registry' | 'configuration'>): Teller {
+  return ({ stream, event, value, at: ts }, feed) => {
+    if (stream !== CONFIG || event.type !== 'effect.done') return
+    const { candidate: hash, restartAt } = registry.snapshot(CONFIG).context as ConfigContext
+    // What was refused has no candidate any more; a restart that begins is told as a stop.
+    const isWritten = value === 'restarting' ? restartAt > 0 : value === 'idle' && hash !== ''
+    if (isWritten) feed.announce('config.changed', { path: configuration.path, hash, ts })
+  }
 }
 
 // A list shows it in the same words, so that a client may put it there as it comes.
