@@ -96,7 +96,7 @@ function judgeKnown(given: Case): Verdict | null {
   if (isOwnKey) throw deviceTokenWrong()
   if ((context.publicKey ?? null) === null) return null
   if (held.token === 'wrong') throw deviceTokenWrong()
-  if (held.secret === 'wrong') throw secretWrong()
+  if (held.secret === 'wrong') throw secretWrong(given.settings)
   return { kind: 'challenge', why: 'this device has a key and must sign, or show its token' }
 }
 
@@ -111,23 +111,27 @@ function asksMore({ params, device: { context } }: Case): boolean {
 
 function judgeNew(given: Case): Verdict {
   const { held, settings, peer } = given
-  if (held.secret === 'wrong') throw secretWrong()
+  if (held.secret === 'wrong') throw secretWrong(settings)
   if (held.setupHeld === 'wrong') throw unauthorized('the setup code is wrong, used or too old')
   if (held.setup !== null) return judgeSetup(given)
+  // A device that shows the token of a pairing that is no more is told so, and drops it.
+  if (held.token === 'wrong' && !given.device.known && held.secret !== 'right') {
+    throw deviceTokenWrong()
+  }
   if (given.upgrades) return stranger(given) // Another role is a person's to give, right here too.
   if (!isDirect(peer)) return stranger(given)
   if (settings.mode !== 'none' && held.secret !== 'right') {
     if (held.key !== 'none') return stranger(given)
-    throw secretMissing()
+    throw secretMissing(settings)
   }
   return judgeOwner(given)
 }
 
 /** Judges a program that names no device: right here, with the secret where there is one. */
 function judgeKeyless({ params, settings, held, peer }: Case): Verdict {
-  if (held.secret === 'wrong') throw secretWrong()
+  if (held.secret === 'wrong') throw secretWrong(settings)
   const isOpen = settings.mode === 'none'
-  if (!isOpen && held.secret !== 'right') throw secretMissing()
+  if (!isOpen && held.secret !== 'right') throw secretMissing(settings)
   if (!isDirect(peer) || params.role === 'node') {
     return { kind: 'challenge', why: 'a device identity is required' }
   }
@@ -175,13 +179,14 @@ export function unauthorized(why: string, reason: RefusalReason | null = null): 
   return new GatewayError('UNAUTHORIZED', `connect: ${why}`, reason === null ? {} : { reason })
 }
 
-function secretWrong(): GatewayError {
-  return unauthorized('the gateway token or password is wrong', 'secret-wrong')
+function secretWrong({ mode }: AuthSettings): GatewayError {
+  const why = 'the gateway token or password is wrong'
+  return unauthorized(why, mode === 'password' ? 'password-wrong' : 'secret-wrong')
 }
 
-function secretMissing(): GatewayError {
+function secretMissing({ mode }: AuthSettings): GatewayError {
   const why = 'a gateway token, password or device token is required'
-  return unauthorized(why, 'secret-missing')
+  return unauthorized(why, mode === 'password' ? 'password-missing' : 'secret-missing')
 }
 
 function deviceTokenWrong(): GatewayError {

@@ -111,7 +111,10 @@ export class Completions {
       throw new GatewayError('UNAUTHORIZED', 'a bearer token is required')
     }
     const attempt = limiter.attempt('secret', peer)
-    const isRight = await this.#secrets.isRight(offered)
+    const isRight = await this.#secrets.isRight(offered).catch((thrown: unknown) => {
+      attempt.right() // Nobody has looked at it: no attempt at all.
+      throw thrown
+    })
     if (isRight) return attempt.right()
     attempt.wrong()
     throw new GatewayError('UNAUTHORIZED', 'the bearer token is wrong')

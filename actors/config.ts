@@ -24,7 +24,8 @@ import type { Registry } from './registry.ts'
 import type { Cancel, Services } from './services.ts'
 import { readTls } from './tls.ts'
 
-const CONFIG: StreamId = streamId('config', 'main')
+/** The stream of the one configuration. */
+export const CONFIG: StreamId = streamId('config', 'main')
 
 /** What is live now; replaced whole when a change takes effect. */
 export interface Live {

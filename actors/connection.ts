@@ -166,8 +166,9 @@ export class Connection implements Line {
     let id = ''
     try {
       const keysMax = this.admitted ? limits.frameKeysMax : limits.preAuthFrameKeysMax
-      const frame = parseRequest(data.toString('utf8'), keysMax)
-      id = frame.id
+      const frame = parseRequest(data.toString('utf8'), keysMax, (known) => {
+        id = known
+      })
       if (this.#phase === 'open') this.#serve(frame)
       else this.#greet(frame)
     } catch (thrown) {

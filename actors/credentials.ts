@@ -136,15 +136,21 @@ function checkToken(
   return held === 'wrong' && isShared ? 'none' : held
 }
 
-async function checkSecret(
-  { secrets, mode }: CheckHouse,
-  ledger: Ledger,
-  { params: { auth = {} } }: Shown,
-): Promise<Held> {
-  const offered = mode === 'password' ? auth.password : auth.token
-  if (mode === 'none' || offered === undefined) return 'none'
+async function checkSecret(house: CheckHouse, ledger: Ledger, shown: Shown): Promise<Held> {
+  const offered = offeredSecrets(house, shown)
+  if (house.mode === 'none' || offered.length === 0) return 'none'
   const judged = ledger.open('secret')
-  return judged === null ? 'wrong' : judged(await secrets.isRight(offered))
+  if (judged === null) return 'wrong'
+  for (const secret of offered) if (await house.secrets.isRight(secret)) return judged(true)
+  return judged(false)
+}
+
+// Upstream's clients put the one secret where they have a field for it, or into both.
+function offeredSecrets({ mode }: CheckHouse, { params: { auth = {} }, proof }: Shown): string[] {
+  const { token, password } = auth
+  const [own, other] = mode === 'password' ? [password, token] : [token, password]
+  const shown = proof === null ? [own] : [own, other]
+  return [...new Set(shown.filter((secret) => secret !== undefined))]
 }
 
 type KeyHeld = Pick<Credentials, 'key' | 'publicKey' | 'fault' | 'faultReason'>

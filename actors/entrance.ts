@@ -1,9 +1,11 @@
 /**
  * What stands at the door, put together: nodes' sockets, upstream's desk, all connections, pages.
  */
+import type { Command } from '../protocol/command.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
+import type { Origin } from './caller.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
 import { ControlWrites } from './control-writes.ts'
@@ -32,18 +34,27 @@ export function openNodes(
   return nodes
 }
 
-/** Opens what waits for a person, what waits for its time, and the count of who changes what. */
+/** Opens what waits for a person, and what waits for its time. */
 export function openWaiting(
   { registry, store, work, listen }: Kernel,
   services: Services,
-): Pick<MethodHouse, 'approvals' | 'cron' | 'controlWrites'> {
+): Pick<MethodHouse, 'approvals' | 'cron'> {
   const approvals = new Approvals({ registry, store, work, services })
   const cron = new CronJobs({ registry, store, services })
   listen((record) => {
     approvals.committed(record)
     cron.committed(record)
   })
-  return { approvals, cron, controlWrites: new ControlWrites(services.clock) }
+  return { approvals, cron }
+}
+
+// One count of control-plane writes, whichever dialect they come in.
+function openHandling(house: MethodHouse): (command: Command, origin: Origin) => unknown {
+  const writes = new ControlWrites(house.services.clock)
+  return (command, origin) => {
+    writes.count(command.method, origin.caller.admission.deviceId)
+    return handleCommand(house, command, origin)
+  }
 }
 
 interface DoorParts {
@@ -62,7 +73,7 @@ export function openDesk(
     version,
     stateDir,
     auth: authSettings(house.configuration.live.config),
-    perform: (command, origin) => handleCommand(house, command, origin),
+    perform: openHandling(house),
   })
   listen((record) => desk.committed(record))
   house.approvals.hasRoute = (connectionId) =>
@@ -88,7 +99,7 @@ export function openConnections(
     auth: authSettings(configuration.live.config),
     pairings,
     limiter: lockouts.limiter,
-    handle: (command, origin) => handleCommand(house, command, origin),
+    handle: desk.perform,
     nodes: house.nodes,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })

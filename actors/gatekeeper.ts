@@ -118,7 +118,10 @@ export class Gatekeeper {
     const { params, peer, cited } = knock
     const ceiling = this.#ceiling(params.role ?? 'client', peer)
     assertGranted(grantScopes(params.scopes, ceiling, ceiling).missing, ceiling)
-    return this.#setup.pairings.request(strangerOf(knock, held, pairingId), cited)
+    const stranger = strangerOf(knock, held, pairingId)
+    return this.#setup.pairings.request(stranger, cited).catch((thrown: unknown) => {
+      throw pairingId === params.deviceId ? thrown : upgradeOf(thrown)
+    })
   }
 
   async #admit(entry: Entry): Promise<Answer> {
@@ -198,6 +201,12 @@ function settled(held: Credentials, judge: () => Verdict): Verdict {
     held.settle(false)
     throw held.locked ?? thrown
   }
+}
+
+// A device that is in already, in another role, and asks for this one.
+function upgradeOf(thrown: unknown): unknown {
+  if (!(thrown instanceof GatewayError) || thrown.code !== 'PAIRING_REQUIRED') return thrown
+  return new GatewayError(thrown.code, thrown.message, { ...thrown.details, upgrades: true })
 }
 
 function strangerOf(

@@ -54,7 +54,6 @@ import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
-  house.controlWrites.count(command.method, origin.caller.admission.deviceId)
   if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
   if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)

@@ -25,10 +25,12 @@ export interface Pages {
   readonly answer: (path: string) => Promise<Page | null>
 }
 
+const HTML = 'text/html; charset=utf-8'
+
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.gif': 'image/gif',
-  '.html': 'text/html; charset=utf-8',
+  '.html': HTML,
   '.ico': 'image/x-icon',
   '.jpeg': 'image/jpeg',
   '.jpg': 'image/jpeg',
@@ -57,7 +59,7 @@ export function openPages(root: string): Pages {
       const isPage = extname(names.at(-1) ?? '') === ''
       const file = await readBeneath(root, isPage ? ['index.html'] : names)
       if (file === null) return null
-      return isPage ? formatIndex(file) : formatFile(names, file)
+      return isPage || typeOf(names) === HTML ? formatPage(file) : formatFile(names, file)
     },
   }
 }
@@ -94,16 +96,20 @@ async function readBounded(path: string): Promise<Buffer | null> {
   }
 }
 
+function typeOf(names: readonly string[]): string {
+  return TYPES[extname(names.at(-1) ?? '').toLowerCase()] ?? 'application/octet-stream'
+}
+
 // Their names hold a digest of what is in them, so that a browser may keep them for ever.
 function formatFile(names: readonly string[], body: Buffer): Page {
-  const type = TYPES[extname(names.at(-1) ?? '').toLowerCase()] ?? 'application/octet-stream'
+  const type = typeOf(names)
   const isNamedByDigest = names[0] === 'assets'
   const cache = isNamedByDigest ? 'public, max-age=31536000, immutable' : 'no-cache'
   return { status: 200, type, body, headers: { 'cache-control': cache } }
 }
 
-// The page is told where it stands, and its files are named from the top: it is served everywhere.
-function formatIndex(file: Buffer): Page {
+// A page is told where it stands, and its files are named from the top: it is served everywhere.
+function formatPage(file: Buffer): Page {
   const html = file
     .toString('utf8')
     .replace(
@@ -117,7 +123,7 @@ function formatIndex(file: Buffer): Page {
     'referrer-policy': 'no-referrer',
     'x-frame-options': 'DENY',
   }
-  return { status: 200, type: TYPES['.html'] ?? '', body: Buffer.from(html), headers }
+  return { status: 200, type: HTML, body: Buffer.from(html), headers }
 }
 
 function policyOf(html: string): string {

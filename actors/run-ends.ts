@@ -65,7 +65,7 @@ export class RunEnds {
   async wait(runId: string, timeoutMs: number): Promise<RunEnd> {
     const { store, work } = this.#house
     const past = work.runs.has(runId) ? null : readEnd(store, runId)
-    const ended = past ?? (await this.#next(runId, timeoutMs))
+    const ended = past ?? asRecorded(store, await this.#next(runId, timeoutMs))
     const startedAt = readStart(store, runId)
     if (ended === null) return { runId, status: 'timeout', startedAt, endedAt: null }
     const { status, fault, ref, inputTokens, outputTokens, at: endedAt } = ended
@@ -99,6 +99,12 @@ export class RunEnds {
       if (waiting.size === 0) this.#waiting.delete(runId)
     }
   }
+}
+
+// The run's own end came before its session heard of it: whoever asks later is told the same time.
+function asRecorded(store: StoreReader, heard: Ended | null): Ended | null {
+  const own = heard === null ? null : readEnd(store, heard.runId)
+  return heard !== null && own?.status === heard.status ? { ...heard, at: own.at } : heard
 }
 
 function readStart(store: StoreReader, runId: string): number | null {

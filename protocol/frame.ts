@@ -40,11 +40,16 @@ export interface EventFrame {
 }
 
 /**
- * Reads a request frame of at most so many keys.
+ * Reads a request frame of at most so many keys. `noteId` is told its id as soon as that is known,
+ * so that a request whose other members are wrong can be answered under it.
  * @throws {GatewayError} FRAME_INVALID: not JSON, not a request, too deep, too many keys, or a text
  * with half a character.
  */
-export function parseRequest(text: string, keysMax: number = limits.frameKeysMax): RequestFrame {
+export function parseRequest(
+  text: string,
+  keysMax: number = limits.frameKeysMax,
+  noteId: (id: string) => void = () => {},
+): RequestFrame {
   checkSize(text, keysMax)
   const value = parseJson(text)
   if (!isObject(value)) throw invalid(`frame: expected an object, got ${describe(value)}`)
@@ -53,11 +58,12 @@ export function parseRequest(text: string, keysMax: number = limits.frameKeysMax
   if (typeof id !== 'string' || id === '' || id.length > limits.idCharsMax) {
     throw invalid(`frame.id: expected a string of 1 to ${limits.idCharsMax} characters`)
   }
+  checkText(id)
+  noteId(id)
   if (method !== undefined && typeof method !== 'string') {
     throw invalid(`frame.method: expected a string, got ${describe(method)}`)
   }
   if (!isObject(params)) throw invalid(`frame.params: expected an object, got ${describe(params)}`)
-  checkText(id)
   checkTexts(params)
   return method === undefined ? { type, id, params } : { type, id, method, params }
 }

@@ -6,7 +6,6 @@ import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
 import type { Approvals } from '../approvals.ts'
 import type { CronJobs } from '../cron.ts'
-import type { ControlWrites } from '../control-writes.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
 import type { InFlight } from '../run.ts'
@@ -15,7 +14,6 @@ import type { RunEnds } from '../run-ends.ts'
 export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
   readonly idempotency: Idempotency
-  readonly controlWrites: ControlWrites
   readonly nodes: Nodes
   readonly cron: CronJobs
   readonly approvals: Approvals

@@ -39,7 +39,7 @@ import { cronTeller } from './cron-rows.ts'
 import { nodeTeller } from './node-teller.ts'
 import { approvalTeller } from './approval-rows.ts'
 import { sessionTeller } from './session-teller.ts'
-import { tellSmall } from './tellers.ts'
+import { configTeller, pairingTeller, tellStops } from './tellers.ts'
 
 interface Setup {
   readonly version: string
@@ -63,6 +63,8 @@ type AnyHandler = (house: UpstreamHouse, params: unknown, call: Call) => unknown
 export class UpstreamDesk {
   readonly feed: Feed
   readonly nodes: Nodes
+  /** Runs a command of our own table, of either dialect. */
+  readonly perform: UpstreamHouse['perform']
   #house: UpstreamHouse
   #runs: RunTeller
   #nextHealth: Cancel = () => {}
@@ -72,12 +74,14 @@ export class UpstreamDesk {
     const { services } = house
     this.feed = new Feed(services)
     this.nodes = house.nodes
+    this.perform = setup.perform
     const bootId = services.chance.id()
     const presence = new PresenceBook(services, this.feed, setup.version, bootId)
     this.#house = { ...house, ...setup, bootId, feed: this.feed, presence }
     this.#runs = new RunTeller(house, this.feed)
-    this.feed.teach((record) => this.#runs.committed(record))
-    this.feed.teach(tellSmall)
+    this.feed.teach(tellStops)
+    this.feed.teach(pairingTeller(house))
+    this.feed.teach(configTeller(house))
     this.feed.teach(approvalTeller(house))
     this.feed.teach(nodeTeller(house))
     this.feed.teach(cronTeller(house))
@@ -86,7 +90,9 @@ export class UpstreamDesk {
     this.#tickLater()
   }
 
+  // Runs are followed whether anybody listens or not: who comes later hears the rest of them.
   committed(record: JournalRecord): void {
+    if (record.kind === 'event' && record.ignored === null) this.#runs.committed(record)
     this.feed.committed(record)
   }
 

@@ -13,9 +13,9 @@ export interface Listener {
   readonly connectionId: string
   /** Whether its scopes let it hear an event. */
   readonly hears: (event: UpstreamEvent) => boolean
-  /** Whether it asked to be told of a session: `sessions.subscribe`, `sessions.messages.subscribe`. */
   /** Whether a person who may approve commands sits there. */
   readonly approves: () => boolean
+  /** Whether it asked to be told of a session: `sessions.subscribe`, `sessions.messages.subscribe`. */
   readonly follows: (sessionKey: string | null) => boolean
   readonly tell: (event: UpstreamEvent, payloadJson: string, version?: StateVersion) => void
 }

@@ -1,8 +1,9 @@
 /** What sessions a connection asked to be told of. */
+import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 
 export interface Following {
-  /** Follows every session, or one of them. */
+  /** Follows every session, or one of them. @throws {GatewayError} UNAVAILABLE: too many of them. */
   readonly follow: (sessionKey: string | null) => void
   readonly unfollow: (sessionKey: string | null) => void
   /** Tells whether a session is followed; null: any at all. */
@@ -16,7 +17,8 @@ export function openFollowing(): Following {
   return {
     follow: (sessionKey) => {
       if (sessionKey === null) all = true
-      else if (keys.size < limits.followedSessionsMax) keys.add(sessionKey)
+      else if (keys.has(sessionKey) || keys.size < limits.followedSessionsMax) keys.add(sessionKey)
+      else throw tooMany()
     },
     unfollow: (sessionKey) => {
       if (sessionKey === null) all = false
@@ -24,4 +26,9 @@ export function openFollowing(): Following {
     },
     has: (sessionKey) => all || (sessionKey === null ? keys.size > 0 : keys.has(sessionKey)),
   }
+}
+
+function tooMany(): GatewayError {
+  const text = `a connection follows at most ${limits.followedSessionsMax} sessions; follow all instead`
+  return new GatewayError('UNAVAILABLE', text)
 }

@@ -30,7 +30,8 @@ export function tailLog(directory: string, asked: Asked): Record<string, unknown
     const reset = cursor !== undefined && cursor > size // Another file has taken its place.
     const from = cursor === undefined || reset ? 0 : cursor
     const start = Math.max(from, size - maxBytes)
-    const { lines, end } = readLines(descriptor, { start, size, isWhole: start === from })
+    const isWhole = start === from || isAfterLine(descriptor, start)
+    const { lines, end } = readLines(descriptor, { start, size, isWhole })
     const truncated = start > from || lines.length > limit
     const shown = limit === 0 ? [] : lines.slice(-limit).map(rewrite)
     return { file, cursor: end, size, lines: shown, truncated, reset }
@@ -43,6 +44,12 @@ interface Stretch {
   readonly start: number
   readonly size: number
   readonly isWhole: boolean // its first byte begins a line
+}
+
+// The bytes that are allowed may begin just where a line does.
+function isAfterLine(descriptor: number, start: number): boolean {
+  const byte = Buffer.alloc(1)
+  return readSync(descriptor, byte, 0, 1, start - 1) === 1 && byte[0] === 0x0a
 }
 
 function readLines(

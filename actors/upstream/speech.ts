@@ -118,6 +118,9 @@ export class UpstreamSpeech implements Speech, Listener {
       const text = "invalid request frame: must have required property 'method'"
       throw new GatewayError('INVALID_REQUEST', text)
     }
+    if (frame.method === 'connect') {
+      throw new GatewayError('INVALID_REQUEST', 'connect is only valid as the first request')
+    }
     const { client, protocol } = asked
     return this.#desk.serve({ method: frame.method, params: frame.params }, caller, {
       connectionId: this.connectionId,

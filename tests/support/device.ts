@@ -50,6 +50,12 @@ export class KeyedDevice {
     return { ...params, auth: { ...proof, ...auth } }
   }
 
+  /** Signs a text; what upstream's `connect` says of a device. */
+  prove(text: string): { id: string; publicKey: string; signature: string } {
+    const signature = sign(null, Buffer.from(text), this.#key).toString('base64url')
+    return { id: this.id, publicKey: this.publicKey, signature }
+  }
+
   /** Answers the challenge that comes with the opening of a socket. */
   async connect(client: TestClient, changes: Changes = {}): Promise<Frame> {
     const { payload } = await client.event('connect.challenge')

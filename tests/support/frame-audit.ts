@@ -104,8 +104,8 @@ export class FrameAudit {
 }
 
 function noteRequest(connection: Connection, { id, method, params }: SeenFrame): void {
-  if (id === undefined || method === undefined) return
-  connection.methods.set(id, { method, params })
+  if (id === undefined) return
+  connection.methods.set(id, { method: method ?? '', params })
   if (method === 'connect') connection.protocol = params?.maxProtocol ?? 4
 }
 

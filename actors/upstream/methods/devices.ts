@@ -93,7 +93,8 @@ async function known<T>(perform: () => T): Promise<Awaited<T>> {
 
 const roleOf = (role: string): 'node' | 'operator' => (role === 'node' ? 'node' : 'operator')
 
-function formatWaiting({ deviceId, request }: Waiting): unknown {
+/** One that waits, as lists and `device.pair.requested` show it. */
+export function formatWaiting({ deviceId, request }: Waiting): unknown {
   const { requestId, publicKey, role, scopes, address, requestedAt, origin } = request
   const called = roleOf(role)
   return {

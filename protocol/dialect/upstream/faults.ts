@@ -3,7 +3,7 @@
  *
  * A member that is absent is left out, never null: clients drop an answer whose `error` is malformed.
  */
-import { type ErrorCode, type ErrorDetails, type GatewayError, isRetryable } from '../../errors.ts'
+import { type ErrorCode, type ErrorDetails, GatewayError, isRetryable } from '../../errors.ts'
 import type { ResponseFrame } from '../../frame.ts'
 import { PROTOCOL_MAX, type Protocol } from './connect.ts'
 
@@ -11,13 +11,14 @@ import { PROTOCOL_MAX, type Protocol } from './connect.ts'
 export const REFUSALS = [
   'secret-missing',
   'secret-wrong',
+  'password-missing',
+  'password-wrong',
   'device-token-wrong',
   'signature-wrong',
   'signature-old',
   'nonce-wrong',
   'key-mismatch',
   'identity-required',
-  'role-upgrade',
 ] as const
 
 export type RefusalReason = (typeof REFUSALS)[number]
@@ -29,6 +30,7 @@ interface Said {
 }
 
 const HOW = 'open the gateway with its token, or let its owner approve this device'
+const HOW_PASSWORD = 'open the gateway with its password, or let its owner approve this device'
 
 const SAYINGS: Readonly<Record<RefusalReason, Said>> = {
   'secret-missing': {
@@ -45,6 +47,24 @@ const SAYINGS: Readonly<Record<RefusalReason, Said>> = {
     code: 'AUTH_TOKEN_MISMATCH',
     more: {
       authReason: 'token_mismatch',
+      canRetryWithDeviceToken: true,
+      recommendedNextStep: 'retry_with_device_token',
+    },
+  },
+  'password-missing': {
+    message: `unauthorized: gateway password missing (${HOW_PASSWORD})`,
+    code: 'AUTH_PASSWORD_MISSING',
+    more: {
+      authReason: 'password_missing',
+      canRetryWithDeviceToken: false,
+      recommendedNextStep: 'update_auth_configuration',
+    },
+  },
+  'password-wrong': {
+    message: `unauthorized: gateway password mismatch (${HOW_PASSWORD})`,
+    code: 'AUTH_PASSWORD_MISMATCH',
+    more: {
+      authReason: 'password_mismatch',
       canRetryWithDeviceToken: true,
       recommendedNextStep: 'retry_with_device_token',
     },
@@ -79,17 +99,7 @@ const SAYINGS: Readonly<Record<RefusalReason, Said>> = {
     more: { reason: 'device-id-mismatch' },
   },
   'identity-required': { message: 'device identity required', code: 'DEVICE_IDENTITY_REQUIRED' },
-  'role-upgrade': {
-    message: 'pairing required: device is asking for a higher role than it was approved for',
-    code: 'PAIRING_REQUIRED',
-    more: { reason: 'role-upgrade' },
-  },
 }
-
-const NOT_PAIRED: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  'identity-required',
-  'role-upgrade',
-])
 
 /** What the refusal of a `connect` needs to be told. */
 export interface Asking {
@@ -127,6 +137,7 @@ export function formatRefusal(
   if (known !== undefined) return refusalOf(id, known, asking)
   if (fault.code === 'PAIRING_REQUIRED') return pairingOf(id, fault, asking)
   if (fault.code === 'FORBIDDEN' && asking !== null) return scopesOf(id, fault, asking)
+  if (fault.code === 'RATE_LIMITED') return lockedOf(id, fault)
   const frame = formatUpstreamFault(id, fault)
   return { frame, reason: frame.ok ? '' : frame.error.message }
 }
@@ -137,31 +148,46 @@ function refusalOf(
   asking: Asking | null,
 ): { frame: ResponseFrame; reason: string } {
   const { message, code, more = {} } = SAYINGS[reason]
-  const isPairing = NOT_PAIRED.has(reason)
+  const isPairing = reason === 'identity-required'
   const details = { code, ...more, ...(isPairing ? askedDetails(asking) : {}) }
   const error = { code: isPairing ? 'NOT_PAIRED' : 'INVALID_REQUEST', message, details }
   return { frame: { type: 'res', id, ok: false, error }, reason: message }
 }
 
+// What closes the socket has 123 bytes, and the request's id must be whole in it.
+const WAITING = {
+  'not-paired': {
+    message: 'pairing required: device is not approved yet',
+    closing: 'pairing required: device is not approved yet',
+    remediationHint: 'Approve this device from the pending pairing requests.',
+  },
+  'role-upgrade': {
+    message: 'pairing required: device is asking for a higher role than currently approved',
+    closing: 'pairing required: device is asking for a higher role',
+    remediationHint: 'Review the requested role upgrade, then approve the pending request.',
+  },
+} as const
+
 // Clients read the request's id off the close reason as well.
 function pairingOf(
   id: string,
-  { details: { requestId, code: pairingCode } }: GatewayError,
+  { details: { requestId, code: pairingCode, upgrades } }: GatewayError,
   asking: Asking | null,
 ): { frame: ResponseFrame; reason: string } {
-  const message = 'pairing required: device is not approved yet'
+  const reason = upgrades === true ? 'role-upgrade' : 'not-paired'
+  const { message, closing, remediationHint } = WAITING[reason]
   const details = {
     code: 'PAIRING_REQUIRED',
-    reason: 'not-paired',
+    reason,
     requestId,
     ...(pairingCode === undefined ? {} : { pairingCode }),
-    remediationHint: 'Approve this device from the pending pairing requests.',
+    remediationHint,
     ...askedDetails(asking),
   }
   const error = { code: 'NOT_PAIRED', message, details }
   return {
     frame: { type: 'res', id, ok: false, error },
-    reason: `${message} (requestId: ${String(requestId)})`,
+    reason: `${closing} (requestId: ${String(requestId)})`,
   }
 }
 
@@ -179,6 +205,14 @@ function scopesOf(
   }
   const error = { code: 'NOT_PAIRED', message, details }
   return { frame: { type: 'res', id, ok: false, error }, reason: message }
+}
+
+// Clients that are locked out wait, and do not take their credentials for wrong.
+function lockedOf(id: string, fault: GatewayError): { frame: ResponseFrame; reason: string } {
+  const told = { authReason: 'rate_limited', recommendedNextStep: 'wait_then_retry' }
+  const details = { ...fault.details, code: 'AUTH_RATE_LIMITED', ...told }
+  const frame = formatUpstreamFault(id, new GatewayError(fault.code, fault.message, details))
+  return { frame, reason: fault.message }
 }
 
 function askedDetails(asking: Asking | null): ErrorDetails {

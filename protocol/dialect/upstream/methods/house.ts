@@ -84,7 +84,7 @@ export const houseMethods = {
     ...read,
   },
   // What we have none of is told as an empty list: clients that cannot live without ask for these.
-  'question.list': { params: anything(), ...read },
+  'question.list': { params: anything(), ...read, scope: 'operator.questions' },
   'plugin.approval.list': { params: anything(), ...approvals },
   'openclaw.approval.list': { params: anything(), ...approvals },
   'taskSuggestions.list': { params: anything(), ...read },

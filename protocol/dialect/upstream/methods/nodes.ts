@@ -3,7 +3,6 @@ import { any, array, boolean, object, optional, size, string, type as shape } fr
 import { limits } from '../../../limits.ts'
 import {
   anything,
-  BOTH,
   count,
   NODE,
   nothing,
@@ -72,5 +71,5 @@ export const nodeMethods = {
     ...ofNode,
   },
   'node.runnerInventory.update': { params: anything(), ...ofNode },
-  'skills.bins': { params: anything(), scope: 'operator.read', roles: BOTH, writes: false },
+  'skills.bins': { params: anything(), ...ofNode },
 } as const satisfies Record<string, UpstreamMethod>
