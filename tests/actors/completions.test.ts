@@ -163,7 +163,10 @@ door('CD7 a crowd that nobody could look at locks nobody out', async () => {
         for (const status of await Promise.all(crowd)) seen.add(status)
       }
 
-      assert.equal([...seen].toSorted((a, b) => a - b), [200, 503])
+      assert.equal(
+        [...seen].toSorted((a, b) => a - b),
+        [200, 503],
+      )
       for (const address of addresses) assert.is(await postFrom(url, address), 200)
     },
     { gateway: { ...ON, auth: { mode: 'password', password } } },
