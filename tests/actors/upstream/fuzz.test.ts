@@ -144,7 +144,7 @@ for (const dialect of ['seed', 'upstream'] as const) {
         let client = await open(world, dialect, device)
         for (let batch = 0; batch < BATCHES; batch += 1) {
           const sent = Array.from({ length: BATCH }, () => textOf(dice, (count += 1)))
-          for (const text of sent) if (client.socket.readyState === 1) await client.send(text)
+          await sendWhileOpen(client, sent)
           const isOpen = await isThere(client, count)
           assertNamed(client, [...sent, `health#there-${count}`, ...NAMES, 'connect'])
           answers += client.frames.filter(({ type }) => type === 'res').length
@@ -194,5 +194,9 @@ fuzz('UF2 before connect a frame of either dialect opens one, or is refused, and
     )
   }),
 )
+
+async function sendWhileOpen(client: TestClient, texts: readonly string[]): Promise<void> {
+  for (const text of texts) if (client.socket.readyState === 1) await client.send(text)
+}
 
 fuzz.run()
