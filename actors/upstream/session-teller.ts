@@ -31,7 +31,11 @@ export function sessionTeller(house: MethodHouse): Teller {
     const key = streamName(record.stream)
     if (!feed.hasFollowers(key)) return
     // Lists show it a moment later; what is told must not be older than what is read.
-    void whenFolded(house, record.position).then(() => tell(house, feed, { record, key, reason }))
+    whenFolded(house, record.position)
+      .then(() => tell(house, feed, { record, key, reason }))
+      .catch((error: unknown) =>
+        house.services.log.error('session not told', { key, error: String(error) }),
+      )
   }
 }
 
