@@ -88,14 +88,10 @@ export function formatMessage(message: TranscriptMessage): Record<string, unknow
     const key = runKey === undefined ? {} : { idempotencyKey: `${runKey}:user` }
     return { role, content: text, timestamp, ...key, __openclaw: own }
   }
-  const asked = model === undefined ? {} : namesOf(model)
+  const asked = model === undefined ? {} : partsOf(model)
   const tokens = usage === undefined ? {} : { usage: usageOf(usage) }
   const content = [{ type: 'text', text }]
   return { role, content, timestamp, ...asked, ...tokens, stopReason: 'stop', __openclaw: own }
-}
-
-function namesOf(name: string): { provider: string; model: string } {
-  return partsOf(name)
 }
 
 /** Token counts in upstream's words; what is not known is nought. */

@@ -17,15 +17,20 @@ import {
 import { limits } from '../limits.ts'
 import { byKind, CLIENT, id, model, sessionKey, text, THINKING_LEVELS } from './params.ts'
 
-const moment = () => max(min(integer(), 0), 8_640_000_000_000_000)
+/** A moment, in ms since epoch. */
+export const moment = () => max(min(integer(), 0), 8_640_000_000_000_000)
 const word = () => size(string(), 1, limits.contextTextCharsMax)
 
-const schedules = {
-  every: object({
+/** Again and again, so many ms apart. */
+export const every = () =>
+  object({
     kind: literal('every'),
     everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
     anchorMs: optional(moment()),
-  }),
+  })
+
+const schedules = {
+  every: every(),
   cron: object({ kind: literal('cron'), expr: word(), tz: optional(word()) }),
   at: object({ kind: literal('at'), atMs: moment() }),
 }

@@ -4,11 +4,10 @@
  * Each runs as a child over a state directory of its own, with a token, on loopback, at a port that
  * stays over a restart; upstream's gets a model provider that answers like our model `echo`.
  */
-import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../tests/support/free-port.ts'
 import type { Installed, PackageSet } from '../../tests/support/upstream-packages.ts'
 import { startEchoProvider } from './echo-provider.ts'
 import { type Living, startProcess } from './process.ts'
@@ -171,14 +170,4 @@ async function hasStarted(port: number): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -113,8 +113,7 @@ interface Accepted {
 
 async function accept(house: UpstreamHouse, said: Said, call: Call): Promise<Accepted> {
   const { message, idempotencyKey: runKey, thinking, model } = said
-  const named = call.client.mode === 'cli' ? said : { ...said, sessionId: undefined }
-  const sessionKey = keyNamed(said.sessionKey === undefined ? said : named)
+  const sessionKey = keyNamed(said)
   const owner = call.caller.admission.deviceId
   const told = { message, sessionKey, thinking, model }
   const mark = markRequest(owner, runKey, 'upstream.run', told)

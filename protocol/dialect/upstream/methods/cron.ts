@@ -16,6 +16,7 @@ import {
   union,
 } from 'superstruct'
 import { limits } from '../../../limits.ts'
+import { every, moment } from '../../../methods/cron.ts'
 import { byKind, THINKING_LEVELS } from '../../../methods/params.ts'
 import {
   absent,
@@ -33,15 +34,10 @@ const reads = { scope: 'operator.read', roles: OPERATOR, writes: false } as cons
 const writes = { scope: 'operator.admin', roles: OPERATOR, writes: true } as const
 
 const name = () => size(string(), 1, limits.cronNameCharsMax)
-const moment = () => max(min(integer(), 0), 8_640_000_000_000_000)
 const short = () => size(string(), 1, limits.contextTextCharsMax)
 
 const schedules = {
-  every: object({
-    kind: literal('every'),
-    everyMs: max(min(integer(), limits.cronEveryMsMin), limits.cronEveryMsMax),
-    anchorMs: optional(moment()),
-  }),
+  every: every(),
   cron: object({
     kind: literal('cron'),
     expr: short(),
