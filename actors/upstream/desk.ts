@@ -92,7 +92,7 @@ export class UpstreamDesk {
 
   // Runs are followed whether anybody listens or not: who comes later hears the rest of them.
   committed(record: JournalRecord): void {
-    if (record.kind === 'event' && record.ignored === null) this.#runs.committed(record)
+    this.feed.follow(record, () => this.#runs.committed(record))
     this.feed.committed(record)
   }
 

@@ -60,10 +60,19 @@ export class Feed {
     this.#listeners.delete(connectionId)
   }
 
-  /** Tells of a committed record; called once for each, in order. */
+  /**
+   * Tells of a committed record; called once for each, in order. What cannot be told, a text that is
+   * damaged say, costs itself: behind us stands the fold of the whole journal.
+   */
   committed(record: JournalRecord): void {
     if (this.idle || record.kind !== 'event' || record.ignored !== null) return
-    for (const teller of this.#tellers) teller(record, this)
+    for (const teller of this.#tellers) this.#safely(record, () => teller(record, this))
+  }
+
+  /** Follows a record, whether anybody listens or not, as safely. */
+  follow(record: JournalRecord, teller: Teller): void {
+    if (record.kind !== 'event' || record.ignored !== null) return
+    this.#safely(record, () => teller(record, this))
   }
 
   /** Tells everybody who may hear it. */
@@ -103,6 +112,14 @@ export class Feed {
 
   tick(): void {
     this.announce('tick', { ts: this.#services.clock.now() })
+  }
+
+  #safely({ position }: JournalRecord, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.#services.log.error('upstream clients not told', { position, error: String(error) })
+    }
   }
 
   #send(
