@@ -153,7 +153,7 @@ export class ModelDriver {
       this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
-    const { text, ...usage } = await provider.call(call, onDelta, signal)
+    const { text, toolCalls: _, ...usage } = await provider.call(call, onDelta, signal)
     const body = draftText(this.#house.services.chance, text)
     const facts = { ref: body.ref, bytes: body.bytes.length, chunks: index, ...usage }
     return { type: 'effect.done', facts, bodies: [body] }

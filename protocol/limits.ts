@@ -205,6 +205,7 @@ export const limits = {
   modelTextBytesMax: 1024 * 1024, // An answer is one body.
   modelStreamBytesMax: 64 * 1024 * 1024, // On the wire: each few characters come in 250 bytes of JSON.
   modelFaultCharsMax: 300, // What a server says of an error, kept for people.
+  modelToolNameCharsMax: 64, // OpenAI's bound on a function's name; Anthropic's is 128.
   echoPiecesMax: 256, // Deltas of one echo: enough to see it stream.
 
   // Deliveries and channels.
