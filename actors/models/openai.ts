@@ -6,8 +6,9 @@
  */
 import type { Services } from '../services.ts'
 import { knockAtModels } from './knock.ts'
-import type { ModelProvider, ThinkingLevel } from './provider.ts'
+import type { ModelProvider } from './provider.ts'
 import { streamCall } from './sdk.ts'
+import { openAiThinking } from './thinking.ts'
 import { overWire } from './wire.ts'
 
 /** Where the API is and with which key. */
@@ -20,7 +21,7 @@ export interface OpenAiEndpoint {
 export function openOpenAi(endpoint: OpenAiEndpoint, services: Services): ModelProvider {
   const { baseUrl, apiKey } = endpoint
   return {
-    probe: (signal) => knockAtModels(endpoint, signal),
+    probe: (signal) => knockAtModels({ ...endpoint, api: 'openai-completions' }, signal),
     call: (call, onDelta, signal) =>
       overWire(services, signal, apiKey, async (wire) => {
         const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
@@ -32,14 +33,9 @@ export function openOpenAi(endpoint: OpenAiEndpoint, services: Services): ModelP
           ...(apiKey === null ? {} : { apiKey }),
         })
         const { model, thinking, maxOutputTokens } = call
-        const providerOptions = { openaiCompatible: effortOf(thinking) }
+        const providerOptions = { openaiCompatible: openAiThinking(thinking) }
         const sdkCall = { model: provider.chatModel(model), providerOptions, maxOutputTokens }
         return streamCall(call, sdkCall, wire, onDelta)
       }),
   }
-}
-
-function effortOf(thinking: ThinkingLevel): { reasoningEffort?: string } {
-  if (thinking === 'off') return {}
-  return { reasoningEffort: thinking === 'xhigh' ? 'high' : thinking }
 }

@@ -4,6 +4,7 @@
  * What the SDK (ai 6.0.325) hides, and what we do about it:
  *   - it retries twice by default: `maxRetries: 0`
  *   - it prints errors to the console by default: `onError` takes them
+ *   - it prints warnings until a global says otherwise: it does
  *   - an error in mid-stream, a cut one too, is a part of the stream and not thrown: we throw it
  *   - an abort ends the stream with a part and without an error: we look at the signal
  *   - it parses what a model wrote for a tool: we keep the text, as the model wrote it
@@ -45,6 +46,7 @@ export async function streamCall(
   onDelta: (text: string) => void,
 ): Promise<ModelAnswer> {
   const { streamText: stream, jsonSchema } = await import('ai')
+  globalThis.AI_SDK_LOG_WARNINGS = false
   wire.signal.throwIfAborted()
   const names = mapToolNames(call)
   const tools: ToolSet = {}
@@ -67,7 +69,11 @@ export async function streamCall(
     const answer = reading.take(part)
     if (answer !== null) return answer
   }
-  throw new ModelFault('the stream ended without a finish reason', 'network')
+  throw unfinished()
+}
+
+function unfinished(): ModelFault {
+  return new ModelFault('the stream ended without a finish reason', 'network')
 }
 
 function formatMessage(message: ModelMessage, names: ToolNames): SdkMessage {
@@ -133,6 +139,8 @@ function openReading(names: ToolNames, onDelta: (text: string) => void): Reading
         toolCalls.push({ id, name: names.back(toolName), arguments: json })
       }
       if (part.type !== 'finish') return null
+      // The SDK ends what was cut as `other`, and gives no reason of the provider's.
+      if (part.rawFinishReason === undefined) throw unfinished()
       const { inputTokens = 0, outputTokens = 0 } = part.totalUsage
       return { text, inputTokens, outputTokens, finish: finishOf(part.finishReason), toolCalls }
     },

@@ -181,10 +181,7 @@ function modelProblem(name: string, config: GatewayConfig): string | null {
   if (provider === ECHO_MODEL) return parsed.model === ECHO_MODEL ? null : 'expected "echo" alone'
   const own = config.models?.providers ?? {}
   const entry = Object.hasOwn(own, provider) ? own[provider] : undefined
-  if (entry?.api === 'anthropic-messages')
-    return 'api "anthropic-messages" is not supported by this version'
   if (entry !== undefined || Object.hasOwn(BUILT_IN_PROVIDERS, provider)) return null
-  if (provider === 'anthropic') return 'provider "anthropic" is not supported by this version'
   const known = [ECHO_MODEL, ...Object.keys(BUILT_IN_PROVIDERS), ...Object.keys(own)].join(', ')
   return `unknown provider ${quote(provider)}; known: ${known}`
 }

@@ -7,7 +7,7 @@
 import { limits } from '../limits.ts'
 import type { DmScope } from '../session-key.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
-import { BUILT_IN_PROVIDERS, ECHO_MODEL } from './model.ts'
+import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
 import {
   type GatewayConfig,
@@ -82,6 +82,7 @@ export interface ModelChoice {
 
 export interface ResolvedProvider {
   readonly baseUrl: string // without a slash at its end
+  readonly api: ModelApi
   readonly apiKey: string | null
   readonly apiKeyVariable: string | null // the environment variable that holds the key instead
   readonly models: Readonly<Record<string, ResolvedModel>> // by the provider's own id; may be empty
@@ -217,14 +218,19 @@ function resolveProviders(
   // An entry of one's own replaces the built-in provider whole: its key goes to no other server.
   const configured = Object.entries(own).map(([name, provider]) => [
     name,
-    resolveProvider(provider),
+    resolveProvider(name, provider),
   ])
   return Object.fromEntries([...builtIn, ...configured])
 }
 
-function resolveProvider({ baseUrl, apiKey, models }: ModelProviderConfig): ResolvedProvider {
+function resolveProvider(
+  name: string,
+  { baseUrl, api, apiKey, models }: ModelProviderConfig,
+): ResolvedProvider {
+  const own = name === ANTHROPIC_PROVIDER ? 'anthropic-messages' : 'openai-completions'
   return {
     baseUrl: baseUrl.replace(/\/+$/, ''),
+    api: api ?? own,
     apiKey: apiKey ?? null,
     apiKeyVariable: null,
     models: Object.fromEntries(

@@ -4,6 +4,7 @@
 import { LLMock } from '@copilotkit/aimock'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openAnthropic } from '../../../actors/models/anthropic.ts'
 import { openOpenAi } from '../../../actors/models/openai.ts'
 import {
   type ModelCall,
@@ -14,10 +15,12 @@ import {
 import { mapToolNames } from '../../../actors/models/tool-names.ts'
 import { silentLog, systemChance, systemClock } from '../../../actors/services.ts'
 import { limits } from '../../../protocol/limits.ts'
+import { startModelServer } from '../../support/model-server.ts'
 
 interface Scene {
   mock: LLMock
   openai: ModelProvider
+  anthropic: ModelProvider
 }
 
 const tools = suite<Scene>('model tools')
@@ -29,6 +32,7 @@ tools.before.each(async (scene) => {
   scene.mock = new LLMock({ port: 0, host: '127.0.0.1' })
   await scene.mock.start()
   scene.openai = openOpenAi({ baseUrl: `${scene.mock.url}/v1`, apiKey: 'k' }, services)
+  scene.anthropic = openAnthropic({ baseUrl: scene.mock.url, apiKey: 'k' }, services)
 })
 
 tools.after.each(async ({ mock }) => mock.stop())
@@ -76,6 +80,19 @@ const used: ModelMessage[] = [
   { role: 'tool', callId: 'c1', name: 'weather.now', text: 'rain', isError: false },
   { role: 'tool', callId: 'c2', name: 'gone/tool', text: 'no such tool', isError: true },
 ]
+
+function callTwo(mock: LLMock): void {
+  mock.on(
+    {},
+    {
+      toolCalls: [
+        { id: 'c1', name: 'weather_now_2', arguments: '{ "city": "Bern" }' },
+        { id: 'c2', name: 'invented', arguments: '{}' },
+      ],
+    },
+    { chunkSize: 3 },
+  )
+}
 
 tools('M60 names that a grammar refuses are mapped, apart, and back', () => {
   const long = 'x'.repeat(200)
@@ -133,25 +150,17 @@ tools('M61 OpenAI: tools, calls and results go out in its words', async ({ mock,
 })
 
 tools('M62 OpenAI: what a model calls comes back under our names', async ({ mock, openai }) => {
-  mock.on(
-    {},
-    {
-      toolCalls: [
-        { id: 'c1', name: 'weather_now_2', arguments: '{ "city": "Bern" }' },
-        { id: 'c2', name: 'invented', arguments: '{}' },
-      ],
-    },
-    { chunkSize: 3 },
-  )
+  callTwo(mock)
 
   const answer = await openai.call(callOf(), () => {}, never)
 
-  assert.is(answer.finish, 'tools')
-  assert.equal(answer.toolCalls, [
-    { id: 'c1', name: 'weather.now', arguments: '{ "city": "Bern" }' },
-    { id: 'c2', name: 'invented', arguments: '{}' },
-  ])
+  assert.equal([answer.finish, answer.toolCalls], ['tools', CALLED])
 })
+
+const CALLED = [
+  { id: 'c1', name: 'weather.now', arguments: '{ "city": "Bern" }' },
+  { id: 'c2', name: 'invented', arguments: '{}' },
+]
 
 tools('M63 OpenAI: arguments that are no JSON come back as written', async ({ mock, openai }) => {
   mock.on({}, { toolCalls: [{ id: 'c1', name: 'weather_now', arguments: '{"city": Bern' }] })
@@ -171,6 +180,49 @@ tools('M64 a call without its result is refused before it is sent', async ({ moc
 
   assert.ok(thrown instanceof ModelFault && thrown.class === 'request', String(thrown))
   assert.is(mock.getRequests().length, 0)
+})
+
+tools('M65 Anthropic: tools, calls and results go out in its words', async () => {
+  const server = await startModelServer((response) => response.writeHead(400).end('{}'))
+  const provider = openAnthropic({ ...server, apiKey: 'k' }, services)
+
+  await provider.call(callOf({ messages: used }), () => {}, never).catch(() => {})
+  await server.close()
+
+  const { messages, tools: told } = JSON.parse(server.requests[0] ?? '') as Record<string, unknown>
+  assert.equal(told, [
+    { name: 'weather_now_2', description: 'tells the weather', input_schema: city },
+    { name: 'weather_now', description: 'another one', input_schema: { type: 'object' } },
+  ])
+  assert.equal(messages, [
+    { role: 'user', content: [{ type: 'text', text: 'weather?' }] },
+    {
+      role: 'assistant',
+      content: [
+        { type: 'text', text: 'I look.' },
+        { type: 'tool_use', id: 'c1', name: 'weather_now_2', input: { city: 'Bern' } },
+        { type: 'tool_use', id: 'c2', name: 'gone_tool', input: { arguments: 'no json' } },
+      ],
+    },
+    {
+      role: 'user',
+      content: [
+        { type: 'tool_result', tool_use_id: 'c1', content: 'rain' },
+        { type: 'tool_result', tool_use_id: 'c2', content: 'no such tool', is_error: true },
+      ],
+    },
+  ])
+})
+
+tools('M66 Anthropic: what a model calls comes back under our names', async (scene) => {
+  callTwo(scene.mock)
+
+  const answer = await scene.anthropic.call(callOf(), () => {}, never)
+
+  // aimock writes a call of Anthropic's anew: its spaces are its own.
+  const [first, second] = CALLED
+  assert.is(answer.finish, 'tools')
+  assert.equal(answer.toolCalls, [{ ...first, arguments: '{"city":"Bern"}' }, second])
 })
 
 tools.run()
