@@ -11,12 +11,14 @@ import {
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
+import type { RunPlan } from '../machines/rules/plan.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
 import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
+import { noticeText } from '../protocol/notice-texts.ts'
 import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
@@ -44,6 +46,7 @@ export interface RunDefaults {
   readonly model: string
   readonly thinking: string
   readonly messagesMax: number
+  readonly plan?: RunPlan
 }
 
 /** silent: the link is up, but the other side has given no sign of life for too long. */
@@ -339,17 +342,17 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 async function deliver(
   find: Find,
   { store, services: { clock } }: House,
-  { channel: name, target, ref, deliveryId }: MessageDeliverParams,
+  { channel: name, target, ref, notice, deliveryId }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
-  if (store.bodyState(ref) === 'erased') {
+  if (notice === undefined && store.bodyState(ref) === 'erased') {
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
   }
   try {
-    const text = readText(store, ref)
+    const text = notice === undefined ? readText(store, ref) : noticeText(notice)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
     hear(channel.link, clock.monotonic())
     return { type: 'effect.done', facts: { messageId } }

@@ -4,6 +4,8 @@
  * Deltas go straight to the hub and are not journalled (decisions.md 12); the answer is one body.
  */
 import type { Asked, ModelCallParams } from '../machines/effects.ts'
+import { estimateTokens } from '../machines/rules/tokens.ts'
+import type { Usage } from '../machines/projections/usage.ts'
 import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -11,7 +13,9 @@ import type { Effect, JournalRecord } from '../protocol/record.ts'
 import { endedRuns } from '../protocol/runs.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readTextOrMark } from './bodies.ts'
+import { spentDay } from './day-budget.ts'
 import {
+  type ModelCall,
   ModelFault,
   type ModelMessage,
   type ModelProvider,
@@ -39,6 +43,7 @@ export interface InFlight {
 
 export interface ModelSettings {
   readonly concurrentMax: number
+  readonly tokensPerDay: () => number | null // null: no bound
   readonly systemPrompt: () => string
   /** Finds the provider of a model name such as `home/llama3.2`, or null. */
   readonly find: (model: string) => FoundModel | null
@@ -50,10 +55,15 @@ export interface FoundModel {
   readonly maxOutputTokens: number | null
 }
 
+const OVER_BUDGET = { type: 'effect.failed', class: 'budget', retryable: false } as const
+// The message has left the history: no model could do better.
+const NO_PROMPT = { type: 'effect.failed', class: 'prompt', retryable: false } as const
+
 interface House {
   readonly store: StoreReader
   readonly registry: Registry
   readonly services: Services
+  readonly usage: Usage
   readonly publish: (delta: Delta) => void
 }
 
@@ -141,9 +151,9 @@ export class ModelDriver {
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }
-    if (call.messages.length === 0) {
-      throw new ModelFault(`run ${runId} has no message in its session's history`, 'request')
-    }
+    if (call.messages.length === 0) return NO_PROMPT
+    const refusal = this.#budget(params, call)
+    if (refusal !== null) return refusal
     let index = 0
     const said = { text: '', startedAt: this.#house.services.clock.now() }
     if (!signal.aborted) this.#inFlight.set(runId, said)
@@ -165,6 +175,16 @@ export class ModelDriver {
     return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
   }
 
+  // No budget is overdrawn knowingly: the day's is looked at, the run's against what the prompt will cost.
+  #budget({ tokensLeft = Infinity, runId, model }: CallParams, call: ModelCall): Outcome | null {
+    const { usage, services } = this.#house
+    const day = spentDay(usage, services.clock.now(), this.#settings.tokensPerDay())
+    const isOver = tokensLeft < Infinity && estimateCall(call) > tokensLeft
+    if (day === null && !isOver) return null
+    services.log.warn('model call refused by its budget', { runId, model, ...day })
+    return { ...OVER_BUDGET, facts: { ...(day ?? { tokensLeft }) } }
+  }
+
   #fail({ runId, model, attempt }: CallParams, error: unknown, effect: string): Outcome {
     if (!(error instanceof ModelFault)) throw error
     if (error.class === 'aborted') return { type: 'effect.cancelled' }
@@ -183,6 +203,11 @@ export function formatSystem(prompt: string, { channel, room, sender, at }: Aske
     ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
   ]
   return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
+}
+
+function estimateCall({ system, messages, tools = [] }: ModelCall): number {
+  const texts = [system, ...messages.map((message) => message.text), JSON.stringify(tools)]
+  return texts.reduce((sum, text) => sum + estimateTokens(Buffer.byteLength(text)), 0)
 }
 
 type CallParams = Effect['params'] & ModelCallParams

@@ -27,6 +27,7 @@ import {
 } from './effects.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
+import { planFact, type RunPlan } from './rules/plan.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import {
   approveSender,
@@ -67,6 +68,7 @@ export type MessageReceived = {
   model: string
   thinking: string
   messagesMax: number
+  plan?: RunPlan // absent: in journals of before
   codeDigest?: string // of the code that was drawn for an unknown sender
   at: number
 }
@@ -199,6 +201,8 @@ const machine = setup({
         model,
         thinking,
         messagesMax,
+        ...planFact(event.plan),
+        ...(event.plan === undefined ? {} : { bytes: event.bytes }),
       }
       enqueue({
         type: 'stream.send',

@@ -16,6 +16,7 @@ import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import type { NoticeName } from '../protocol/notice-texts.ts'
 import {
   collected,
   type EffectDone,
@@ -34,7 +35,8 @@ export type DeliveryRequested = {
   deliveryId: string
   channel: string
   target: string
-  ref: string
+  ref: string // empty where `notice` is there
+  notice?: NoticeName // a fixed text of the gateway's own, in place of a body
   fileIn: string | null // session key: once sent, the message joins that session's history
   idempotency?: IdempotencyMark
   at: number
@@ -53,6 +55,7 @@ export interface DeliveryContext extends Attempt {
   channel: string
   target: string
   ref: string
+  notice?: NoticeName
 }
 
 const POLICY: RetryPolicy = {
@@ -74,6 +77,7 @@ const machine = setup({
             draft.channel = event.channel
             draft.target = event.target
             draft.ref = event.ref
+            if (event.notice !== undefined) draft.notice = event.notice
             draft.attempt = 1
           }),
     ),
@@ -131,11 +135,12 @@ export const deliveryMachine = machine.createMachine({
     attempting: {
       entry: {
         type: 'message.deliver',
-        params: ({ context: { deliveryId, channel, target, ref, attempt } }) => ({
+        params: ({ context: { deliveryId, channel, target, ref, notice, attempt } }) => ({
           deliveryId,
           channel,
           target,
           ref,
+          ...(notice === undefined ? {} : { notice }),
           attempt,
         }),
       },

@@ -17,6 +17,8 @@ import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { type Asked, collected, type SendParams } from './effects.ts'
+import { endDelivery, failureMark } from './rules/end-delivery.ts'
+import { planFact, type RunPlan, type TriedModel } from './rules/plan.ts'
 import { type FactChanges, patchFacts, type SessionFacts } from './rules/session-facts.ts'
 
 /** Where an answer goes: pinned when the message is taken in. */
@@ -45,6 +47,8 @@ export type MessageAccepted = {
   model: string
   thinking: string
   messagesMax: number // of the history
+  bytes?: number // of its text; absent: in journals of before
+  plan?: RunPlan // absent: in journals of before
   runKey?: string // the client's own name of the run
   idempotency?: IdempotencyMark
   at: number
@@ -59,6 +63,9 @@ export type RunFinished = {
   inputTokens: number
   outputTokens: number
   runKey?: string
+  bytes?: number // of the answer
+  model?: string // that answered, where it is not the one that was asked first
+  tried?: TriedModel[] // that gave no answer; absent: none
   at: number
 }
 
@@ -121,6 +128,7 @@ export type SessionEvent =
 
 /** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
+  bytes?: number // of its text; absent: not known
   ref: string
   role: 'user' | 'assistant'
   runId: string
@@ -135,6 +143,8 @@ export interface PlannedRun {
   model: string
   thinking: string
   runKey?: string
+  bytes?: number
+  plan?: RunPlan
 }
 
 export interface SessionContext {
@@ -148,6 +158,7 @@ export interface SessionContext {
   generation?: number // absent before the first reset: 0
   facts?: SessionFacts | null // absent where nothing was ever settled
   deleted?: boolean // absent where it never was
+  failureToldAt?: number // ms since epoch; absent where no failure was told to a channel
 }
 
 const machine = setup({
@@ -162,10 +173,11 @@ const machine = setup({
     }),
     'answer.keep': assign(({ context, event }) => {
       if (event.type !== 'run.finished') return context
-      const over = { ...context, current: null }
+      const over = { ...context, current: null, ...failureMark(context, event) }
       if (event.status !== 'done') return over
       // Not cut to messagesMax here: the next question does it, and the answer stays with its own.
-      const answer: HistoryEntry = { ref: event.ref, role: 'assistant', runId: event.runId }
+      const { ref, runId } = event
+      const answer: HistoryEntry = { ...bytesOf(event), ref, role: 'assistant', runId }
       return { ...over, messages: context.messages + 1, history: context.history.concat(answer) }
     }),
     'filing.keep': assign(({ context, event }) => {
@@ -209,12 +221,13 @@ const machine = setup({
     'run.take': assign(({ context }) => {
       const [next = null, ...queue] = context.queue
       if (next === null) return { ...context, current: null }
-      const history = joined(context, { ref: next.ref, role: 'user', runId: next.runId })
+      const { ref, runId } = next
+      const history = joined(context, { ...bytesOf(next), ref, role: 'user', runId })
       return { ...context, queue, current: next, turn: context.turn + 1, history }
     }),
     'run.request': enqueueActions(({ context, enqueue }) => {
       if (context.current === null) return
-      const { runId, model, thinking, asked, runKey } = context.current
+      const { runId, model, thinking, asked, runKey, plan } = context.current
       const event = {
         type: 'run.requested',
         runId,
@@ -223,24 +236,14 @@ const machine = setup({
         thinking,
         asked,
         ...(runKey === undefined ? {} : { runKey }),
+        ...planFact(plan),
       }
       enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
     }),
     'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
-      const route = context.current?.route ?? null
-      if (event.type !== 'run.finished' || event.status !== 'done' || route === null) return
-      const deliveryId = `reply-${event.runId}`
-      const request = {
-        type: 'delivery.requested',
-        deliveryId,
-        ...route,
-        ref: event.ref,
-        fileIn: null, // It is in the history as the run's answer.
-      }
-      enqueue({
-        type: 'stream.send',
-        params: { to: streamId('delivery', deliveryId), event: request },
-      })
+      if (event.type !== 'run.finished') return
+      const params = endDelivery(context, event)
+      if (params !== null) enqueue({ type: 'stream.send', params })
     }),
     'stream.send': collected<SendParams>,
   },
@@ -272,9 +275,14 @@ function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): 
 }
 
 function plannedBy(message: MessageAccepted): PlannedRun {
-  const { runId, ref, route, model, thinking, runKey } = message
-  const planned = { runId, asked: askedBy(message), ref, route, model, thinking }
+  const { runId, ref, route, model, thinking, runKey, plan } = message
+  const facts = { ...bytesOf(message), ...planFact(plan) }
+  const planned = { runId, asked: askedBy(message), ref, route, model, thinking, ...facts }
   return runKey === undefined ? planned : { ...planned, runKey }
+}
+
+function bytesOf({ bytes }: { bytes?: number }): { bytes?: number } {
+  return bytes === undefined ? {} : { bytes }
 }
 
 function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {

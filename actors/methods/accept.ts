@@ -11,6 +11,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { draftText } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
+import { planRun } from '../run-plan.ts'
 import type { MethodHouse } from './house.ts'
 
 /** A message of a client and how it wants it answered. */
@@ -53,6 +54,7 @@ function offer(
   const body = draftText(house.services.chance, text)
   const runId = house.services.chance.id()
   begun?.(runId)
+  const model = asked.model ?? settled?.model ?? agent.model.primary
   const event = {
     type: 'message.accepted',
     sessionKey,
@@ -63,9 +65,11 @@ function offer(
     peer: null,
     sender: null,
     route: asked.route ?? null,
-    model: asked.model ?? settled?.model ?? agent.model.primary,
+    model,
     thinking: asked.thinking ?? settled?.thinking ?? 'off',
     messagesMax: session.maxMessages,
+    bytes: body.bytes.length,
+    plan: planRun(house.configuration.live.config, model),
     ...(asked.runKey === undefined ? {} : { runKey: asked.runKey }),
     ...(mark === null ? {} : { idempotency: mark }),
   } satisfies Omit<MessageAccepted, 'at'>

@@ -6,6 +6,7 @@
  */
 import { isPasswordHash, passwordHashFault } from '../auth/password.ts'
 import { quote } from '../ids.ts'
+import { limits } from '../limits.ts'
 import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
 import type { ConfigIssue } from './parse.ts'
 import { formatPath } from './path.ts'
@@ -150,6 +151,12 @@ function checkModels(config: GatewayConfig): ConfigIssue[] {
     } else if (url.username !== '' || url.password !== '' || url.search !== '') {
       issues.push(issue([...path, 'baseUrl'], 'must hold no user, password or query; use apiKey'))
     }
+  }
+  const choice = config.agents?.defaults?.model
+  const fallbacks = typeof choice === 'object' ? (choice.fallbacks ?? []) : []
+  if (fallbacks.length > limits.modelFallbacksMax) {
+    const reason = `at most ${limits.modelFallbacksMax} models, got ${fallbacks.length}`
+    issues.push(issue(['agents', 'defaults', 'model', 'fallbacks'], reason))
   }
   for (const [path, name] of modelsNamed(config)) {
     const problem = modelProblem(name, config)

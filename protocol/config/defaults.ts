@@ -72,6 +72,14 @@ export interface ResolvedAgent {
   readonly model: ModelChoice
   readonly systemPrompt: string
   readonly maxConcurrent: number // runs at a time, all sessions together
+  readonly budget: ResolvedBudget
+}
+
+/** What runs may cost; null: no bound. */
+export interface ResolvedBudget {
+  readonly tokensPerRun: number | null
+  readonly callsPerRun: number
+  readonly tokensPerDay: number | null
 }
 
 /** Full model names in the order in which they are tried. */
@@ -133,6 +141,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
       model: modelChoice(config),
       systemPrompt: config.agents?.defaults?.systemPrompt ?? '',
       maxConcurrent: config.agents?.defaults?.maxConcurrent ?? 4,
+      budget: resolveBudget(config.agents?.defaults?.budget ?? {}),
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
@@ -143,6 +152,16 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     history: { preset: config.history?.preset ?? 'forever' },
     discovery: config.discovery?.mdns?.mode ?? 'off',
     store: { maxBytes: config.store?.maxBytes ?? null },
+  }
+}
+
+function resolveBudget(
+  budget: NonNullable<NonNullable<NonNullable<GatewayConfig['agents']>['defaults']>['budget']>,
+): ResolvedBudget {
+  return {
+    tokensPerRun: budget.tokensPerRun ?? null,
+    callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
+    tokensPerDay: budget.tokensPerDay ?? null,
   }
 }
 
