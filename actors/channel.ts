@@ -18,7 +18,7 @@ import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
-import { noticeText } from '../protocol/notice-texts.ts'
+import { wordPhrase } from '../protocol/phrases.ts'
 import type { Effect } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
@@ -342,17 +342,17 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 async function deliver(
   find: Find,
   { store, services: { clock } }: House,
-  { channel: name, target, ref, notice, deliveryId }: MessageDeliverParams,
+  { channel: name, target, ref, phrase, deliveryId }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
-  if (notice === undefined && store.bodyState(ref) === 'erased') {
+  if (phrase === undefined && store.bodyState(ref) === 'erased') {
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
   }
   try {
-    const text = notice === undefined ? readText(store, ref) : noticeText(notice)
+    const text = phrase === undefined ? readText(store, ref) : wordPhrase(phrase)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
     hear(channel.link, clock.monotonic())
     return { type: 'effect.done', facts: { messageId } }

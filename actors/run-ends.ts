@@ -119,6 +119,9 @@ function readStart(store: StoreReader, runId: string): number | null {
 function readEnd(store: StoreReader, runId: string): Ended | null {
   const stream = streamId('run', runId)
   const last = store.version(stream)
+  const into = mergedInto(readAt(store, stream, last))
+  const carrier = into === null ? null : readEnd(store, into)
+  if (carrier !== null) return { ...carrier, runId, inputTokens: 0, outputTokens: 0 }
   let ended: Ended | null = null
   for (let version = last; version > Math.max(0, last - limits.runEndRecordsMax); version -= 1) {
     const record = readAt(store, stream, version)
@@ -158,6 +161,12 @@ function endIn(record: JournalRecord, runId: string): Ended | null {
 // What the run told its session of its end.
 function toldIn({ sends }: JournalRecord): JournalEvent | null {
   return sends.find(({ event }) => event.type === 'run.finished')?.event ?? null
+}
+
+// A message that another run answered; that one was never merged itself.
+function mergedInto(record: JournalRecord | null): string | null {
+  if (record?.event.type !== 'run.merged' || record.ignored !== null) return null
+  return String(record.event['into'])
 }
 
 function readAt(store: StoreReader, stream: StreamId, version: number): JournalRecord | null {

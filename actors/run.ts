@@ -6,7 +6,9 @@
 import type { Asked, ModelCallParams } from '../machines/effects.ts'
 import { estimateTokens } from '../machines/rules/tokens.ts'
 import type { Usage } from '../machines/projections/usage.ts'
-import { promptOf, type SessionContext } from '../machines/session.ts'
+import type { RunContext } from '../machines/run.ts'
+import { promptOf } from '../machines/rules/prompt.ts'
+import type { SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../protocol/record.ts'
@@ -169,10 +171,17 @@ export class ModelDriver {
     return { type: 'effect.done', facts, bodies: [body] }
   }
 
-  #prompt({ sessionKey, runId }: CallParams): ModelMessage[] {
-    const { context } = this.#house.registry.snapshot(streamId('session', sessionKey))
-    const entries = promptOf(context as SessionContext, runId) ?? []
-    return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
+  #prompt({ sessionKey, runId, entries: count = 0 }: CallParams): ModelMessage[] {
+    const { registry, store } = this.#house
+    const session = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
+    const said = promptOf(session, runId)
+    if (said === null) return []
+    const run = registry.snapshot(streamId('run', runId)).context as RunContext
+    const own = run.entries?.slice(0, count) ?? []
+    return [...said, ...own].map(({ role, ref, brief }) => {
+      const text = readTextOrMark(store, ref)
+      return { role, text: brief === true ? cutBrief(text) : text }
+    })
   }
 
   // No budget is overdrawn knowingly: the day's is looked at, the run's against what the prompt will cost.
@@ -208,6 +217,12 @@ export function formatSystem(prompt: string, { channel, room, sender, at }: Aske
 function estimateCall({ system, messages, tools = [] }: ModelCall): number {
   const texts = [system, ...messages.map((message) => message.text), JSON.stringify(tools)]
   return texts.reduce((sum, text) => sum + estimateTokens(Buffer.byteLength(text)), 0)
+}
+
+// A message that had to make room is not forgotten whole.
+function cutBrief(text: string): string {
+  if (text.length <= limits.briefChars) return text
+  return `${text.slice(0, limits.briefChars).toWellFormed()} […]`
 }
 
 type CallParams = Effect['params'] & ModelCallParams

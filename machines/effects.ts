@@ -10,7 +10,7 @@
  *   effect.lost       the process ended first (K6); `started` tells whether it was tried at all
  */
 import type { StreamId } from '../protocol/ids.ts'
-import type { NoticeName } from '../protocol/notice-texts.ts'
+import type { Phrase } from '../protocol/phrases.ts'
 import type { JobRoute, Schedule } from './cron.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 
@@ -61,6 +61,7 @@ export interface ModelCallParams {
   runKey?: string // the client's own name of the run
   modelIndex?: number // 0 is the run's own model, then its fallbacks; absent: 0
   tokensLeft?: number // of the run's budget; absent: no bound
+  entries?: number // of the run's own, which follow its message in the prompt; absent: 0
 }
 
 /** What a delivery asks a channel for. */
@@ -68,8 +69,8 @@ export interface MessageDeliverParams {
   deliveryId: string
   channel: string
   target: string
-  ref: string // empty where `notice` is there
-  notice?: NoticeName // a fixed text of the gateway's own, in place of a body
+  ref: string // empty where there is a phrase
+  phrase?: Phrase // said instead of a body
   attempt: number
 }
 

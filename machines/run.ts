@@ -6,7 +6,7 @@
  *                            │  │ ├──effect.failed (another)───► calling, its next model
  *                            │  │ ├──effect.failed─────────────► failed
  *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
- *                          effect.lost
+ *                          effect.lost                      run.merged: new ──► merged
  *
  * A lost call is made again: a model call changes nothing outside. Each end tells the session, and
  * which models gave no answer. When the next model is asked stands in `rules/failover.ts`.
@@ -37,7 +37,9 @@ import {
   triedWith,
 } from './rules/failover.ts'
 import type { RunPlan, TriedModel } from './rules/plan.ts'
+import { nameRun } from './rules/queue.ts'
 import type { RetryPolicy } from './rules/retry.ts'
+import type { HistoryEntry, MergedRun } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -49,6 +51,16 @@ export type RunRequested = {
   asked: Asked
   runKey?: string // the client's own name of the run
   plan?: RunPlan // absent: in journals of before
+  merged?: readonly MergedRun[] // messages that it answers beside its own
+  at: number
+}
+
+/** A message that came meanwhile: the next model call reads it, where there is one. */
+export type RunSteered = {
+  type: 'run.steered'
+  runId: string // that the message was given
+  runKey?: string
+  ref: string
   at: number
 }
 
@@ -61,12 +73,14 @@ type ModelDone = EffectDone<{
 
 export type RunEvent =
   | RunRequested
+  | RunSteered
   | ModelDone
   | EffectFailed
   | EffectCancelled
   | EffectLost
   | { type: 'retry.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
+  | { type: 'run.merged'; into: string; at: number }
 
 export interface RunContext extends Failover {
   runId: string
@@ -74,6 +88,13 @@ export interface RunContext extends Failover {
   thinking: string
   asked: Asked
   runKey?: string
+  merged?: readonly MergedRun[] // messages that it answers beside its own
+  steered?: readonly Steered[] // messages that no prompt holds yet
+  entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
+}
+
+interface Steered extends MergedRun {
+  ref: string
 }
 
 const POLICY: RetryPolicy = {
@@ -98,6 +119,7 @@ const machine = setup({
             draft.attempt = 1
             if (event.runKey !== undefined) draft.runKey = event.runKey
             if (event.plan !== undefined) draft.plan = event.plan
+            if (event.merged !== undefined) draft.merged = [...event.merged]
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -119,6 +141,25 @@ const machine = setup({
       event.type === 'effect.failed' ? switchModel(context, event.class) : context,
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
+    'message.steer': assign(({ context, event }) => {
+      if (event.type !== 'run.steered') return context
+      const { runId, runKey, ref } = event
+      const steered = { runId, ref, ...(runKey === undefined ? {} : { runKey }) }
+      return { ...context, steered: [...(context.steered ?? []), steered] }
+    }),
+    // A prompt is made anew, so what came meanwhile goes into it.
+    'steered.take': assign(({ context }) => {
+      const { steered = [], entries = [], merged = [], runId } = context
+      if (steered.length === 0) return context
+      const read = steered.map(({ ref }): HistoryEntry => ({ ref, role: 'user', runId }))
+      const answered = steered.map(nameRun)
+      return {
+        ...context,
+        steered: [],
+        entries: [...entries, ...read],
+        merged: [...merged, ...answered],
+      }
+    }),
     'model.call': collected<ModelCallParams>,
     'model.cancel': collected<{ runId: string; attempt: number }>,
     'stream.send': collected<SendParams>,
@@ -141,6 +182,9 @@ const machine = setup({
   },
 })
 
+const NEXT_MODEL = ['model.next', 'steered.take'] as const
+const AGAIN = ['attempt.next', 'steered.take'] as const
+
 const finished = (status: 'done' | 'failed' | 'aborted') => ({
   type: 'stream.send' as const,
   params: ({ context, event }: { context: RunContext; event: RunEvent }): SendParams => ({
@@ -154,6 +198,7 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
       ...keyFact(context),
       ...modelFacts(context, status),
       ...sizeFact(context, event),
+      ...carriedFacts(context),
     },
   }),
 })
@@ -190,6 +235,13 @@ function callFacts({ modelIndex, plan, tokens = 0 }: RunContext): Partial<ModelC
   }
 }
 
+function carriedFacts({ merged, entries }: RunContext): Partial<RunContext> {
+  return {
+    ...(merged === undefined ? {} : { merged }),
+    ...(entries === undefined ? {} : { entries }),
+  }
+}
+
 function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
   return event.type === 'effect.done'
     ? { ref: event.ref, inputTokens: event.inputTokens, outputTokens: event.outputTokens }
@@ -214,6 +266,7 @@ export const runMachine = machine.createMachine({
       on: {
         'run.requested': { target: 'calling', actions: 'request.keep' },
         'run.aborted': 'aborted', // It was queued, and its session has let it go.
+        'run.merged': 'merged', // Its message was answered by another run.
       },
     },
     calling: {
@@ -228,13 +281,14 @@ export const runMachine = machine.createMachine({
           attempt: context.attempt,
           ...keyFact(context),
           ...callFacts(context),
+          ...(context.entries === undefined ? {} : { entries: context.entries.length }),
         }),
       },
       on: {
         'effect.done': { guard: 'attempt.current', target: 'done', actions: finished('done') },
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
-          { guard: 'model.another', target: 'calling', reenter: true, actions: 'model.next' },
+          { guard: 'model.another', target: 'calling', reenter: true, actions: NEXT_MODEL },
           {
             guard: 'attempt.current',
             target: 'failed',
@@ -242,13 +296,14 @@ export const runMachine = machine.createMachine({
           },
         ],
         'effect.lost': [
-          { guard: 'attempt.left', target: 'calling', reenter: true, actions: 'attempt.next' },
+          { guard: 'attempt.left', target: 'calling', reenter: true, actions: AGAIN },
           {
             guard: 'attempt.current',
             target: 'failed',
             actions: ['fault.lost', finished('failed')],
           },
         ],
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': {
           target: 'aborted',
           actions: [
@@ -263,13 +318,15 @@ export const runMachine = machine.createMachine({
     },
     waiting: {
       on: {
-        'retry.due': { target: 'calling', actions: 'attempt.next' },
+        'retry.due': { target: 'calling', actions: AGAIN },
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': { target: 'aborted', actions: finished('aborted') },
       },
     },
     done: { type: 'final' },
     failed: { type: 'final' },
     aborted: { type: 'final' },
+    merged: { type: 'final' },
   },
 })
 

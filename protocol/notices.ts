@@ -25,7 +25,7 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
   if (record.kind !== 'event' || record.ignored !== null) return NONE
   switch (record.event.type) {
     case 'message.accepted':
-      return chatNotice(record)
+      return [...endNotices(record), ...chatNotice(record)]
     case 'run.requested':
     case 'retry.due':
     case 'effect.lost':
@@ -94,10 +94,11 @@ function runNotice(record: JournalRecord): readonly Notice[] {
 function endNotices(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
   return endedRuns(record).map((ended) => {
-    const { runId, runKey, status, fault, ref, inputTokens, outputTokens, model } = ended
+    const { runId, runKey, status, fault, ref, inputTokens, outputTokens, model, into } = ended
     const usage = { inputTokens, outputTokens }
+    const merged = into === undefined ? {} : { into }
     const answered = model === undefined ? {} : { model }
-    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey), ...answered }
+    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey), ...merged, ...answered }
     if (status === 'done') return notice('agent.done', record, payload, ref)
     const message = sayFailure({ ...ended, fault: fault || status })
     const error = { code: 'UNAVAILABLE', message }

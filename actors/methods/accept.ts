@@ -4,7 +4,7 @@
  * Resolves when the message is on disk; the answer of the model follows as events. A full queue is
  * told before anything is accepted.
  */
-import type { IdempotencyMark, MessageAccepted, Route } from '../../machines/session.ts'
+import type { IdempotencyMark, MessageAccepted, Route } from '../../machines/session-events.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'

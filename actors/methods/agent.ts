@@ -3,7 +3,7 @@
  *
  * Answered when the message is on disk; the answer of the model follows as events.
  */
-import type { MessageAccepted } from '../../machines/session.ts'
+import type { MessageAccepted } from '../../machines/session-events.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'

@@ -21,3 +21,8 @@ export interface TriedModel {
 export function planFact(plan: RunPlan | undefined): { plan?: RunPlan } {
   return plan === undefined ? {} : { plan }
 }
+
+/** The size of a text as a member, only where it is known. */
+export function bytesFact({ bytes }: { readonly bytes?: number }): { bytes?: number } {
+  return bytes === undefined ? {} : { bytes }
+}

@@ -1,5 +1,5 @@
 /** Upstream's methods with which people talk. Step 4 of 8. */
-import type { MessageAccepted } from '../../../machines/session.ts'
+import type { MessageAccepted } from '../../../machines/session-events.ts'
 import type { chatMethods } from '../../../protocol/dialect/upstream/methods/chat.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
