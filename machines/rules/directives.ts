@@ -8,6 +8,7 @@ import { streamId } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import type { SendParams } from '../effects.ts'
+import { planFact } from './plan.ts'
 import { FOLLOWUP } from './queue.ts'
 import { say } from './session-sends.ts'
 
@@ -44,6 +45,8 @@ function acceptedBy(message: MessageReceived): JournalEvent {
     model,
     thinking,
     messagesMax,
+    ...planFact(message.plan),
+    ...(message.plan === undefined ? {} : { bytes: message.bytes }),
     ...(queue === undefined ? {} : { queue }),
     ...(expiry === undefined ? {} : { expiry }),
   }

@@ -154,8 +154,10 @@ async function runAgent(house: UpstreamHouse, said: Said, call: Call): Promise<u
   return formatAnswer(house, { name, sessionKey, at }, end)
 }
 
-function runFault(runId: string, { status, fault = 'unknown' }: RunEnd): GatewayError {
-  const text = status === 'aborted' ? 'the run was aborted' : `the model gave no answer (${fault})`
+const NO_ANSWER = 'the model gave no answer (unknown)'
+
+function runFault(runId: string, { status, reason = NO_ANSWER }: RunEnd): GatewayError {
+  const text = status === 'aborted' ? 'the run was aborted' : reason
   const wire = status === 'timeout' ? 'TIMEOUT' : 'UNAVAILABLE'
   return new GatewayError(wire, text, { runId, status: status === 'ok' ? 'error' : status })
 }
@@ -168,7 +170,7 @@ interface Asked {
 
 function formatAnswer(house: UpstreamHouse, { name, sessionKey, at }: Asked, end: RunEnd): unknown {
   const { text = '', usage, endedAt } = end
-  const { provider, model } = partsOf(modelOf(house, sessionKey))
+  const { provider, model } = partsOf(end.model ?? modelOf(house, sessionKey))
   const row = house.work.sessions.get(sessionKey)
   const sessionId = sessionIdOf(sessionKey, row?.generation ?? 0)
   const tokens = usage === undefined ? {} : { usage: countsOf(usage) }
@@ -191,7 +193,7 @@ function countsOf(usage: NonNullable<RunEnd['usage']>): object {
   return { ...counts, total }
 }
 
-function formatEnd(runId: string, { status, startedAt, endedAt, text, fault }: RunEnd): unknown {
+function formatEnd(runId: string, { status, startedAt, endedAt, text, reason }: RunEnd): unknown {
   const said = status === 'aborted' ? 'error' : status
   return {
     runId,
@@ -199,7 +201,7 @@ function formatEnd(runId: string, { status, startedAt, endedAt, text, fault }: R
     ...(startedAt === null ? {} : { startedAt }),
     ...(endedAt === null ? {} : { endedAt }),
     ...(status === 'aborted' ? { error: 'aborted', stopReason: 'rpc' } : {}),
-    ...(fault === undefined ? {} : { error: `the model gave no answer (${fault})` }),
+    ...(reason === undefined ? {} : { error: reason }),
     ...(text === undefined
       ? {}
       : {

@@ -136,7 +136,7 @@ runMethods('house', houseMethods, {
     well: async (boss) => {
       const { providers } = await boss.get('models.authStatus')
       const names = list(providers).map(({ provider }) => provider)
-      assert.equal(names, ['openai', 'ollama'])
+      assert.equal(names, ['anthropic', 'openai', 'ollama'])
     },
     bad: { agentId: '' },
   },
