@@ -5,6 +5,7 @@
  * Nothing is recorded where no alerts are configured, nor while nothing changes.
  */
 import { type AlertContext, type AlertRoute, isLastTold } from '../machines/alert.ts'
+import { countLeft } from '../machines/projections/deliveries.ts'
 import type { AlertPostParams } from '../machines/effects.ts'
 import type { ResolvedAlerts } from '../protocol/config/defaults.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
@@ -100,6 +101,13 @@ export class Alerts {
     }
     for (const stream of health.quarantined())
       add(`quarantined:${stream}`, `${stream} is set aside`)
+    const { uncertain } = countLeft(health.work.deliveries)
+    if (uncertain > 0) {
+      add(
+        'uncertain',
+        `${uncertain} messages may or may not have been sent: openclaw deliveries list`,
+      )
+    }
     for (const { kind, says } of troublesOf(health)) if (OF_OWN_KIND.has(kind)) add(kind, says)
     for (const { name, says } of this.#deadChannels(config)) add(`channel:${name}`, says)
     return found

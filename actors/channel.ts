@@ -342,11 +342,14 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 async function deliver(
   find: Find,
   { store, services: { clock } }: House,
-  { channel: name, target, ref, phrase, deliveryId }: MessageDeliverParams,
+  { channel: name, target, ref, phrase, deliveryId, expiresAt = Infinity }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
+  }
+  if (clock.now() > expiresAt) {
+    return { type: 'effect.failed', class: 'expired', retryable: false, sent: 'no' }
   }
   if (phrase === undefined && store.bodyState(ref) === 'erased') {
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }

@@ -2,6 +2,7 @@
  * How the gateway is: what it says of itself at once, and what troubles it. Probes that look first
  * stand in checkup.ts.
  */
+import { countLeft } from '../machines/projections/deliveries.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { StreamId } from '../protocol/ids.ts'
 import type { Store } from '../store/contract.ts'
@@ -84,6 +85,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
   const quarantined = house.quarantined()
   const evidence = house.channels.evidence()
   const space = roomOf(house.registry)
+  const left = countLeft(house.work.deliveries)
   return {
     status: troubles.length > 0 ? 'degraded' : 'healthy',
     uptime: uptimeOf(house),
@@ -93,6 +95,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
     position: house.work.position,
     ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
     ...(quarantined.length > 0 ? { quarantined } : {}),
+    ...(left.uncertain + left.dead > 0 ? { deliveries: left } : {}),
     ...(space === null || space.level === 'ample' ? {} : { space }),
     ...Object.fromEntries(sayings),
   }

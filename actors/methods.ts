@@ -50,11 +50,18 @@ import {
   nodeRename,
   nodeResult,
 } from './methods/nodes.ts'
+import {
+  deliveriesDismiss,
+  deliveriesList,
+  deliveriesResolve,
+  deliveriesResubmit,
+} from './methods/deliveries.ts'
 import { send } from './methods/send.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
   if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
+  if (isOf(command, 'deliveries')) return handleDeliveries(house, command, origin)
   if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)
   if (isOf(command, 'sessions')) return handleSessions(house, command, origin)
@@ -143,6 +150,23 @@ function handleApprovals(house: MethodHouse, command: Family<'approval'>, origin
       return approvalResolve(house, command.params, origin)
     case 'approval.cancel':
       return approvalCancel(house, command.params, origin)
+  }
+}
+
+function handleDeliveries(
+  house: MethodHouse,
+  command: Family<'deliveries'>,
+  origin: Origin,
+): unknown {
+  switch (command.method) {
+    case 'deliveries.list':
+      return deliveriesList(house, command.params, origin)
+    case 'deliveries.resubmit':
+      return deliveriesResubmit(house, command.params, origin)
+    case 'deliveries.resolve':
+      return deliveriesResolve(house, command.params, origin)
+    case 'deliveries.dismiss':
+      return deliveriesDismiss(house, command.params, origin)
   }
 }
 

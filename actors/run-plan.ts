@@ -6,11 +6,18 @@ import type { RunPlan } from '../machines/rules/plan.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 
 /** Plans a run of a model. */
-export function planRun({ agent }: ResolvedConfig, model: string): RunPlan {
+export function planRun(config: ResolvedConfig, model: string): RunPlan {
+  const { agent } = config
   const { callsPerRun: callsMax, tokensPerRun } = agent.budget
   return {
     fallbacks: agent.model.fallbacks.filter((fallback) => fallback !== model),
     callsMax,
     ...(tokensPerRun === null ? {} : { tokensMax: tokensPerRun }),
+    replyTtlMs: deliveryTtlMs(config),
   }
+}
+
+/** How long a message to a channel is worth sending, in ms. */
+export function deliveryTtlMs({ delivery }: ResolvedConfig): number {
+  return delivery.ttlMinutes * 60_000
 }

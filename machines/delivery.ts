@@ -3,14 +3,15 @@
  *
  *   new ──delivery.requested──► attempting ──effect.done──────────────────► sent
  *                                 ▲  ▲ │ ├──effect.failed (no, retryable)─► waiting ─┐
- *                                 │  │ │ ├──effect.failed (no)────────────► failed   │
+ *                                 │  │ │ ├──effect.failed (no)────────────► dead     │
  *                                 │  │ │ └──effect.failed (maybe)──────────► uncertain
  *                                 │  └─┴──effect.lost (never started)               │
  *                                 │    └──effect.lost (started)────────────► uncertain
  *                                 └──────────────────retry.due──────────────────────┘
  *
  * A message that may have been sent is never sent again in silence: `uncertain` waits for a
- * person (K6).
+ * person (K6), who says whether it was sent, sends it again or lets it go; so does a `dead` one, that
+ * could not be sent, or not in time. In journals of before such a one has `failed`, for good.
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
@@ -38,9 +39,17 @@ export type DeliveryRequested = {
   ref: string // empty where there is a phrase
   phrase?: Phrase // said instead of a body
   fileIn: string | null // session key: once sent, the message joins that session's history
+  expiresAt?: number // ms since epoch: after it nothing is sent; absent: in journals of before
+  resubmits?: string // the delivery that a person sends again by this one
   idempotency?: IdempotencyMark
   at: number
 }
+
+/** What a person says of a delivery that waits for them. */
+export type DeliveryJudged =
+  | { type: 'delivery.resolved'; sent: boolean; by: string; at: number }
+  | { type: 'delivery.resubmitted'; expiresAt: number; by: string; at: number }
+  | { type: 'delivery.dismissed'; by: string; at: number }
 
 export type DeliveryEvent =
   | DeliveryRequested
@@ -48,6 +57,7 @@ export type DeliveryEvent =
   | EffectFailed
   | EffectLost
   | { type: 'retry.due'; at: number }
+  | DeliveryJudged
 
 export interface DeliveryContext extends Attempt {
   deliveryId: string
@@ -56,6 +66,8 @@ export interface DeliveryContext extends Attempt {
   target: string
   ref: string
   phrase?: Phrase // absent: what is behind `ref` is said
+  expiresAt?: number
+  before?: number // attempts made before a person sent it again; absent: none
 }
 
 const POLICY: RetryPolicy = {
@@ -79,6 +91,7 @@ const machine = setup({
             draft.ref = event.ref
             draft.attempt = 1
             if (event.phrase !== undefined) draft.phrase = event.phrase
+            if (event.expiresAt !== undefined) draft.expiresAt = event.expiresAt
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -88,6 +101,17 @@ const machine = setup({
     ),
     'retry.plan': assign(({ context, event }) =>
       event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
+    ),
+    'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
+    'attempt.anew': assign(({ context, event }) =>
+      event.type === 'delivery.resubmitted'
+        ? {
+            ...nextAttempt(context),
+            before: context.attempt,
+            expiresAt: event.expiresAt,
+            fault: '',
+          }
+        : context,
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
     'message.file': enqueueActions(({ context: { sessionKey, deliveryId, ref }, enqueue }) => {
@@ -105,7 +129,14 @@ const machine = setup({
       isCurrent(context, event, 'message.deliver') &&
       event.sent === 'no' &&
       event.retryable &&
-      context.attempt < POLICY.attemptsMax,
+      context.attempt - (context.before ?? 0) < POLICY.attemptsMax,
+    // A journal of before knows no dead letters: there it has failed.
+    'attempt.dead': ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      isCurrent(context, event, 'message.deliver') &&
+      event.sent === 'no' &&
+      context.expiresAt !== undefined,
+    'resolved.sent': ({ event }) => event.type === 'delivery.resolved' && event.sent,
     'attempt.refused': ({ context, event }) =>
       event.type === 'effect.failed' &&
       isCurrent(context, event, 'message.deliver') &&
@@ -135,12 +166,15 @@ export const deliveryMachine = machine.createMachine({
     attempting: {
       entry: {
         type: 'message.deliver',
-        params: ({ context: { deliveryId, channel, target, ref, phrase, attempt } }) => ({
+        params: ({
+          context: { deliveryId, channel, target, ref, phrase, expiresAt, attempt },
+        }) => ({
           deliveryId,
           channel,
           target,
           ref,
           ...(phrase === undefined ? {} : { phrase }),
+          ...(expiresAt === undefined ? {} : { expiresAt }),
           attempt,
         }),
       },
@@ -148,6 +182,7 @@ export const deliveryMachine = machine.createMachine({
         'effect.done': { guard: 'attempt.current', target: 'sent', actions: 'message.file' },
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
+          { guard: 'attempt.dead', target: 'dead', actions: 'fault.keep' },
           { guard: 'attempt.refused', target: 'failed', actions: 'fault.keep' },
           { guard: 'attempt.current', target: 'uncertain', actions: 'fault.keep' },
         ],
@@ -165,7 +200,23 @@ export const deliveryMachine = machine.createMachine({
     waiting: { on: { 'retry.due': { target: 'attempting', actions: 'attempt.next' } } },
     sent: { type: 'final' },
     failed: { type: 'final' },
-    uncertain: {},
+    uncertain: {
+      on: {
+        'delivery.resolved': [
+          { guard: 'resolved.sent', target: 'sent', actions: 'message.file' },
+          { target: 'dead', actions: 'fault.lost' },
+        ],
+        'delivery.resubmitted': { target: 'attempting', actions: 'attempt.anew' },
+        'delivery.dismissed': 'dismissed',
+      },
+    },
+    dead: {
+      on: {
+        'delivery.resubmitted': { target: 'attempting', actions: 'attempt.anew' },
+        'delivery.dismissed': 'dismissed',
+      },
+    },
+    dismissed: { type: 'final' },
   },
 })
 

@@ -71,6 +71,7 @@ export interface MessageDeliverParams {
   target: string
   ref: string // empty where there is a phrase
   phrase?: Phrase // said instead of a body
+  expiresAt?: number // ms since epoch: after it nothing is sent
   attempt: number
 }
 

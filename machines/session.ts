@@ -150,7 +150,8 @@ const machine = setup({
     'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'run.finished') return
       const route = event.status === 'done' ? (context.current?.route ?? null) : null
-      const answers = route === null ? [] : [tell.answer(route, event)]
+      const plan = context.current?.plan
+      const answers = route === null ? [] : [tell.answer({ route, plan }, event)]
       const notices = failureNotices(context, event)
       for (const params of [...answers, ...notices, ...tell.merged(event)]) {
         enqueue({ type: 'stream.send', params })

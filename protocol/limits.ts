@@ -190,6 +190,12 @@ export const limits = {
   queueDebounceMsMax: 60_000, // Longer, and people think that nobody listens.
   mergedMessagesMax: 50, // Older messages that one run answers beside its own.
   briefChars: 160, // Of a message that had to make room: what the model still reads of it.
+  deliveryTtlMs: 4 * 3_600_000, // An answer that comes later is told as not sent, not sent.
+  deliveryTtlMsMax: 31 * 86_400_000, // Of messages.delivery.ttlMinutes.
+  phraseTtlMs: 600_000, // What the gateway itself says is about now.
+  deliveryListMax: 1_000, // Of one answer: 300 KiB.
+  deliveryExcerptChars: 200, // Of each text in a list.
+  openDeliveriesMax: 10_000, // Kept for lists; of those that wait for a person the oldest go.
   phraseCharsMax: 400, // What the gateway itself says in a channel: one IRC line.
   sessionGenerationsMax: 1_000, // Earlier session ids of one key that can be asked for: 2 ms.
   transcriptPageMax: 1_000, // Upstream's: messages of one page.

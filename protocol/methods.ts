@@ -31,6 +31,7 @@ import {
   THINKING_LEVELS,
 } from './methods/params.ts'
 import { approvalMethods } from './methods/approvals.ts'
+import { deliveryMethods } from './methods/deliveries.ts'
 import { cronMethods } from './methods/cron.ts'
 import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
@@ -109,6 +110,7 @@ export const methods = {
       message: text(),
       idempotencyKey: optional(idempotencyKey()),
       sessionKey: optional(sessionKey()),
+      ttlMs: optional(max(min(integer(), 1), limits.deliveryTtlMsMax)),
     }),
     scope: 'operator.write',
     roles: CLIENT,
@@ -185,6 +187,7 @@ export const methods = {
   },
   ...sessionMethods,
   ...approvalMethods,
+  ...deliveryMethods,
   ...nodeMethods,
   ...cronMethods,
   'history.head': {

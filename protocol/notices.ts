@@ -164,6 +164,8 @@ function keyFact(runKey: unknown): { runKey?: string } {
 const DELIVERY_STATUS: Readonly<Record<string, string>> = {
   sent: 'sent',
   failed: 'failed',
+  dead: 'failed',
+  dismissed: 'dismissed',
   uncertain: 'uncertain',
   waiting: 'retrying',
 }

@@ -102,6 +102,22 @@ const errands = {
     summary: 'keep a command from running: ID',
     load: async () => (await import('./verbs/approvals.ts')).approvalsDeny,
   },
+  'deliveries list': {
+    summary: 'list messages that were not sent, or perhaps',
+    load: async () => (await import('./verbs/deliveries.ts')).deliveriesList,
+  },
+  'deliveries resubmit': {
+    summary: 'send a message again: ID',
+    load: async () => (await import('./verbs/deliveries.ts')).deliveriesResubmit,
+  },
+  'deliveries resolve': {
+    summary: 'say what became of an uncertain message: ID --as sent|not-sent',
+    load: async () => (await import('./verbs/deliveries.ts')).deliveriesResolve,
+  },
+  'deliveries dismiss': {
+    summary: 'let a message go unsent: ID',
+    load: async () => (await import('./verbs/deliveries.ts')).deliveriesDismiss,
+  },
   'cron list': cron,
   cron: { ...cron, summary: 'the same' },
   'cron add': {

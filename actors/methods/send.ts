@@ -8,6 +8,7 @@ import { streamId } from '../../protocol/ids.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
 import { draftText } from '../bodies.ts'
 import { markRequest } from '../idempotency.ts'
+import { deliveryTtlMs } from '../run-plan.ts'
 import type { Handler } from './house.ts'
 
 /** Accepts a delivery; `{ deliveryId, channel, target, status, position }`. */
@@ -22,6 +23,8 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
   const record = await idempotency.once(mark, params.message, () => {
     const body = draftText(services.chance, params.message)
     const deliveryId = services.chance.id()
+    const ttlMs = params.ttlMs ?? deliveryTtlMs(house.configuration.live.config)
+    const expiresAt = services.clock.now() + ttlMs
     const event = {
       type: 'delivery.requested',
       deliveryId,
@@ -29,6 +32,7 @@ export const send: Handler<'send'> = async (house, params, { caller, cause, corr
       target,
       ref: body.ref,
       fileIn,
+      expiresAt,
       ...(mark === null ? {} : { idempotency: mark }),
     } satisfies Omit<DeliveryRequested, 'at'>
     const message = { event, cause, correlationId, bodies: [body] }

@@ -27,7 +27,7 @@ interface Tracked extends InboundOutcome {
   at: number | null
 }
 
-const ENDS: ReadonlySet<string> = new Set(['sent', 'failed', 'uncertain'])
+const ENDS: ReadonlySet<string> = new Set(['sent', 'failed', 'dead', 'uncertain'])
 
 /** Follows inbound messages to their ends. */
 export class InboundTracker {

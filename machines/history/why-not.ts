@@ -223,7 +223,8 @@ class Search {
       default:
         if (value === 'aborted') this.#close(node, 'failed', { reason: value })
         if (value === 'uncertain') this.#close(node, 'lost', { reason: 'uncertain' })
-        if (value === 'failed') this.#close(node, 'failed', { reason: reasonOf(event['class']) })
+        if (value === 'failed' || value === 'dead')
+          this.#close(node, 'failed', { reason: reasonOf(event['class']) })
         return []
     }
   }

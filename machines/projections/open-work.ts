@@ -8,6 +8,7 @@
  *   keys         idempotency keys and where their answer stands
  *   inbound      messages taken in, by channel; ids are a room's own
  *   sessions     their rows, and their open runs (`sessions.ts`)
+ *   deliveries   whose fate is open (`deliveries.ts`)
  *   usage        what models have cost in the last days (`usage.ts`)
  *
  * The maps are changed in place; what is in them is immutable.
@@ -20,6 +21,7 @@ import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
 import type { InvocationRequested } from '../invocation.ts'
 import type { IdempotencyMark, MessageAccepted } from '../session-events.ts'
+import { foldDeliveries, type OpenDeliveries, type OpenDelivery } from './deliveries.ts'
 import {
   foldSessions,
   restoreSession,
@@ -66,6 +68,7 @@ export interface OpenWork extends SessionsFold {
   readonly connections: Set<string> // streams
   readonly channels: Set<string> // names of those enabled
   readonly usage: Usage
+  readonly deliveries: OpenDeliveries
 }
 
 /** The fold of an empty journal. */
@@ -85,6 +88,7 @@ export function emptyOpenWork(): OpenWork {
     deleted: new Map(),
     runs: new Map(),
     usage: new Map(),
+    deliveries: new Map(),
   }
 }
 
@@ -102,6 +106,7 @@ export function foldOpenWork(work: OpenWork, record: JournalRecord): void {
   if (record.ignored !== null) return
   foldFacts(work, record)
   foldUsage(work.usage, record)
+  foldDeliveries(work.deliveries, record)
   foldSessions(work, record)
 }
 
@@ -250,6 +255,7 @@ export function saveOpenWork(work: OpenWork): unknown {
     sessions: [...work.sessions.values()].map(saveSession),
     deleted: [...work.deleted],
     usage: [...work.usage],
+    deliveries: [...work.deliveries],
   }
 }
 
@@ -266,6 +272,7 @@ interface SavedOpenWork {
   channels: string[]
   sessions: SavedSession[]
   deleted?: [string, number][] // absent where it was saved before sessions could be
+  deliveries?: [string, OpenDelivery][] // absent where it was saved before they were listed
   usage?: [number, number][] // absent where it was saved before it was counted
 }
 
@@ -291,5 +298,6 @@ export function restoreOpenWork(value: unknown): OpenWork | null {
     deleted: new Map(saved.deleted),
     runs: runsIn(rows),
     usage: new Map(saved.usage),
+    deliveries: new Map(saved.deliveries),
   }
 }

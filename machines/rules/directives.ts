@@ -25,9 +25,15 @@ export function forwards(message: MessageReceived): SendParams[] {
 }
 
 /** Tells a sender that their message was not taken in. */
-export function refusal({ channel, target, runId, queue = FOLLOWUP }: MessageReceived): SendParams {
+export function refusal({
+  channel,
+  target,
+  runId,
+  queue = FOLLOWUP,
+  at,
+}: MessageReceived): SendParams {
   const facts = { cap: queue.cap }
-  return say({ deliveryId: `full-${runId}`, channel, target }, { id: 'queue.full', facts })
+  return say({ deliveryId: `full-${runId}`, channel, target }, { id: 'queue.full', facts }, at)
 }
 
 function acceptedBy(message: MessageReceived): JournalEvent {
@@ -78,7 +84,7 @@ function ordered(message: MessageReceived, directive: Directive): JournalEvent |
   if (name === 'status') return { type: 'session.asked', ...head, about: 'status', defaults }
   const setting = SETTINGS[name]
   if (value === null) return { type: 'session.asked', ...head, about: setting, defaults }
-  if (!known) return say(reply, settingUnknown(name, value))
+  if (!known) return say(reply, settingUnknown(name, value), message.at)
   const changes = { [setting]: value === 'default' ? null : value }
   return { type: 'session.patched', ...head, changes }
 }

@@ -17,7 +17,7 @@ export function failureNotices(session: Facts, event: RunFinished): SendParams[]
   const route = session.current?.route ?? null
   if (route === null || !isTold(session, event)) return []
   const id = event.fault === 'budget' ? 'run.budget' : 'run.failed'
-  return [say({ ...route, deliveryId: `notice-${event.runId}` }, { id, facts: {} })]
+  return [say({ ...route, deliveryId: `notice-${event.runId}` }, { id, facts: {} }, event.at)]
 }
 
 /** Remembers when a failure was told; nothing where none is. */

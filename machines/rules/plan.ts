@@ -7,6 +7,7 @@ export interface RunPlan {
   callsMax: number // model calls of the run
   tokensMax?: number // of the run, as far as providers tell; absent: no bound
   compactAt?: number // tokens of a prompt from which its history is summarised; absent: never
+  replyTtlMs?: number // of the answer in a channel; absent: limits.deliveryTtlMs
   pruneResults?: true // results of tools are cut out of older parts of the prompt
 }
 

@@ -15,7 +15,7 @@ import type {
   SessionEvent,
   SessionSettled,
 } from '../session-events.ts'
-import { planFact } from './plan.ts'
+import { planFact, type RunPlan } from './plan.ts'
 import { FOLLOWUP, mergedIn, nameRun, type PlannedRun } from './queue.ts'
 
 /** Asks for a run. */
@@ -53,12 +53,12 @@ export function aborted(sessionKey: string, runs: readonly PlannedRun[], by: str
 export function dropped(
   sessionKey: string,
   runs: readonly PlannedRun[],
-  { queue = FOLLOWUP }: MessageAccepted,
+  { queue = FOLLOWUP, at }: MessageAccepted,
 ): SendParams[] {
   const told = runs.flatMap(({ route, runId }) => {
     if (route === null) return []
     const phrase = { id: 'queue.dropped', facts: { cap: queue.cap } }
-    return [say({ ...route, deliveryId: `dropped-${runId}` }, phrase)]
+    return [say({ ...route, deliveryId: `dropped-${runId}` }, phrase, at)]
   })
   return [...aborted(sessionKey, runs, 'queue'), ...told]
 }
@@ -70,24 +70,31 @@ export function merged({ merged: runs = [], runId: into }: RunFinished): SendPar
   })
 }
 
-/** Sends an answer to where its message came from. */
-export function answer(route: Route, { runId, ref }: RunFinished): SendParams {
+/** Sends an answer to where its message came from; a run of a journal of before has no plan. */
+export function answer(
+  { route, plan }: { readonly route: Route; readonly plan: RunPlan | undefined },
+  { runId, ref, at }: RunFinished,
+): SendParams {
   const deliveryId = `reply-${runId}`
+  const ttlMs = plan?.replyTtlMs ?? limits.deliveryTtlMs
+  const expiry = plan === undefined ? {} : { expiresAt: at + ttlMs }
   // It is in the history as the run's answer.
-  const event = { type: 'delivery.requested', deliveryId, ...route, ref, fileIn: null }
+  const event = { type: 'delivery.requested', deliveryId, ...route, ref, fileIn: null, ...expiry }
   return { to: streamId('delivery', deliveryId), event }
 }
 
-/** Says a phrase in a channel. */
-export function say({ deliveryId, channel, target }: Reply, phrase: Phrase): SendParams {
+/** Says a phrase in a channel; it is worth little later. */
+export function say(reply: Reply, phrase: Phrase, at: number): SendParams {
+  const { deliveryId, channel, target } = reply
   const head = { type: 'delivery.requested', deliveryId, channel, target, ref: '', fileIn: null }
-  return { to: streamId('delivery', deliveryId), event: { ...head, phrase } }
+  const event = { ...head, phrase, expiresAt: at + limits.phraseTtlMs }
+  return { to: streamId('delivery', deliveryId), event }
 }
 
 /** Answers whoever wrote a directive; null where nobody waits for an answer. */
 export function reply(context: SessionContext, event: SessionEvent): SendParams | null {
   if (!('reply' in event) || event.reply === undefined) return null
-  return say(event.reply, answerTo(context, event))
+  return say(event.reply, answerTo(context, event), event.at)
 }
 
 function answerTo(context: SessionContext, event: SessionEvent): Phrase {

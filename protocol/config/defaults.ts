@@ -25,6 +25,7 @@ export interface ResolvedConfig {
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly session: ResolvedSession
   readonly queue: ResolvedQueue
+  readonly delivery: { readonly ttlMinutes: number } // of a message to a channel
   readonly history: { readonly preset: 'forever' | 'balanced' | 'privacy' | 'lean' }
   readonly discovery: 'off' | 'minimal' // announced by mDNS
   readonly store: { readonly maxBytes: number | null } // null: as much as the disk has
@@ -170,6 +171,9 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
+    delivery: {
+      ttlMinutes: config.messages?.delivery?.ttlMinutes ?? limits.deliveryTtlMs / 60_000,
+    },
     history: { preset: config.history?.preset ?? 'forever' },
     discovery: config.discovery?.mdns?.mode ?? 'off',
     store: { maxBytes: config.store?.maxBytes ?? null },

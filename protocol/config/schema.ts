@@ -174,6 +174,9 @@ const resetConfig = object({
 const queueMode = () => oneOf(...QUEUE_MODES)
 
 const messagesConfig = object({
+  delivery: optional(
+    object({ ttlMinutes: optional(integer(1, limits.deliveryTtlMsMax / 60_000)) }),
+  ),
   queue: optional(
     object({
       mode: optional(queueMode()),

@@ -53,6 +53,10 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'retry.due': (_event, { stream }) => `the wait of ${stream} was over`,
   'delivery.requested': ({ channel, target }, { stream }) =>
     `${stream} was requested, to ${text(target)} on ${text(channel)}`,
+  'delivery.resolved': ({ by, sent }, { stream }) =>
+    `${stream} was ${sent === true ? '' : 'not '}sent, says ${text(by)}`,
+  'delivery.resubmitted': ({ by }, { stream }) => `${stream} was sent again by ${text(by)}`,
+  'delivery.dismissed': ({ by }, { stream }) => `${stream} was let go by ${text(by)}`,
   'effect.started': ({ name }, { stream }) => `${stream} began to try ${text(name)}`,
   'effect.done': ({ name, effect }, { stream }) =>
     `${stream}: ${text(name)} #${text(effect)} is done`,

@@ -101,4 +101,41 @@ delivery('V4 attempts end', () => {
   )
 })
 
+const inTime = { ...request, expiresAt: 9_000 }
+
+delivery(
+  'V5 what cannot be sent waits for a person, who sends it again with attempts of its own',
+  () => {
+    const dead = given('delivery', [inTime]).when(failed(1, { retryable: false }))
+    const again = [inTime, failed(1, { retryable: false }), RESUBMITTED]
+    const anew = given('delivery', again.slice(0, 2)).when(RESUBMITTED)
+    const tries = [2, 3, 4, 5].flatMap((n) => [failed(n, {}), { type: 'retry.due' }])
+    const last = given('delivery', [...again, ...tries]).when(failed(6, {}))
+
+    assert.equal([dead.value, dead.context['fault']], ['dead', 'reset'])
+    assert.equal(
+      [anew.value, anew.effects[0]?.params['attempt'], anew.effects[0]?.params['expiresAt']],
+      ['attempting', 2, 99_000],
+    )
+    assert.is(
+      given('delivery', [...again, ...tries.slice(0, -1)]).when(tries.at(-1) as JournalEvent).value,
+      'attempting',
+    )
+    assert.is(last.value, 'dead')
+  },
+)
+
+const RESUBMITTED: JournalEvent = { type: 'delivery.resubmitted', expiresAt: 99_000, by: 'me' }
+
+delivery('V6 a person ends what is uncertain, once', () => {
+  const maybe = [inTime, failed(1, { sent: 'maybe' })]
+  const judged = (sent: boolean): JournalEvent => ({ type: 'delivery.resolved', sent, by: 'me' })
+
+  assert.is(given('delivery', maybe).when(judged(true)).value, 'sent')
+  assert.is(given('delivery', maybe).when(judged(false)).value, 'dead')
+  assert.is(given('delivery', maybe).when(RESUBMITTED).value, 'attempting')
+  assert.is(given('delivery', [...maybe, judged(true)]).when(RESUBMITTED).ignored, 'unhandled')
+  assert.is(given('delivery', [inTime]).when(RESUBMITTED).ignored, 'unhandled')
+})
+
 delivery.run()

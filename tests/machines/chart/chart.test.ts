@@ -69,7 +69,7 @@ chart('CH2 where the actor is, is marked, and what may come now', () => {
   const svg = renderChartSvg(delivery, mark)
 
   assert.match(text, /║ ■ attempting ║/)
-  assert.is(text.match(/^.*▸ (?!may).*$/gm)?.length, 6)
+  assert.is(text.match(/^.*▸ (?!may).*$/gm)?.length, 7)
   assert.not.match(text, /▸ retry\.due/)
   assert.is(svg.match(/class="on"/g)?.length, 1)
   assert.match(renderChartMermaid(delivery, mark), /class s1 here/)

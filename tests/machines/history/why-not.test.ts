@@ -87,7 +87,11 @@ const INCIDENTS: readonly Incident[] = [
     verdict: 'lost',
     reason: 'uncertain',
     at: ['effect.lost'],
-    also: ({ proof }) => assert.equal([proof?.value, proof?.accepts], ['uncertain', []]),
+    also: ({ proof }) =>
+      assert.equal(
+        [proof?.value, proof?.accepts],
+        ['uncertain', ['delivery.resolved', 'delivery.resubmitted', 'delivery.dismissed']],
+      ),
   },
   {
     name: '5 the platform refused the message',
