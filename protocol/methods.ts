@@ -23,6 +23,7 @@ import {
   CLIENT,
   id,
   idempotencyKey,
+  label,
   names,
   secret,
   sessionKey,
@@ -229,6 +230,12 @@ export const methods = {
   'device.list': { params: object({}), scope: 'operator.admin', roles: CLIENT, writes: false },
   'device.revoke': {
     params: object({ deviceId: id() }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
+  'device.rename': {
+    params: object({ deviceId: id(), label: label() }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: true,

@@ -3,7 +3,7 @@ import type { approvalMethods } from '../../../protocol/dialect/upstream/methods
 import type { UpstreamParams } from '../../../protocol/dialect/upstream/methods.ts'
 import { sha256Hex } from '../../../protocol/codec.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
-import { cutText, isId } from '../../../protocol/ids.ts'
+import { isId } from '../../../protocol/ids.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { memberOf } from '../../../protocol/members.ts'
 import { DECISIONS, type Decision } from '../../../protocol/methods/approvals.ts'
@@ -116,12 +116,11 @@ async function resolve(
 
 async function decide(
   house: UpstreamHouse,
-  { id, decision }: { id: string; decision: Decision },
-  { client, cause, correlationId }: Call,
+  { id: approvalId, decision }: { id: string; decision: Decision },
+  call: Call,
 ): Promise<unknown> {
-  const by = cutText(client.displayName ?? client.id)
   try {
-    await house.approvals.resolve(id, decision, by, { cause, correlationId })
+    await house.perform({ method: 'approval.resolve', params: { approvalId, decision } }, call)
     return { ok: true }
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'NOT_FOUND') throw notFound()
