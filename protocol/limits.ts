@@ -364,6 +364,7 @@ export const limits = {
   configBytesMax: 1024 * 1024,
   configVersionsMax: 20, // Past configurations: weeks of changes, 20 small files.
   configLookMs: 2_000, // How often the file is looked at for an edit by hand.
+  configPathCharsMax: 1_024, // A path into the configuration; upstream's bound.
   configPathsShownMax: 100, // Changed paths in one answer.
   configDelayMsMax: 3_600_000, // A restart may be put off for an hour.
   configDelayMsDefault: 2_000, // Upstream's: answers leave before the socket does.
