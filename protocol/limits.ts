@@ -82,6 +82,7 @@ export const limits = {
   sessionKeyBytesMax: 512,
   idempotencyKeyCharsMax: 128,
   usageDaysMax: 366, // A year of one report.
+  usagePointsMax: 200, // Of a curve; upstream's.
   usageRecordsMax: 200_000, // Looked through for it, about 6 s in slices; older days then count nothing.
   nodeCallMsDefault: 30_000, // Upstream's: how long a node may take for one command.
   nodeCallMsMax: 600_000, // A build or a download on a node.

@@ -9,6 +9,7 @@ import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 import { nodeHandlers } from './methods/nodes.ts'
 import { sessionHandlers } from './methods/sessions.ts'
+import { usageHandlers } from './methods/usage.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
   ...houseHandlers,
@@ -19,4 +20,5 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...nodeHandlers,
   ...approvalHandlers,
   ...cronHandlers,
+  ...usageHandlers,
 }

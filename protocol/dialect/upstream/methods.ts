@@ -14,6 +14,7 @@ import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
+import { usageMethods } from './methods/usage.ts'
 import { checkParams } from './params.ts'
 
 export const upstreamMethods = {
@@ -25,6 +26,7 @@ export const upstreamMethods = {
   ...nodeMethods,
   ...approvalMethods,
   ...cronMethods,
+  ...usageMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

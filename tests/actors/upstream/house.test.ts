@@ -10,6 +10,7 @@ import { configMethods } from '../../../protocol/dialect/upstream/methods/config
 import { deviceMethods } from '../../../protocol/dialect/upstream/methods/devices.ts'
 import { houseMethods } from '../../../protocol/dialect/upstream/methods/house.ts'
 import { sessionMethods } from '../../../protocol/dialect/upstream/methods/sessions.ts'
+import { usageMethods } from '../../../protocol/dialect/upstream/methods/usage.ts'
 import { upstreamMethods } from '../../../protocol/dialect/upstream/methods.ts'
 import { cases } from '../../store/cases.ts'
 import { namedMethods, publishedScopes } from '../../support/published.ts'
@@ -147,16 +148,6 @@ runMethods('house', houseMethods, {
   'question.list': empty('question.list', 'questions'),
   'plugin.approval.list': empty('plugin.approval.list'),
   'commands.list': empty('commands.list', 'commands'),
-  'usage.cost': {
-    well: async (boss) => {
-      await say(boss, 'two words')
-      const { days, daily, totals } = await boss.get('usage.cost', { days: 2 })
-      assert.equal([days, list(daily).length], [2, 2])
-      assert.equal((totals as Json)['missingCostEntries'], 1)
-      assert.is(list(daily).at(-1)?.['date'], new Date().toISOString().slice(0, 10))
-    },
-    bad: { days: 0 },
-  },
   'openclaw.approval.list': empty('openclaw.approval.list'),
   'taskSuggestions.list': empty('taskSuggestions.list', 'suggestions'),
   'tasks.list': empty('tasks.list', 'tasks'),
@@ -165,7 +156,14 @@ runMethods('house', houseMethods, {
 const all = cases('upstream methods')
 
 all('UM4 every method has a row in a table of tests, or tests of its own', () => {
-  const tables = [chatMethods, configMethods, deviceMethods, houseMethods, sessionMethods]
+  const tables = [
+    chatMethods,
+    configMethods,
+    deviceMethods,
+    houseMethods,
+    sessionMethods,
+    usageMethods,
+  ]
   const rows = new Set(tables.flatMap((table) => Object.keys(table)))
   const named = namedMethods(UPSTREAM_METHOD_NAMES)
 
