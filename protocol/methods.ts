@@ -257,7 +257,11 @@ export const methods = {
     writes: false,
   },
   'channel.pairing.approve': {
-    params: object({ channel: channelName(), code: pairingCode() }),
+    params: object({
+      channel: channelName(),
+      code: optional(pairingCode()),
+      senderId: optional(id()),
+    }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: true,

@@ -2,6 +2,7 @@
 import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
 import type { Handlers } from './house.ts'
 import { approvalHandlers } from './methods/approvals.ts'
+import { channelHandlers } from './methods/channels.ts'
 import { chatHandlers } from './methods/chat.ts'
 import { configHandlers } from './methods/config.ts'
 import { cronHandlers } from './methods/cron.ts'
@@ -21,4 +22,5 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...approvalHandlers,
   ...cronHandlers,
   ...usageHandlers,
+  ...channelHandlers,
 }

@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts'
 import { quote } from '../../ids.ts'
 import type { UpstreamMethod } from './method.ts'
 import { approvalMethods } from './methods/approvals.ts'
+import { channelMethods } from './methods/channels.ts'
 import { chatMethods } from './methods/chat.ts'
 import { configMethods } from './methods/config.ts'
 import { cronMethods } from './methods/cron.ts'
@@ -27,6 +28,7 @@ export const upstreamMethods = {
   ...approvalMethods,
   ...cronMethods,
   ...usageMethods,
+  ...channelMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

@@ -135,9 +135,22 @@ runMethods('house', houseMethods, {
   },
   'models.authStatus': {
     well: async (boss) => {
-      const { providers } = await boss.get('models.authStatus')
-      const names = list(providers).map(({ provider }) => provider)
-      assert.equal(names, ['openai', 'ollama'])
+      const sources = async () =>
+        list((await boss.get('models.authStatus'))['providers']).map(
+          ({ provider, status, apiKey }) => [provider, status, apiKey],
+        )
+      assert.equal(await sources(), [])
+      const baseUrl = 'http://127.0.0.1:9/v1'
+      const providers = { open: { baseUrl }, safe: { baseUrl, apiKey: 'k' } }
+      const { hash: baseHash } = await boss.get('config.get')
+      const agents = { defaults: { model: 'openai/some' } }
+      const raw = JSON.stringify({ agents, models: { providers } })
+      await boss.get('config.patch', { raw, baseHash })
+      assert.equal(await sources(), [
+        ['openai', 'missing', undefined],
+        ['open', 'static', undefined],
+        ['safe', 'static', { source: 'config' }],
+      ])
     },
     bad: { agentId: '' },
   },
@@ -180,6 +193,7 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   'sessions.create: dynamic': 'writing; what would need more is refused as a parameter',
   'sessions.delete: dynamic': 'operator.admin always, as in the specification’s dialect',
   'sessions.patch: dynamic': 'writing; what would need more is refused as a parameter',
+  'channels.pairing.approve: dynamic': 'pairing; what would need more is not here, and so said',
   'sessions.unsubscribe: undefined': 'not in the published list; reading, as its opposite',
 }
 
