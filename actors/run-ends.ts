@@ -116,6 +116,9 @@ function readStart(store: StoreReader, runId: string): number | null {
 function readEnd(store: StoreReader, runId: string): Ended | null {
   const stream = streamId('run', runId)
   const last = store.version(stream)
+  const into = mergedInto(readAt(store, stream, last))
+  const carrier = into === null ? null : readEnd(store, into)
+  if (carrier !== null) return { ...carrier, runId, inputTokens: 0, outputTokens: 0 }
   let ended: Ended | null = null
   for (let version = last; version > Math.max(0, last - limits.runEndRecordsMax); version -= 1) {
     const record = readAt(store, stream, version)
@@ -140,6 +143,12 @@ function endIn({ event, value, ignored, at }: JournalRecord, runId: string): End
   const { ref, inputTokens, outputTokens } = event
   const usage = { inputTokens: Number(inputTokens), outputTokens: Number(outputTokens) }
   return { ...nothing, status: 'done', ref: String(ref), ...usage }
+}
+
+// A message that another run answered; that one was never merged itself.
+function mergedInto(record: JournalRecord | null): string | null {
+  if (record?.event.type !== 'run.merged' || record.ignored !== null) return null
+  return String(record.event['into'])
 }
 
 function readAt(store: StoreReader, stream: StreamId, version: number): JournalRecord | null {

@@ -4,6 +4,7 @@
  * Deltas go straight to the hub and are not journalled (decisions.md 12); the answer is one body.
  */
 import type { Asked, ModelCallParams } from '../machines/effects.ts'
+import type { RunContext } from '../machines/run.ts'
 import { promptOf, type SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -159,10 +160,17 @@ export class ModelDriver {
     return { type: 'effect.done', facts, bodies: [body] }
   }
 
-  #prompt({ sessionKey, runId }: CallParams): ModelMessage[] {
-    const { context } = this.#house.registry.snapshot(streamId('session', sessionKey))
-    const entries = promptOf(context as SessionContext, runId) ?? []
-    return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
+  #prompt({ sessionKey, runId, entries: count = 0 }: CallParams): ModelMessage[] {
+    const { registry, store } = this.#house
+    const session = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
+    const said = promptOf(session, runId)
+    if (said === null) return []
+    const run = registry.snapshot(streamId('run', runId)).context as RunContext
+    const own = run.entries?.slice(0, count) ?? []
+    return [...said, ...own].map(({ role, ref, brief }) => {
+      const text = readTextOrMark(store, ref)
+      return { role, text: brief === true ? cutBrief(text) : text }
+    })
   }
 
   #fail({ runId, model, attempt }: CallParams, error: unknown, effect: string): Outcome {
@@ -183,6 +191,12 @@ export function formatSystem(prompt: string, { channel, room, sender, at }: Aske
     ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
   ]
   return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
+}
+
+// A message that had to make room is not forgotten whole.
+function cutBrief(text: string): string {
+  if (text.length <= limits.briefChars) return text
+  return `${text.slice(0, limits.briefChars).toWellFormed()} […]`
 }
 
 type CallParams = Effect['params'] & ModelCallParams

@@ -5,7 +5,7 @@
  *                            ▲  │ ├──effect.failed (retryable)─► waiting ──retry.due──► calling
  *                            │  │ ├──effect.failed─────────────► failed
  *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
- *                          effect.lost
+ *                          effect.lost                      run.merged: new ──► merged
  *
  * A lost call is made again: a model call changes nothing outside. Each end tells the session.
  */
@@ -24,7 +24,9 @@ import {
   type SendParams,
 } from './effects.ts'
 import { type Attempt, isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import { nameRun } from './rules/queue.ts'
 import type { RetryPolicy } from './rules/retry.ts'
+import type { HistoryEntry, MergedRun } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -35,6 +37,16 @@ export type RunRequested = {
   thinking: string
   asked: Asked
   runKey?: string // the client's own name of the run
+  merged?: readonly MergedRun[] // messages that it answers beside its own
+  at: number
+}
+
+/** A message that came meanwhile: the next model call reads it, where there is one. */
+export type RunSteered = {
+  type: 'run.steered'
+  runId: string // that the message was given
+  runKey?: string
+  ref: string
   at: number
 }
 
@@ -42,12 +54,14 @@ type ModelDone = EffectDone<{ ref: string; inputTokens: number; outputTokens: nu
 
 export type RunEvent =
   | RunRequested
+  | RunSteered
   | ModelDone
   | EffectFailed
   | EffectCancelled
   | EffectLost
   | { type: 'retry.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
+  | { type: 'run.merged'; into: string; at: number }
 
 export interface RunContext extends Attempt {
   runId: string
@@ -56,6 +70,13 @@ export interface RunContext extends Attempt {
   thinking: string
   asked: Asked
   runKey?: string
+  merged?: readonly MergedRun[] // messages that it answers beside its own
+  steered?: readonly Steered[] // messages that no prompt holds yet
+  entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
+}
+
+interface Steered extends MergedRun {
+  ref: string
 }
 
 const POLICY: RetryPolicy = {
@@ -79,6 +100,7 @@ const machine = setup({
             draft.asked = event.asked
             draft.attempt = 1
             if (event.runKey !== undefined) draft.runKey = event.runKey
+            if (event.merged !== undefined) draft.merged = [...event.merged]
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -89,6 +111,25 @@ const machine = setup({
       event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
+    'message.steer': assign(({ context, event }) => {
+      if (event.type !== 'run.steered') return context
+      const { runId, runKey, ref } = event
+      const steered = { runId, ref, ...(runKey === undefined ? {} : { runKey }) }
+      return { ...context, steered: [...(context.steered ?? []), steered] }
+    }),
+    // A prompt is made anew, so what came meanwhile goes into it.
+    'steered.take': assign(({ context }) => {
+      const { steered = [], entries = [], merged = [], runId } = context
+      if (steered.length === 0) return context
+      const read = steered.map(({ ref }): HistoryEntry => ({ ref, role: 'user', runId }))
+      const answered = steered.map(nameRun)
+      return {
+        ...context,
+        steered: [],
+        entries: [...entries, ...read],
+        merged: [...merged, ...answered],
+      }
+    }),
     'model.call': collected<ModelCallParams>,
     'model.cancel': collected<{ runId: string; attempt: number }>,
     'stream.send': collected<SendParams>,
@@ -107,6 +148,8 @@ const machine = setup({
   },
 })
 
+const AGAIN = ['attempt.next', 'steered.take'] as const
+
 const finished = (status: 'done' | 'failed' | 'aborted') => ({
   type: 'stream.send' as const,
   params: ({ context, event }: { context: RunContext; event: RunEvent }): SendParams => ({
@@ -118,12 +161,20 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
       fault: status === 'failed' ? context.fault : '',
       ...answerFacts(event),
       ...keyFact(context),
+      ...carriedFacts(context),
     },
   }),
 })
 
 function keyFact({ runKey }: RunContext): { runKey?: string } {
   return runKey === undefined ? {} : { runKey }
+}
+
+function carriedFacts({ merged, entries }: RunContext): Partial<RunContext> {
+  return {
+    ...(merged === undefined ? {} : { merged }),
+    ...(entries === undefined ? {} : { entries }),
+  }
 }
 
 function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
@@ -150,6 +201,7 @@ export const runMachine = machine.createMachine({
       on: {
         'run.requested': { target: 'calling', actions: 'request.keep' },
         'run.aborted': 'aborted', // It was queued, and its session has let it go.
+        'run.merged': 'merged', // Its message was answered by another run.
       },
     },
     calling: {
@@ -163,6 +215,7 @@ export const runMachine = machine.createMachine({
           asked: context.asked,
           attempt: context.attempt,
           ...keyFact(context),
+          ...(context.entries === undefined ? {} : { entries: context.entries.length }),
         }),
       },
       on: {
@@ -176,13 +229,14 @@ export const runMachine = machine.createMachine({
           },
         ],
         'effect.lost': [
-          { guard: 'attempt.left', target: 'calling', reenter: true, actions: 'attempt.next' },
+          { guard: 'attempt.left', target: 'calling', reenter: true, actions: AGAIN },
           {
             guard: 'attempt.current',
             target: 'failed',
             actions: ['fault.lost', finished('failed')],
           },
         ],
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': {
           target: 'aborted',
           actions: [
@@ -197,13 +251,15 @@ export const runMachine = machine.createMachine({
     },
     waiting: {
       on: {
-        'retry.due': { target: 'calling', actions: 'attempt.next' },
+        'retry.due': { target: 'calling', actions: AGAIN },
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': { target: 'aborted', actions: finished('aborted') },
       },
     },
     done: { type: 'final' },
     failed: { type: 'final' },
     aborted: { type: 'final' },
+    merged: { type: 'final' },
   },
 })
 

@@ -188,7 +188,13 @@ export const limits = {
 
   // Sessions and runs.
   sessionMessagesMax: 400, // Default of session.maxMessages.
-  sessionQueueMax: 20, // Upstream's cap.
+  sessionQueueMax: 20, // Upstream's cap; default of messages.queue.cap.
+  queueCapMax: 200, // Of messages.queue.cap: what one session's record can hold (about 60 KiB).
+  queueDebounceMs: 500, // Upstream's; default of messages.queue.debounceMs.
+  queueDebounceMsMax: 60_000, // Longer, and people think that nobody listens.
+  mergedMessagesMax: 50, // Older messages that one run answers beside its own.
+  briefChars: 160, // Of a message that had to make room: what the model still reads of it.
+  phraseCharsMax: 400, // What the gateway itself says in a channel: one IRC line.
   sessionGenerationsMax: 1_000, // Earlier session ids of one key that can be asked for: 2 ms.
   transcriptPageMax: 1_000, // Upstream's: messages of one page.
   transcriptPageDefault: 200, // Upstream's.

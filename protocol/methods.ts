@@ -28,6 +28,7 @@ import {
   secret,
   sessionKey,
   text,
+  QUEUE_MODES,
   THINKING_LEVELS,
 } from './methods/params.ts'
 import { approvalMethods } from './methods/approvals.ts'
@@ -122,6 +123,7 @@ export const methods = {
       verbose: optional(boolean()),
       idempotencyKey: optional(idempotencyKey()),
       runKey: optional(idempotencyKey()),
+      queueMode: optional(enums([...QUEUE_MODES, 'configured'])), // absent: followup
     }),
     scope: 'operator.write',
     roles: CLIENT,

@@ -25,7 +25,7 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
   if (record.kind !== 'event' || record.ignored !== null) return NONE
   switch (record.event.type) {
     case 'message.accepted':
-      return chatNotice(record)
+      return [...endNotices(record), ...chatNotice(record)]
     case 'run.requested':
     case 'retry.due':
     case 'effect.lost':
@@ -92,8 +92,9 @@ function runNotice(record: JournalRecord): readonly Notice[] {
 
 function endNotices(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
-  return endedRuns(record).map(({ runId, runKey, status, fault, ref, ...usage }) => {
-    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
+  return endedRuns(record).map(({ runId, runKey, status, fault, ref, into, ...usage }) => {
+    const merged = into === undefined ? {} : { into }
+    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey), ...merged }
     if (status === 'done') return notice('agent.done', record, payload, ref)
     const message = `the model gave no answer (${fault || status})`
     const error = { code: 'UNAVAILABLE', message }

@@ -2,6 +2,7 @@
  * Which runs a record of a session ends, and how: by their answer, or because the session let them
  * go. One reading for notices, projections and whoever waits for an end.
  */
+import { memberOf } from './members.ts'
 import type { JournalEvent, JournalRecord } from './record.ts'
 
 /** The end of a run as its session heard it, or made it. */
@@ -10,13 +11,15 @@ export interface EndedRun {
   readonly runKey?: string // the client's own name of the run, where it has one
   readonly status: 'done' | 'failed' | 'aborted'
   readonly fault: string
-  readonly ref: string // of the answer; empty unless done
+  readonly ref: string // of the answer, also of a merged one; empty unless done
   readonly inputTokens: number
   readonly outputTokens: number
+  readonly into?: string // the run whose answer it is, where the message was merged into another's
 }
 
 const NONE: readonly EndedRun[] = []
 const LETTING_GO: ReadonlySet<string> = new Set([
+  'message.accepted', // It may interrupt, or make others give room.
   'session.aborted',
   'session.reset',
   'session.deleted',
@@ -26,7 +29,7 @@ const LETTING_GO: ReadonlySet<string> = new Set([
 export function endedRuns(record: JournalRecord): readonly EndedRun[] {
   if (record.kind !== 'event' || record.ignored !== null) return NONE
   const { event, sends } = record
-  if (event.type === 'run.finished') return [answeredRun(event)]
+  if (event.type === 'run.finished') return [answeredRun(event), ...mergedRuns(event)]
   if (!LETTING_GO.has(event.type)) return NONE
   return sends.filter((send) => send.event.type === 'run.aborted').map((send) => letGo(send.event))
 }
@@ -42,6 +45,18 @@ function answeredRun(event: JournalEvent): EndedRun {
     outputTokens: Number(outputTokens),
     ...named(runKey),
   }
+}
+
+// Answered, or not, by the same run; the tokens are that run's own.
+function mergedRuns(event: JournalEvent): EndedRun[] {
+  const { merged } = event
+  if (!Array.isArray(merged)) return []
+  const { runId: into, status, fault, ref } = answeredRun(event)
+  return merged.map((run: unknown) => {
+    const runId = String(memberOf(run, 'runId'))
+    const own = { runId, ...named(memberOf(run, 'runKey')), into }
+    return { ...own, status, fault, ref, inputTokens: 0, outputTokens: 0 }
+  })
 }
 
 function letGo({ runId, runKey }: JournalEvent): EndedRun {

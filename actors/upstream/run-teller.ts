@@ -96,20 +96,21 @@ export class RunTeller {
   }
 
   #end(ended: EndedRun, { stream, at: endedAt }: JournalRecord): void {
-    const { runId: id, status, fault, ref } = ended
+    const { runId: id, status, fault, ref, into } = ended
     const run = this.#runs.get(id) ?? this.#unseen(ended, streamName(stream), endedAt)
     this.#runs.delete(id)
     run.cancel?.()
     this.#flush(run)
     const { startedAt } = run
     const times = { startedAt, endedAt }
-    if (status === 'done') this.#done(run, ref, times)
+    if (status === 'done') this.#done(run, into === undefined ? ref : null, times)
     else if (status === 'aborted') this.#aborted(run, times)
     else this.#failed(run, fault, times)
   }
 
-  #done(run: Told, ref: string, ended: object): void {
-    const text = readTextOrMark(this.#house.store, ref)
+  // What a message that was merged into another run is answered is said by that run.
+  #done(run: Told, ref: string | null, ended: object): void {
+    const text = ref === null ? '' : readTextOrMark(this.#house.store, ref)
     const reply = { disposition: text === '' ? 'empty' : 'visible', text }
     const stopReason = 'stop'
     this.#agent(run, 'lifecycle', {
@@ -119,7 +120,8 @@ export class RunTeller {
       stopReason,
       terminalReply: reply,
     })
-    this.#chat(run, { state: 'final', stopReason, message: this.#message(text) })
+    const said = ref === null ? {} : { message: this.#message(text) }
+    this.#chat(run, { state: 'final', stopReason, ...said })
   }
 
   #aborted(run: Told, ended: object): void {

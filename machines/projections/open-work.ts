@@ -18,7 +18,7 @@ import type { MessageReceived } from '../channel.ts'
 import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
 import type { InvocationRequested } from '../invocation.ts'
-import type { IdempotencyMark, MessageAccepted } from '../session.ts'
+import type { IdempotencyMark, MessageAccepted } from '../session-events.ts'
 import {
   foldSessions,
   restoreSession,

@@ -5,7 +5,12 @@
  * places are stable. What left the history that a prompt is made of is still in it.
  */
 import type { JournalRecord } from '../../protocol/record.ts'
-import type { MessageAccepted, MessageFiled, MessageInjected, RunFinished } from '../session.ts'
+import type {
+  MessageAccepted,
+  MessageFiled,
+  MessageInjected,
+  RunFinished,
+} from '../session-events.ts'
 
 /** One message, its text still a ref. */
 export interface TranscriptEntry {
