@@ -92,6 +92,7 @@ export const limits = {
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
   approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
   commandsShownMax: 128, // Of one node in the list of environments; upstream's.
+  sessionsPatchedMax: 100, // In one request; upstream's.
   approvalsPageMax: 100, // Rows of one page of those that ended; upstream's.
   upgradeRecordsMax: 64, // The newest of a device, among which the end of its wish for more is looked for.
   approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.

@@ -193,6 +193,7 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   'sessions.create: dynamic': 'writing; what would need more is refused as a parameter',
   'sessions.delete: dynamic': 'operator.admin always, as in the specification’s dialect',
   'sessions.patch: dynamic': 'writing; what would need more is refused as a parameter',
+  'sessions.patchMany: dynamic': 'writing; what would need more is refused as a parameter',
   'channels.pairing.approve: dynamic': 'pairing; what would need more is not here, and so said',
   'sessions.unsubscribe: undefined': 'not in the published list; reading, as its opposite',
 }
