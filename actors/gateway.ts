@@ -270,12 +270,13 @@ function openConfigured(
 function openModelDriver(
   { services }: GatewayOptions,
   configuration: ConfigKeeper,
-  { store, registry, hub }: Kernel,
+  { store, registry, work, hub }: Kernel,
 ): ModelDriver {
   return new ModelDriver(
-    { store, registry, services, publish: (delta) => hub.delta(delta) },
+    { store, registry, services, usage: work.usage, publish: (delta) => hub.delta(delta) },
     {
       concurrentMax: configuration.live.config.agent.maxConcurrent,
+      tokensPerDay: () => configuration.live.config.agent.budget.tokensPerDay,
       systemPrompt: () => configuration.live.config.agent.systemPrompt,
       find: (model) => configuration.live.models.find(model),
     },

@@ -3,6 +3,7 @@
  * and the calendar: computed at the door, so that machines see neither (K2).
  */
 import { matchQueueMode, type QueuePolicy } from '../machines/rules/queue.ts'
+import type { RunPlan } from '../machines/rules/plan.ts'
 import type { Expiry } from '../machines/session-events.ts'
 import type { SessionRow } from '../machines/projections/open-work.ts'
 import type { ResolvedReset, ResolvedSession } from '../protocol/config/defaults.ts'
@@ -12,12 +13,14 @@ import { parseSessionKey } from '../protocol/session-key.ts'
 import type { Intake } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
 import { nextDaily } from './cron-plan.ts'
+import { planRun } from './run-plan.ts'
 
 /** What a message takes along. */
 export interface RunDefaults {
   readonly model: string
   readonly thinking: string
   readonly messagesMax: number
+  readonly plan: RunPlan
   readonly queue: QueuePolicy
   readonly expiry?: Expiry // absent: its session stays
 }
@@ -56,6 +59,7 @@ export async function runDefaults(
     model,
     thinking,
     messagesMax: session.maxMessages,
+    plan: planRun(live.config, model),
     queue: { ...policy, mode },
     ...(expiry === null ? {} : { expiry }),
   }

@@ -59,6 +59,8 @@ export interface ModelCallParams {
   thinking: string
   attempt: number
   runKey?: string // the client's own name of the run
+  modelIndex?: number // 0 is the run's own model, then its fallbacks; absent: 0
+  tokensLeft?: number // of the run's budget; absent: no bound
   entries?: number // of the run's own, which follow its message in the prompt; absent: 0
 }
 

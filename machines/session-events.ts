@@ -3,6 +3,7 @@
  *
  * Members that came later are optional and say what their absence means: old journals replay.
  */
+import type { RunPlan, TriedModel } from './rules/plan.ts'
 import type { QueuePolicy } from './rules/queue.ts'
 import type { FactChanges } from './rules/session-facts.ts'
 
@@ -32,6 +33,8 @@ export type MessageAccepted = {
   model: string
   thinking: string
   messagesMax: number // of the history
+  bytes?: number // of its text; absent: in journals of before
+  plan?: RunPlan // absent: in journals of before
   queue?: QueuePolicy // absent: a run of its own, after those that wait
   expiry?: Expiry // absent: the session stays until somebody ends it
   runKey?: string // the client's own name of the run
@@ -49,6 +52,9 @@ export type RunFinished = {
   outputTokens: number
   runKey?: string
   merged?: readonly MergedRun[] // messages that it answered beside its own
+  bytes?: number // of the answer; absent: in journals of before
+  model?: string // that answered, where it is not the one that was asked first
+  tried?: TriedModel[] // that gave no answer; absent: none
   entries?: readonly HistoryEntry[] // what stood in its prompts behind its own message
   at: number
 }
@@ -155,6 +161,7 @@ export interface MergedRun {
 
 /** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
+  bytes?: number // of its text; absent: not known
   ref: string
   role: 'user' | 'assistant'
   runId: string

@@ -21,10 +21,13 @@
 import { assign, enqueueActions, setup } from 'xstate'
 import { limits } from '../protocol/limits.ts'
 import { collected, type SendParams } from './effects.ts'
+import { failureMark, failureNotices } from './rules/failure-notice.ts'
+import { bytesFact } from './rules/plan.ts'
 import {
   enqueue as queuedWith,
   FOLLOWUP,
   mergedIn,
+  type MergedMessage,
   type Next,
   nextOf,
   type PlannedRun,
@@ -49,6 +52,7 @@ export interface SessionContext {
   facts?: SessionFacts | null // absent where nothing was ever settled
   deleted?: boolean // absent where it never was
   expiry?: Expiry | null // absent where no message ever named one
+  failureToldAt?: number // ms since epoch; absent where no failure was told to a channel
 }
 
 const machine = setup({
@@ -73,10 +77,12 @@ const machine = setup({
       const queue = without(context.queue, merged)
       // Not cut to messagesMax here: the next question does it, and the answer stays with its own.
       const history = context.history.concat(entries)
-      if (event.status !== 'done') return { ...context, queue, history, current: null }
-      const answer: HistoryEntry = { ref: event.ref, role: 'assistant', runId: event.runId }
+      const over = { ...context, queue, history, current: null, ...failureMark(context, event) }
+      if (event.status !== 'done') return over
+      const { ref, runId } = event
+      const answer: HistoryEntry = { ...bytesFact(event), ref, role: 'assistant', runId }
       const messages = context.messages + 1
-      return { ...context, queue, messages, history: history.concat(answer), current: null }
+      return { ...over, messages, history: history.concat(answer) }
     }),
     'filing.keep': assign(({ context, event }) => {
       if (event.type !== 'message.filed') return context
@@ -133,10 +139,8 @@ const machine = setup({
       const { run, queue } = nextFor(context.queue, event)
       if (run === null) return { ...context, current: null }
       const { runId, merged = [] } = run
-      const carried = merged.map(({ ref, brief }): HistoryEntry => {
-        return { ref, role: 'user', runId, ...(brief === undefined ? {} : { brief }) }
-      })
-      const history = joined(context, [...carried, { ref: run.ref, role: 'user', runId }])
+      const asked = [...merged, run].map((message) => askedEntry(message, runId))
+      const history = joined(context, asked)
       return { ...context, queue, current: run, turn: context.turn + 1, history }
     }),
     'run.request': enqueueActions(({ context: { current, key }, enqueue }) => {
@@ -147,7 +151,8 @@ const machine = setup({
       if (event.type !== 'run.finished') return
       const route = event.status === 'done' ? (context.current?.route ?? null) : null
       const answers = route === null ? [] : [tell.answer(route, event)]
-      for (const params of [...answers, ...tell.merged(event)]) {
+      const notices = failureNotices(context, event)
+      for (const params of [...answers, ...notices, ...tell.merged(event)]) {
         enqueue({ type: 'stream.send', params })
       }
     }),
@@ -201,6 +206,12 @@ function joined(context: SessionContext, entries: readonly HistoryEntry[]): Hist
   const { history, messagesMax } = context
   const kept = Math.max(1, messagesMax - entries.length)
   return history.slice(Math.max(0, history.length - kept)).concat(entries)
+}
+
+function askedEntry(message: MergedMessage | PlannedRun, runId: string): HistoryEntry {
+  const isBrief = 'brief' in message && message.brief
+  const entry: HistoryEntry = { ...bytesFact(message), ref: message.ref, role: 'user', runId }
+  return isBrief ? { ...entry, brief: true } : entry
 }
 
 function accepting(context: SessionContext, event: MessageAccepted): SessionContext {
@@ -363,17 +374,6 @@ export const sessionMachine = machine.createMachine({
     },
   },
 })
-
-/**
- * Reads the prompt of a run off its session: the history up to the run's own message, or null
- * where the run has not begun or its message has left the kept history.
- */
-export function promptOf(context: SessionContext, runId: string): readonly HistoryEntry[] | null {
-  const index = context.history.findLastIndex(
-    (entry) => entry.role === 'user' && entry.runId === runId,
-  )
-  return index === -1 ? null : context.history.slice(0, index + 1)
-}
 
 /** Lists what a session waits for: the end of what people are writing, or its own. */
 export function sessionWaits(value: unknown, context: SessionContext): Wait[] {

@@ -31,6 +31,9 @@ const WORDS: Readonly<Record<string, (facts: Facts) => string>> = {
     ].join(' '),
   'queue.dropped': ({ cap }) =>
     `Too many messages are waiting (${text(cap)}), so an earlier one of yours was left out unanswered.`,
+  // Generic on purpose: a room may be full of strangers. Its owner is told more.
+  'run.failed': () => 'Sorry, I could not answer that. Please try again later.',
+  'run.budget': () => 'Sorry, I have used up what I may spend for now. Please try again later.',
   'queue.full': ({ cap }) =>
     `Too many messages are waiting (${text(cap)}); I did not take in your last one. Please send it again later.`,
 }

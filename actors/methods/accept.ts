@@ -12,6 +12,7 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import { draftText } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
 import { runDefaults } from '../intake.ts'
+import { planRun } from '../run-plan.ts'
 import type { MethodHouse } from './house.ts'
 
 /** A message of a client and how it wants it answered. */
@@ -49,6 +50,7 @@ async function offer(
   { sessionKey, text, mark, begun, ...asked }: MessageRequest,
   { cause, correlationId }: Pick<Origin, 'cause' | 'correlationId'>,
 ): Promise<JournalRecord> {
+  const { live } = house.configuration
   const arriving = { sessionKey, channel: null, at: house.services.clock.now() }
   const row = house.work.sessions.get(sessionKey)
   const { queue: policy, ...defaults } = await runDefaults(house.configuration, row, arriving)
@@ -68,7 +70,10 @@ async function offer(
     sender: null,
     route: asked.route ?? null,
     ...defaults,
-    ...(asked.model === undefined ? {} : { model: asked.model }),
+    bytes: body.bytes.length,
+    ...(asked.model === undefined
+      ? {}
+      : { model: asked.model, plan: planRun(live.config, asked.model) }),
     ...(asked.thinking === undefined ? {} : { thinking: asked.thinking }),
     queue,
     ...(asked.runKey === undefined ? {} : { runKey: asked.runKey }),

@@ -21,7 +21,7 @@ export interface TranscriptEntry {
   readonly at: number // ms since epoch
   readonly runId: string | null // null: no run has to do with it
   readonly runKey?: string
-  readonly model?: string // that was asked
+  readonly model?: string // that was asked; of an answer: that gave it, where it is not the first
   readonly channel?: string
   readonly sender?: string
   readonly usage?: { readonly inputTokens: number; readonly outputTokens: number }
@@ -70,13 +70,14 @@ function question(record: JournalRecord, event: MessageAccepted): TranscriptEntr
 }
 
 function answer(record: JournalRecord, event: RunFinished): TranscriptEntry | null {
-  const { runId, runKey, status, inputTokens, outputTokens } = event
+  const { runId, runKey, status, inputTokens, outputTokens, model } = event
   if (status !== 'done') return null
   return {
     ...said(record, event),
     role: 'assistant',
     runId,
     usage: { inputTokens, outputTokens },
+    ...(model === undefined ? {} : { model }),
     ...(runKey === undefined ? {} : { runKey }),
   }
 }

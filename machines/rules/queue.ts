@@ -14,6 +14,7 @@ import { limits } from '../../protocol/limits.ts'
 import { QUEUE_MODES } from '../../protocol/methods/params.ts'
 import type { Asked } from '../effects.ts'
 import type { MergedRun, MessageAccepted, Route } from '../session-events.ts'
+import { bytesFact, planFact, type RunPlan } from './plan.ts'
 
 export type QueueMode = (typeof QUEUE_MODES)[number]
 
@@ -32,6 +33,7 @@ export interface QueuePolicy {
 /** A message that another run answers along with its own. */
 export interface MergedMessage extends MergedRun {
   ref: string
+  bytes?: number
   brief?: true // only its beginning is shown to the model
 }
 
@@ -44,6 +46,8 @@ export interface PlannedRun {
   model: string
   thinking: string
   runKey?: string
+  bytes?: number // of its text; absent: in journals of before
+  plan?: RunPlan // absent: in journals of before
   mode?: QueueMode // absent: followup
   quietAt?: number // collect: ms since epoch, when it has waited long enough; absent: 0
   merged?: readonly MergedMessage[] // older messages that it answers too
@@ -65,8 +69,9 @@ export interface Queued {
 
 /** Plans the run that will answer a message. */
 export function planRun(message: MessageAccepted): PlannedRun {
-  const { runId, ref, route, model, thinking, runKey, queue } = message
-  const planned = { runId, asked: askedBy(message), ref, route, model, thinking }
+  const { runId, ref, route, model, thinking, runKey, queue, plan } = message
+  const facts = { ...bytesFact(message), ...planFact(plan) }
+  const planned = { runId, asked: askedBy(message), ref, route, model, thinking, ...facts }
   const named = runKey === undefined ? planned : { ...planned, runKey }
   if (queue === undefined || queue.mode === 'followup') return named
   if (queue.mode !== 'collect') return { ...named, mode: queue.mode }
@@ -137,8 +142,10 @@ export function without(queue: readonly PlannedRun[], runs: readonly MergedRun[]
 }
 
 /** Lists a run's messages, those that it carries first, as another run would carry them. */
-export function mergedIn({ runId, ref, runKey, merged = [] }: PlannedRun): MergedMessage[] {
-  return [...merged, { runId, ref, ...(runKey === undefined ? {} : { runKey }) }]
+export function mergedIn(run: PlannedRun): MergedMessage[] {
+  const { runId, ref, runKey, merged = [] } = run
+  const own = { runId, ref, ...(runKey === undefined ? {} : { runKey }), ...bytesFact(run) }
+  return [...merged, own]
 }
 
 /** Names a run by both its names. */

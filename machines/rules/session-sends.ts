@@ -15,11 +15,12 @@ import type {
   SessionEvent,
   SessionSettled,
 } from '../session-events.ts'
+import { planFact } from './plan.ts'
 import { FOLLOWUP, mergedIn, nameRun, type PlannedRun } from './queue.ts'
 
 /** Asks for a run. */
 export function requested(sessionKey: string, run: PlannedRun): SendParams {
-  const { runId, model, thinking, asked, runKey, merged } = run
+  const { runId, model, thinking, asked, runKey, merged, plan } = run
   const event = {
     type: 'run.requested',
     runId,
@@ -29,6 +30,7 @@ export function requested(sessionKey: string, run: PlannedRun): SendParams {
     asked,
     ...keyFact(runKey),
     ...(merged === undefined ? {} : { merged: merged.map(nameRun) }),
+    ...planFact(plan),
   }
   return { to: streamId('run', runId), event }
 }

@@ -8,7 +8,7 @@ import { limits } from '../limits.ts'
 import type { QUEUE_MODES } from '../methods/params.ts'
 import type { DmScope } from '../session-key.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
-import { BUILT_IN_PROVIDERS, ECHO_MODEL } from './model.ts'
+import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
 import {
   type GatewayConfig,
@@ -74,6 +74,14 @@ export interface ResolvedAgent {
   readonly model: ModelChoice
   readonly systemPrompt: string
   readonly maxConcurrent: number // runs at a time, all sessions together
+  readonly budget: ResolvedBudget
+}
+
+/** What runs may cost; null: no bound. */
+export interface ResolvedBudget {
+  readonly tokensPerRun: number | null
+  readonly callsPerRun: number
+  readonly tokensPerDay: number | null
 }
 
 /** Full model names in the order in which they are tried. */
@@ -84,6 +92,7 @@ export interface ModelChoice {
 
 export interface ResolvedProvider {
   readonly baseUrl: string // without a slash at its end
+  readonly api: ModelApi
   readonly apiKey: string | null
   readonly apiKeyVariable: string | null // the environment variable that holds the key instead
   readonly models: Readonly<Record<string, ResolvedModel>> // by the provider's own id; may be empty
@@ -155,6 +164,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
       model: modelChoice(config),
       systemPrompt: config.agents?.defaults?.systemPrompt ?? '',
       maxConcurrent: config.agents?.defaults?.maxConcurrent ?? 4,
+      budget: resolveBudget(config.agents?.defaults?.budget ?? {}),
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
@@ -202,6 +212,16 @@ function resolveQueue({
   drop = 'summarize',
 }: NonNullable<NonNullable<GatewayConfig['messages']>['queue']>): ResolvedQueue {
   return { mode, byChannel, debounceMs, cap, drop }
+}
+
+function resolveBudget(
+  budget: NonNullable<NonNullable<NonNullable<GatewayConfig['agents']>['defaults']>['budget']>,
+): ResolvedBudget {
+  return {
+    tokensPerRun: budget.tokensPerRun ?? null,
+    callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
+    tokensPerDay: budget.tokensPerDay ?? null,
+  }
 }
 
 /** Reads which models answer, in order; without any the offline model `echo` does. */
@@ -276,14 +296,19 @@ function resolveProviders(
   // An entry of one's own replaces the built-in provider whole: its key goes to no other server.
   const configured = Object.entries(own).map(([name, provider]) => [
     name,
-    resolveProvider(provider),
+    resolveProvider(name, provider),
   ])
   return Object.fromEntries([...builtIn, ...configured])
 }
 
-function resolveProvider({ baseUrl, apiKey, models }: ModelProviderConfig): ResolvedProvider {
+function resolveProvider(
+  name: string,
+  { baseUrl, api, apiKey, models }: ModelProviderConfig,
+): ResolvedProvider {
+  const own = name === ANTHROPIC_PROVIDER ? 'anthropic-messages' : 'openai-completions'
   return {
     baseUrl: baseUrl.replace(/\/+$/, ''),
+    api: api ?? own,
     apiKey: apiKey ?? null,
     apiKeyVariable: null,
     models: Object.fromEntries(

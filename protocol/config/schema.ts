@@ -152,6 +152,14 @@ const agentsConfig = object({
       systemPrompt: optional(text(0, 65_536)),
       workspace: optional(text(1, 4_096)),
       maxConcurrent: optional(integer(1, 64)),
+      // What a run may cost at most, and all runs of a day together: upstream has no name for it.
+      budget: optional(
+        object({
+          tokensPerRun: optional(integer(1, 1_000_000_000)),
+          callsPerRun: optional(integer(1, 10_000)),
+          tokensPerDay: optional(integer(1, 1_000_000_000_000)),
+        }),
+      ),
     }),
   ),
   list: unread(),

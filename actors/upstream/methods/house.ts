@@ -6,6 +6,7 @@ import { troublesOf } from '../../health.ts'
 import { readUpstreamHealth, recentSessions } from '../health.ts'
 import type { Handlers, UpstreamHouse } from '../house.ts'
 import { tailLog } from '../log-tail.ts'
+import { listDirectives } from './directives.ts'
 import { listModels, listProviders } from './models.ts'
 import { readChannels, readSystem } from './system.ts'
 
@@ -25,7 +26,7 @@ export const houseHandlers: Handlers<typeof houseMethods> = {
   'channels.status': readChannels,
   'models.list': (house) => ({ models: listModels(house) }),
   'models.authStatus': listProviders,
-  'commands.list': () => ({ commands: [] }),
+  'commands.list': () => ({ commands: listDirectives() }),
   'skills.status': ({ stateDir }) => ({
     workspaceDir: stateDir,
     managedSkillsDir: join(stateDir, 'skills'),
