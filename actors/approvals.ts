@@ -127,6 +127,17 @@ export class Approvals {
     return found.sort((a, b) => a.context.requestedAt - b.context.requestedAt)
   }
 
+  /** Those that have ended, the newest end first. */
+  ended(): Approval[] {
+    const found: Approval[] = []
+    for (const stream of this.#setup.store.streams()) {
+      if (!stream.startsWith('approval:')) continue
+      const approval = this.find(streamName(stream))
+      if (ENDS.has(approval.state)) found.push(approval)
+    }
+    return found.sort((a, b) => b.context.endedAt - a.context.endedAt)
+  }
+
   /** @throws {GatewayError} NOT_FOUND */
   find(approvalId: string): Approval {
     const { store, registry } = this.#setup

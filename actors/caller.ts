@@ -35,6 +35,7 @@ export interface Origin {
   readonly caller: Caller
   readonly cause: string
   readonly correlationId: string
+  readonly named?: string // what the client calls itself; absent: it has only its device
 }
 
 interface Opening {

@@ -165,6 +165,11 @@ export class ConfigKeeper {
     ]
   }
 
+  /** Tells whether a variable of the environment has a value; keys may come from there. */
+  isSet(variable: string): boolean {
+    return (this.#house.env[variable] ?? '') !== ''
+  }
+
   /** Tells the actor what this boot runs with, keeps it as good, and begins to look at the file. */
   async start(registry: Registry, cause: string): Promise<void> {
     this.#registry = registry

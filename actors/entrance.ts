@@ -75,7 +75,10 @@ export function openDesk(
     auth: authSettings(house.configuration.live.config),
     perform: openHandling(house),
   })
-  listen((record) => desk.committed(record))
+  listen((record) => {
+    house.pairings.upgrades.committed(record)
+    desk.committed(record)
+  })
   house.approvals.hasRoute = (connectionId) =>
     hub.hasApprover(connectionId) || desk.feed.hasApprover(connectionId)
   hub.hear((delta) => desk.delta(delta))

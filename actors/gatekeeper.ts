@@ -8,7 +8,7 @@
 import { kinds } from '../machines/kinds.ts'
 import { hourOf, type PairingContext } from '../machines/pairing.ts'
 import type { Challenge } from '../protocol/auth/challenge.ts'
-import { ceilingOf, grantScopes, type Role, type Scope } from '../protocol/auth/scopes.ts'
+import { beyond, ceilingOf, grantScopes, type Role, type Scope } from '../protocol/auth/scopes.ts'
 import { digestSecret } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -24,7 +24,7 @@ import {
 } from './admission.ts'
 import { checkCredentials, type Credentials } from './credentials.ts'
 import type { Limiter } from './limiter.ts'
-import type { Cited, Pairings, Stranger } from './pairings.ts'
+import type { Cited, Pairings, Stranger, UpgradeWaits } from './pairings.ts'
 import { SecretChecks } from './passwords.ts'
 import { isDirect, type Peer } from './peer.ts'
 import type { Proof } from './speech.ts'
@@ -125,25 +125,36 @@ export class Gatekeeper {
   }
 
   async #admit(entry: Entry): Promise<Answer> {
-    const { knock, pairingId, device, verdict } = entry
-    const { params, peer, cited } = knock
-    const { pairings, services, auth } = this.#setup
+    const { knock, pairingId, verdict } = entry
+    const { params, peer } = knock
+    const { auth } = this.#setup
     const { deviceId, role = 'client' } = params
     const grant = grantScopes(params.scopes, verdict.granted, this.#ceiling(role, peer))
-    if (grant.missing.length > 0 && device.known) {
-      const hour = hourOf(services.clock.now())
-      if (hour > (device.context.refusedHour ?? 0)) {
-        const missing = grant.missing.slice(0, limits.scopesShownMax)
-        await pairings.tell(pairingId, { type: 'scopes.refused', missing, hour }, cited)
-      }
-    }
-    assertGranted(grant.missing, verdict.granted)
+    if (grant.missing.length > 0) throw await this.#beyondGrant(entry, grant.missing)
     const secret = entry.held.secret === 'right' ? auth.mode : 'none'
     const { rule } = verdict
     const keyless = knock.proof?.keyless === true
     const admission = { deviceId, pairingId, role, scopes: grant.scopes, rule, secret, keyless }
     const deviceToken = await this.#issue(entry, admission)
     return { kind: 'admitted', admission, deviceToken }
+  }
+
+  // What a device was not granted a person may grant; what no device is given here, nobody.
+  async #beyondGrant(entry: Entry, missing: readonly string[]): Promise<GatewayError> {
+    const { knock, pairingId, device, held, verdict } = entry
+    const { params, peer, cited } = knock
+    const { pairings, services } = this.#setup
+    const ceiling = this.#ceiling(params.role ?? 'client', peer)
+    const scopes = params.scopes ?? []
+    const isOwnKey = held.key === 'right' && held.publicKey === device.context.publicKey
+    const mayAsk = device.known && isOwnKey && beyond(ceiling, scopes).length === 0
+    const waits = mayAsk ? await pairings.requestUpgrade({ pairingId, scopes, peer }, cited) : null
+    const hour = hourOf(services.clock.now())
+    if (waits === null && device.known && hour > (device.context.refusedHour ?? 0)) {
+      const shown = missing.slice(0, limits.scopesShownMax)
+      await pairings.tell(pairingId, { type: 'scopes.refused', missing: shown, hour }, cited)
+    }
+    return notGranted(missing, verdict.granted, waits ?? {})
   }
 
   /** Records an approval or a first token; resolves with the token, null where it has one. */
@@ -221,9 +232,16 @@ function strangerOf(
 }
 
 function assertGranted(missing: readonly string[], granted: readonly string[]): void {
-  if (missing.length === 0) return
+  if (missing.length > 0) throw notGranted(missing, granted, {})
+}
+
+function notGranted(
+  missing: readonly string[],
+  granted: readonly string[],
+  waits: Partial<UpgradeWaits>,
+): GatewayError {
   const shown = missing.slice(0, limits.scopesShownMax).join(', ')
   const text = `params.scopes: this device was not granted ${shown}`
-  const details = { path: 'scopes', requiredScopes: missing, grantedScopes: granted }
-  throw new GatewayError('FORBIDDEN', text, details)
+  const details = { path: 'scopes', requiredScopes: missing, grantedScopes: granted, ...waits }
+  return new GatewayError('FORBIDDEN', text, details)
 }

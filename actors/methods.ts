@@ -26,6 +26,7 @@ import {
 } from './methods/sessions.ts'
 import {
   deviceList,
+  deviceRename,
   deviceRevoke,
   deviceRotate,
   pairingApprove,
@@ -232,6 +233,8 @@ function handlePairing(
       return deviceList(house, command.params, origin)
     case 'device.revoke':
       return deviceRevoke(house, command.params, origin)
+    case 'device.rename':
+      return deviceRename(house, command.params, origin)
     case 'device.rotate':
       return deviceRotate(house, command.params, origin)
   }

@@ -1,7 +1,7 @@
 /**
  * Pairings: devices that ask to come in, people who let them, and the devices that are in.
  *
- *   signed ──request──► waiting ──approve, by code or id──► paired ──revoke, rotate──►
+ *   signed ──request──► waiting ──approve, by code or id──► paired ──revoke, rotate, more──►
  *                          └── reject · 10 minutes · crowded out by a newer one
  *
  * What waits is known from its open waits, so it survives a restart; the code does not leave with
@@ -17,7 +17,7 @@ import {
   PAIRING_CODE_BYTES,
   showPairingCode,
 } from '../protocol/auth/pairing-code.ts'
-import { type Role, ROLES } from '../protocol/auth/scopes.ts'
+import { beyond, type Role, ROLES } from '../protocol/auth/scopes.ts'
 import { digestSecret, equalSecrets } from '../protocol/auth/token.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId, streamName } from '../protocol/ids.ts'
@@ -30,6 +30,7 @@ import type { Peer } from './peer.ts'
 import { SetupCodes } from './setup-codes.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
+import { Upgrades } from './upgrades.ts'
 
 /** Whose doing something is. */
 export type Cited = Pick<Message, 'cause' | 'correlationId'>
@@ -46,11 +47,19 @@ export interface Stranger {
   readonly issuedAt: number
 }
 
+/** A paired device that asks for more than it was granted. */
+export interface Upgrade {
+  readonly pairingId: string
+  readonly scopes: readonly string[] // all that it asks for
+  readonly peer: Peer
+}
+
 /** A request with the device that makes it. */
 export interface Waiting {
   readonly pairingId: string
   readonly deviceId: string
   readonly request: PairingRequest
+  readonly upgrades: boolean // the device is in already, and asks for more
 }
 
 /** A device that was let in, or was until it was revoked. */
@@ -60,15 +69,23 @@ export interface Device {
   readonly context: PairingContext
 }
 
+/** Where a wish for more waits; `code` is told once. */
+export interface UpgradeWaits {
+  readonly requestId: string
+  readonly code?: string
+  readonly expiresAt: number
+}
+
 interface Setup {
   readonly registry: Registry
-  readonly store: Pick<Store, 'streams' | 'version'>
+  readonly store: Pick<Store, 'stream' | 'streams' | 'version'>
   readonly work: OpenWork
   readonly services: Services
 }
 
 export class Pairings {
   readonly setupCodes: SetupCodes
+  readonly upgrades: Upgrades
   #setup: Setup
   #hour = 0
   #asked = new Map<string, number>() // new requests of this hour, by address
@@ -77,6 +94,7 @@ export class Pairings {
   constructor(setup: Setup) {
     this.#setup = setup
     this.setupCodes = new SetupCodes(setup.services.clock)
+    this.upgrades = new Upgrades({ pairings: this, store: setup.store })
   }
 
   /**
@@ -115,6 +133,17 @@ export class Pairings {
     return turn
   }
 
+  /**
+   * Puts a paired device's wish for more before the people; what waits for as much is told again.
+   * Resolves with null where it was rejected within the hour, or is paired no more.
+   * @throws {GatewayError} RATE_LIMITED: too many new ones this hour.
+   */
+  async requestUpgrade(upgrade: Upgrade, cited: Cited): Promise<UpgradeWaits | null> {
+    const turn = this.#turn.then(() => this.#requestUpgrade(upgrade, cited))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
   /** Records that a device has answered its challenge; resolves false where it may not ask now. */
   async recordAnswer(stranger: Stranger, cited: Cited): Promise<boolean> {
     const { pairingId, deviceId, publicKey, role, scopes, peer, nonce, issuedAt } = stranger
@@ -134,10 +163,11 @@ export class Pairings {
     }
     return [...streams]
       .flatMap((stream) => {
-        const context: unknown = this.#setup.registry.snapshot(stream as StreamId).context
+        const { value, context } = this.#setup.registry.snapshot(stream as StreamId)
         const { deviceId, request } = context as PairingContext
         const pairingId = streamName(stream)
-        return request === undefined || request === null ? [] : [{ pairingId, deviceId, request }]
+        if (request === undefined || request === null) return []
+        return [{ pairingId, deviceId, request, upgrades: value === 'paired' }]
       })
       .sort((a, b) => a.request.requestedAt - b.request.requestedAt)
   }
@@ -179,31 +209,55 @@ export class Pairings {
 
   async #request(stranger: Stranger, cited: Cited): Promise<never> {
     const { pairingId, peer } = stranger
-    const { address, forwarded } = peer
+    const { address } = peer
     const snapshot = this.snapshot(pairingId)
     const context = snapshot?.context as PairingContext | undefined
     if (snapshot?.value === 'paired')
       throw unauthorized('this device was paired just now, try again')
     const waits = context?.request ?? null
     if (waits !== null) throw pairingRequired(waits)
-    const { clock, chance } = this.#setup.services
-    const now = clock.now()
+    const now = this.#setup.services.clock.now()
     if (now - (context?.rejectedAt ?? 0) < limits.pairingRejectedMs) {
       throw unauthorized('this device was rejected; it may ask again after an hour')
     }
     this.#countRequest(address, now)
     await this.#makeRoom(address, cited)
     if (!(await this.recordAnswer(stranger, cited))) throw unauthorized('this device may not ask')
-    const code = makePairingCode(chance.bytes(PAIRING_CODE_BYTES))
-    const requestId = chance.id()
-    const expiresAt = now + limits.pairingMs
-    const codeHash = digestPairingCode(code)
-    const origin = peer.origin === null ? null : cutText(peer.origin)
-    const seen = { address, origin, forwarded }
-    const event = { type: 'approval.requested', requestId, codeHash, expiresAt, ...seen }
+    const { code, requestId, expiresAt, ...seen } = this.#draft(peer)
+    const event = { type: 'approval.requested', requestId, expiresAt, ...seen }
     const { ignored } = await this.tell(pairingId, event, cited)
     if (ignored !== null) throw unauthorized('this device may not ask')
     throw pairingRequired({ requestId, expiresAt }, code)
+  }
+
+  async #requestUpgrade(
+    { pairingId, scopes, peer }: Upgrade,
+    cited: Cited,
+  ): Promise<UpgradeWaits | null> {
+    const context = this.snapshot(pairingId)?.context as PairingContext | undefined
+    const now = this.#setup.services.clock.now()
+    const waits = context?.request ?? null
+    if (waits !== null && beyond(waits.scopes ?? [], scopes).length === 0) {
+      return { requestId: waits.requestId, expiresAt: waits.expiresAt }
+    }
+    if (now - (context?.rejectedAt ?? 0) < limits.pairingRejectedMs) return null
+    this.#countRequest(peer.address, now)
+    if (waits === null) await this.#makeRoom(peer.address, cited)
+    else await this.#crowdOut({ pairingId, request: waits, upgrades: true }, cited)
+    const { code, requestId, expiresAt, ...seen } = this.#draft(peer)
+    const event = { type: 'upgrade.requested', requestId, expiresAt, ...seen, scopes: [...scopes] }
+    const { ignored } = await this.tell(pairingId, event, cited)
+    return ignored === null ? { requestId, code: showPairingCode(code), expiresAt } : null
+  }
+
+  /** What is new of every request, and where it came from. */
+  #draft({ address, origin: page, forwarded }: Peer) {
+    const { clock, chance } = this.#setup.services
+    const code = makePairingCode(chance.bytes(PAIRING_CODE_BYTES))
+    const codeHash = digestPairingCode(code)
+    const origin = page === null ? null : cutText(page)
+    const expiresAt = clock.now() + limits.pairingMs
+    return { code, requestId: chance.id(), codeHash, expiresAt, address, origin, forwarded }
   }
 
   #countRequest(address: string, now: number): void {
@@ -232,9 +286,15 @@ export class Pairings {
           : []
     const [oldest] = crowd
     if (oldest === undefined) return
-    const { requestId } = oldest.request
-    const event = { type: 'approval.expired', requestId, reason: 'crowded' }
-    await this.tell(oldest.pairingId, event, cited)
+    await this.#crowdOut(oldest, cited)
+  }
+
+  async #crowdOut(
+    { pairingId, request: { requestId }, upgrades }: Omit<Waiting, 'deviceId'>,
+    cited: Cited,
+  ): Promise<void> {
+    const type = upgrades ? 'upgrade.expired' : 'approval.expired'
+    await this.tell(pairingId, { type, requestId, reason: 'crowded' }, cited)
   }
 }
 

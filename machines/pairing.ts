@@ -13,6 +13,11 @@
  * the device in; one that a person let in names the request, so no other can be meant. In `paired`
  * it replaces the token. Nothing leads out of `revoked`.
  *
+ * A paired device that asks for more stays paired, with what it has, while a person decides:
+ *
+ *   paired ──upgrade.requested──► paired, with a request ──upgrade.approved──► paired, with more
+ *                                        └── upgrade.rejected · upgrade.expired ──► paired
+ *
  * Secrets are never here, only their SHA-256. Members of the context that older journals know
  * nothing of are absent until they are needed, and null when they are over, so that those fold to
  * the hashes they recorded.
@@ -67,6 +72,27 @@ export type ApprovalRequested = {
   at: number
 }
 
+export type UpgradeRequested = {
+  type: 'upgrade.requested'
+  requestId: string
+  codeHash: string
+  scopes: string[] // all that it asks for, what it has among them
+  address: string
+  origin: string | null // cut to limits.contextTextCharsMax
+  forwarded: boolean
+  expiresAt: number // ms since epoch
+  at: number
+}
+
+export type UpgradeApproved = {
+  type: 'upgrade.approved'
+  requestId: string
+  scopes: string[] // all that it has from now on
+  rule: string
+  by: string
+  at: number
+}
+
 export type PairingEvent =
   | { type: 'challenge.issued'; nonceHash: string; address: string; issuedAt: number; at: number }
   | ChallengeAnswered
@@ -76,10 +102,16 @@ export type PairingEvent =
   | { type: 'code.missed'; at: number }
   | DeviceApproved
   | { type: 'token.issued'; tokenHash: string; at: number }
+  | { type: 'token.renewed'; tokenHash: string; at: number } // fetched by a device that was given more
   | { type: 'device.rotated'; tokenHash: string; scopes: string[]; by: string; at: number }
   | { type: 'device.seen'; hour: number; at: number } // hours since epoch
   | { type: 'scopes.refused'; missing: string[]; hour: number; at: number }
   | { type: 'device.revoked'; by: string; at: number }
+  | { type: 'device.renamed'; label: string; by: string; at: number }
+  | UpgradeRequested
+  | UpgradeApproved
+  | { type: 'upgrade.rejected'; requestId: string; by: string; at: number }
+  | { type: 'upgrade.expired'; requestId: string; reason: 'time' | 'crowded'; at: number }
 
 /** What waits for a person. */
 export interface PairingRequest {
@@ -114,9 +146,10 @@ export interface PairingContext {
   publicKey?: string | null // of a paired device that has one
   nonceHash?: string | null // while challenged
   answered?: ChallengeAnswered | null // while signed
-  request?: PairingRequest | null // while waiting
+  request?: PairingRequest | null // while waiting, or while paired and asking for more
   rejectedAt?: number | null
   refusedHour?: number // when it last asked for more than it was granted
+  label?: string // what its owner calls it; absent: nothing yet
 }
 
 type Passing = 'publicKey' | 'nonceHash' | 'answered' | 'request' | 'rejectedAt'
@@ -160,8 +193,29 @@ const machine = setup({
     'request.drop': assign(({ context, event }) =>
       produce(context, (draft) => {
         draft.request = null
-        if (event.type === 'approval.rejected') draft.rejectedAt = event.at
+        const isRejected = event.type === 'approval.rejected' || event.type === 'upgrade.rejected'
+        if (isRejected) draft.rejectedAt = event.at
       }),
+    ),
+    'upgrade.keep': assign(({ context, event }) =>
+      event.type !== 'upgrade.requested'
+        ? context
+        : produce(context, (draft) => {
+            const { type: _, at: requestedAt, ...asked } = event
+            const { role, publicKey } = context
+            draft.request = { ...asked, role, publicKey: publicKey ?? '', requestedAt, missed: 0 }
+          }),
+    ),
+    'upgrade.grant': assign(({ context, event }) =>
+      event.type !== 'upgrade.approved'
+        ? context
+        : produce(context, (draft) => {
+            draft.scopes = event.scopes
+            draft.request = null
+          }),
+    ),
+    'label.keep': assign(({ context, event }) =>
+      event.type === 'device.renamed' ? { ...context, label: event.label } : context,
     ),
     'miss.count': assign(({ context }) =>
       produce(context, ({ request }) => {
@@ -186,7 +240,9 @@ const machine = setup({
           }),
     ),
     'token.keep': assign(({ context, event }) =>
-      event.type === 'token.issued' ? { ...context, tokenHash: event.tokenHash } : context,
+      event.type === 'token.issued' || event.type === 'token.renewed'
+        ? { ...context, tokenHash: event.tokenHash }
+        : context,
     ),
     'rotation.keep': assign(({ context, event }) =>
       event.type === 'device.rotated'
@@ -223,6 +279,8 @@ const machine = setup({
     'request.approves': ({ context, event }) =>
       event.type === 'device.approved' &&
       (event.requestId === undefined || event.requestId === context.request?.requestId),
+    'request.isNone': ({ context }) => (context.request ?? null) === null,
+    'request.isThere': ({ context }) => (context.request ?? null) !== null,
     'rejection.isOld': ({ context, event }) =>
       event.at - (context.rejectedAt ?? 0) >= limits.pairingRejectedMs,
   },
@@ -279,9 +337,16 @@ export const pairingMachine = machine.createMachine({
       on: {
         'device.approved': { guard: 'rule.approves', actions: 'device.keep' },
         'token.issued': { guard: 'token.isMissing', actions: 'token.keep' },
+        'token.renewed': { actions: 'token.keep' },
         'device.rotated': { actions: 'rotation.keep' },
         'device.seen': { guard: 'hour.isNew', actions: 'hour.keep' },
         'scopes.refused': { guard: 'refusal.isNew', actions: 'refusal.keep' },
+        'device.renamed': { actions: 'label.keep' },
+        'upgrade.requested': { guard: 'request.isNone', actions: 'upgrade.keep' },
+        'upgrade.approved': { guard: 'request.isMeant', actions: 'upgrade.grant' },
+        'upgrade.rejected': { guard: 'request.isMeant', actions: 'request.drop' },
+        'upgrade.expired': { guard: 'request.isMeant', actions: 'request.drop' },
+        'code.missed': { guard: 'request.isThere', actions: 'miss.count' },
         'device.revoked': { target: 'revoked', actions: 'token.drop' },
       },
     },
@@ -293,8 +358,11 @@ export const pairingMachine = machine.createMachine({
 
 /** Lists what a pairing waits for: while a request waits for a person, its end. */
 export function pairingWaits(value: unknown, { request }: PairingContext): Wait[] {
-  if (value !== 'waiting' || request === undefined || request === null) return []
+  if (value !== 'waiting' && value !== 'paired') return []
+  if (request === undefined || request === null) return []
   const { requestId, expiresAt } = request
-  const event = { type: 'approval.expired', requestId, reason: 'time' } as const
-  return [{ id: `expiry.${requestId}`, dueAt: expiresAt, event }]
+  const type = value === 'waiting' ? 'approval.expired' : 'upgrade.expired'
+  return [
+    { id: `expiry.${requestId}`, dueAt: expiresAt, event: { type, requestId, reason: 'time' } },
+  ]
 }

@@ -82,6 +82,7 @@ export const limits = {
   sessionKeyBytesMax: 512,
   idempotencyKeyCharsMax: 128,
   usageDaysMax: 366, // A year of one report.
+  usagePointsMax: 200, // Of a curve; upstream's.
   usageRecordsMax: 200_000, // Looked through for it, about 6 s in slices; older days then count nothing.
   nodeCallMsDefault: 30_000, // Upstream's: how long a node may take for one command.
   nodeCallMsMax: 600_000, // A build or a download on a node.
@@ -90,6 +91,10 @@ export const limits = {
   completionBytesMax: 2 * 1024 * 1024, // One such request: a message and its context.
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
   approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
+  commandsShownMax: 128, // Of one node in the list of environments; upstream's.
+  sessionsPatchedMax: 100, // In one request; upstream's.
+  approvalsPageMax: 100, // Rows of one page of those that ended; upstream's.
+  upgradeRecordsMax: 64, // The newest of a device, among which the end of its wish for more is looked for.
   approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.
   approvalMsDefault: 1_800_000, // Upstream's: half an hour to look at a phone.
   approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
@@ -381,6 +386,7 @@ export const limits = {
   configBytesMax: 1024 * 1024,
   configVersionsMax: 20, // Past configurations: weeks of changes, 20 small files.
   configLookMs: 2_000, // How often the file is looked at for an edit by hand.
+  configPathCharsMax: 1_024, // A path into the configuration; upstream's bound.
   configPathsShownMax: 100, // Changed paths in one answer.
   configDelayMsMax: 3_600_000, // A restart may be put off for an hour.
   configDelayMsDefault: 2_000, // Upstream's: answers leave before the socket does.

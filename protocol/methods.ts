@@ -23,6 +23,7 @@ import {
   CLIENT,
   id,
   idempotencyKey,
+  label,
   names,
   secret,
   sessionKey,
@@ -238,6 +239,12 @@ export const methods = {
     roles: CLIENT,
     writes: true,
   },
+  'device.rename': {
+    params: object({ deviceId: id(), label: label() }),
+    scope: 'operator.admin',
+    roles: CLIENT,
+    writes: true,
+  },
   'device.rotate': {
     params: object({
       deviceId: id(),
@@ -255,7 +262,11 @@ export const methods = {
     writes: false,
   },
   'channel.pairing.approve': {
-    params: object({ channel: channelName(), code: pairingCode() }),
+    params: object({
+      channel: channelName(),
+      code: optional(pairingCode()),
+      senderId: optional(id()),
+    }),
     scope: 'operator.admin',
     roles: CLIENT,
     writes: true,

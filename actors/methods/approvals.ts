@@ -34,7 +34,7 @@ export const approvalWait: Handler<'approval.wait'> = async ({ approvals }, para
 /** Decides; `{ approvalId, decision, changed, position }`. */
 export const approvalResolve: Handler<'approval.resolve'> = async (house, params, origin) => {
   const { approvalId, decision } = params
-  const by = origin.caller.admission.deviceId
+  const by = origin.named ?? origin.caller.admission.deviceId
   const { approvals } = house
   const { position, isNew } = await approvals.resolve(approvalId, decision, by, citedOf(origin))
   return { approvalId, decision, changed: isNew, position }

@@ -17,6 +17,7 @@ import { equalSecrets } from '../../protocol/auth/token.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote, type StreamId, streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { MethodParams } from '../../protocol/methods.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Origin } from '../caller.ts'
 import type { Handler, MethodHouse } from './house.ts'
@@ -35,30 +36,58 @@ export const channelPairingList: Handler<'channel.pairing.list'> = (house, { cha
   return { channel, pending, approved: senders.approved }
 }
 
-/** Lets the sender in who was told a code; `{ channel, senderId, position }`. */
+/** Lets the sender in who was told a code, by it or by id; `{ channel, senderId, position }`. */
 export const channelPairingApprove: Handler<'channel.pairing.approve'> = async (
   house,
-  { channel, code },
-  origin,
-) => approveSender(house, await askedByCode(house, { channel, code }, origin), origin)
-
-/** Turns away the sender who was told a code, or one that was let in, by id. */
-export const channelPairingReject: Handler<'channel.pairing.reject'> = async (
-  house,
-  { channel, code, senderId },
+  params,
   origin,
 ) => {
-  if ((code === undefined) === (senderId === undefined)) {
-    const details = { path: 'code' }
-    throw new GatewayError('INVALID_REQUEST', 'params: expected code or senderId', details)
+  const { channel, code, senderId } = oneNamed(params)
+  if (code !== undefined) {
+    return approveSender(house, await askedByCode(house, { channel, code }, origin), origin)
   }
+  const waiting = waitingSender(house, channel, senderId)
+  if (waiting === null) throw unknownSender(channel)
+  return approveSender(house, waiting, origin)
+}
+
+/** Turns away the sender who was told a code, by it or by id, or one that was let in, by id. */
+export const channelPairingReject: Handler<'channel.pairing.reject'> = async (
+  house,
+  params,
+  origin,
+) => {
+  const { channel, code, senderId } = oneNamed(params)
   if (code !== undefined) {
     return rejectSender(house, await askedByCode(house, { channel, code }, origin), origin)
   }
   const { senders } = find(house, channel)
   const known = senders.approved.find((approved) => approved === senderId)
-  if (known === undefined) throw unknownSender(channel)
-  return rejectSender(house, { channel, senderId: known, digest: '' }, origin)
+  if (known !== undefined)
+    return rejectSender(house, { channel, senderId: known, digest: '' }, origin)
+  const waiting = waitingSender(house, channel, senderId)
+  if (waiting === null) throw unknownSender(channel)
+  return rejectSender(house, waiting, origin)
+}
+
+type Named = MethodParams<'channel.pairing.reject'>
+
+function oneNamed(params: Named): Named {
+  if ((params.code === undefined) !== (params.senderId === undefined)) return params
+  const details = { path: 'code' }
+  throw new GatewayError('INVALID_REQUEST', 'params: expected code or senderId', details)
+}
+
+function waitingSender(
+  house: MethodHouse,
+  channel: string,
+  senderId: string | undefined,
+): AskingSender | null {
+  const { senders } = find(house, channel)
+  const [found] = openOf(senders, house.services.clock.now()).filter(
+    (pending) => pending.senderId === senderId && pending.rejected !== true,
+  )
+  return found === undefined ? null : { channel, senderId: found.senderId, digest: found.digest }
 }
 
 /** A sender of a channel; `digest` is that of their code, empty for one that was let in. */

@@ -23,12 +23,13 @@ import {
 } from './channel-pairing.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
-/** `{ pending: [{ requestId, deviceId, role, scopes, address, requestedAt, expiresAt, hasCode }] }` */
+/** `{ pending: [{ requestId, deviceId, role, scopes, address, …, hasCode, upgrades }] }` */
 export const pairingList: Handler<'pairing.list'> = ({ pairings }) => ({
-  pending: pairings.waiting().map(({ deviceId, request }) => {
+  pending: pairings.waiting().map(({ deviceId, request, upgrades }) => {
     const { requestId, role, scopes, address, requestedAt, expiresAt, codeHash } = request
     const hasCode = codeHash !== ''
-    return { requestId, deviceId, role, scopes, address, requestedAt, expiresAt, hasCode }
+    const asked = { requestId, deviceId, role, scopes, address, requestedAt, expiresAt }
+    return { ...asked, hasCode, upgrades }
   }),
 })
 
@@ -46,14 +47,10 @@ export const pairingApprove: Handler<'pairing.approve'> = async (house, params, 
 
 async function approveDevice(
   house: MethodHouse,
-  {
-    pairingId,
-    deviceId,
-    request,
-    params,
-  }: Waiting & { readonly params: MethodParams<'pairing.approve'> },
+  given: Waiting & { readonly params: MethodParams<'pairing.approve'> },
   origin: Origin,
 ): Promise<object> {
+  const { pairingId, deviceId, request, params } = given
   const { requestId, role, publicKey, address, origin: page, forwarded } = request
   const { caller, cause, correlationId } = origin
   const by = caller.admission.deviceId
@@ -63,20 +60,30 @@ async function approveDevice(
   const evidence = { address, origin: page, forwarded, secret: 'none', key: publicKey }
   const approved = { deviceId, role, scopes, tokenHash: '', publicKey, requestId, by, evidence }
   const rule = params.code === undefined ? 'operator.id' : 'operator.code'
-  const event = { type: 'device.approved', ...approved, rule }
+  // Who is in already keeps what he has, his token too.
+  const all = [...new Set([...pairedScopes(house, given), ...scopes])].sort()
+  const event = given.upgrades
+    ? { type: 'upgrade.approved', requestId, scopes: all, rule, by }
+    : { type: 'device.approved', ...approved, rule }
   const record = await house.pairings.tell(pairingId, event, { cause, correlationId })
   if (record.ignored !== null) throw noRequest()
   return { requestId, deviceId, role, scopes, position: record.position }
+}
+
+function pairedScopes({ pairings }: MethodHouse, { pairingId, upgrades }: Waiting): string[] {
+  if (!upgrades) return []
+  return (pairings.snapshot(pairingId)?.context as PairingContext | undefined)?.scopes ?? []
 }
 
 /** `{ requestId, deviceId, position }`; of a sender's code: `{ channel, senderId, position }`. */
 export const pairingReject: Handler<'pairing.reject'> = async (house, params, origin) => {
   const asked = await findAsked(house, params, origin)
   if (!('deviceId' in asked)) return rejectSender(house, asked, origin)
-  const { pairingId, deviceId, request } = asked
+  const { pairingId, deviceId, request, upgrades } = asked
   const { requestId } = request
   const { caller, cause, correlationId } = origin
-  const event = { type: 'approval.rejected', requestId, by: caller.admission.deviceId }
+  const type = upgrades ? 'upgrade.rejected' : 'approval.rejected'
+  const event = { type, requestId, by: caller.admission.deviceId }
   const record = await house.pairings.tell(pairingId, event, { cause, correlationId })
   if (record.ignored !== null) throw noRequest()
   return { requestId, deviceId, position: record.position }
@@ -100,13 +107,14 @@ export const pairingSetup: Handler<'pairing.setup'> = (house, params, origin) =>
   }
 }
 
-/** `{ devices: [{ deviceId, state, role, scopes, rule, hasKey, hasToken, approvedAt, seenAt }] }` */
+/** `{ devices: [{ deviceId, state, role, scopes, rule, hasKey, hasToken, …, label? }] }` */
 export const deviceList: Handler<'device.list'> = ({ pairings }) => ({
   devices: pairings.devices().map(({ state, context }) => {
     const { deviceId, role, scopes, rule, tokenHash, publicKey, approvedAt, seenHour } = context
     const held = { hasKey: (publicKey ?? null) !== null, hasToken: tokenHash !== '' }
     const seenAt = Math.max(approvedAt, seenHour * HOUR_MS)
-    return { deviceId, state, role, scopes, rule, ...held, approvedAt, seenAt }
+    const named = context.label === undefined ? {} : { label: context.label }
+    return { deviceId, state, role, scopes, rule, ...held, approvedAt, seenAt, ...named }
   }),
 })
 
@@ -123,6 +131,23 @@ export const deviceRevoke: Handler<'device.revoke'> = async (house, { deviceId }
   const last = records.at(-1)
   if (last === undefined) throw noDevice(deviceId)
   return { deviceId, position: last.position }
+}
+
+/** `{ deviceId, label, position }`: in every role that it has. */
+export const deviceRename: Handler<'device.rename'> = async (house, params, origin) => {
+  const { deviceId } = params
+  const label = params.label.trim()
+  if (label === '') throw new GatewayError('INVALID_REQUEST', 'label required', { path: 'label' })
+  const { caller, cause, correlationId } = origin
+  const { pairings } = house
+  const ids = pairings.idsOf(deviceId).filter((id) => pairings.snapshot(id)?.value === 'paired')
+  const event = { type: 'device.renamed', label, by: caller.admission.deviceId }
+  const records = await Promise.all(
+    ids.map((id) => pairings.tell(id, event, { cause, correlationId })),
+  )
+  const last = records.findLast(({ ignored }) => ignored === null)
+  if (last === undefined) throw noDevice(deviceId)
+  return { deviceId, label, position: last.position }
 }
 
 /** `{ deviceId, role, scopes, deviceToken, position }`: the old token is dead, its sockets close. */

@@ -17,6 +17,37 @@ export function formatAsked(approval: Approval): Record<string, unknown> {
   return { approvalKind: 'exec', id, request, createdAtMs, expiresAtMs }
 }
 
+/** One as newer clients show it by itself and in their history: where it came from, how it ended. */
+export function formatSnapshot(approval: Approval): Record<string, unknown> {
+  const { state, context, request } = approval
+  const { approvalId: id, requestedAt: createdAtMs, expiresAt: expiresAtMs, sessionKey } = context
+  const { command = '[erased]', host = null, nodeId = null, agentId = null } = request ?? {}
+  const shown = { kind: 'exec', commandText: command, commandPreview: null, host, nodeId, agentId }
+  const presentation = { ...shown, allowedDecisions: allowedOf(approval) }
+  const urlPath = `/approve/${encodeURIComponent(id)}`
+  const facts = { id, urlPath, createdAtMs, expiresAtMs, presentation }
+  const named = sessionKey === '' ? {} : { sessionKey }
+  if (state === 'requested') return { ...facts, status: 'pending', ...sourceOf(sessionKey) }
+  const source = { ...named, ...(agentId === null ? {} : { agentId }) }
+  const resolver = context.by === '' ? {} : { resolver: { kind: 'device', id: context.by } }
+  return { ...facts, resolvedAtMs: context.endedAt, source, ...resolver, ...endOf(approval) }
+}
+
+function sourceOf(sessionKey: string): { sourceSessionKey?: string } {
+  return sessionKey === '' ? {} : { sourceSessionKey: sessionKey }
+}
+
+// One that ended before its time, and that nobody decided, had nobody who could be asked.
+function endOf(approval: Approval): Record<string, unknown> {
+  const { state, context } = approval
+  const decision = decisionOf(approval)
+  if (decision !== null) return { status: state, decision, reason: 'user' }
+  if (state === 'cancelled') return { status: 'cancelled', reason: 'run-aborted' }
+  const hadRoute = context.endedAt >= context.expiresAt
+  if (hadRoute) return { status: 'expired', reason: 'timeout' }
+  return { status: 'denied', decision: 'deny', reason: 'no-route' }
+}
+
 // Values of the environment are not shown: they are secrets more often than not.
 function formatRequest(approval: Approval): unknown {
   const { request } = approval

@@ -18,12 +18,14 @@ import {
   upstreamMethods,
 } from '../../protocol/dialect/upstream/methods.ts'
 import { GatewayError } from '../../protocol/errors.ts'
+import { cutText } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Admission, AuthSettings } from '../admission.ts'
 import type { Caller } from '../caller.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Nodes } from '../nodes.ts'
+import type { Peer } from '../peer.ts'
 import type { Admitted } from '../speech.ts'
 import type { Cancel } from '../services.ts'
 import type { Delta } from '../run.ts'
@@ -54,6 +56,7 @@ export interface Handed {
   readonly following: Following
   readonly client: UpstreamClient
   readonly protocol: Protocol
+  readonly peer: Peer
   readonly cause: string
   readonly accept: (payload: unknown) => void
 }
@@ -136,7 +139,8 @@ export class UpstreamDesk {
     const command = parseUpstreamCommand(method, params)
     const origin = await caller.enter(upstreamMethods[name].writes, handed.cause)
     const handler = handlers[name] as AnyHandler
-    return handler(this.#house, command.params, { ...handed, ...origin })
+    const named = cutText(handed.client.displayName ?? handed.client.id)
+    return handler(this.#house, command.params, { ...handed, ...origin, named })
   }
 
   // Older clients take only a tick for a sign of life.

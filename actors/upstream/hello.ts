@@ -6,6 +6,7 @@ import { UPSTREAM_METHOD_NAMES } from '../../protocol/dialect/upstream/methods.t
 import { limits } from '../../protocol/limits.ts'
 import { DEFAULT_AGENT_ID, MAIN_SESSION_KEY } from '../../protocol/session-key.ts'
 import type { Admitted } from '../speech.ts'
+import type { Admission } from '../admission.ts'
 import { uptimeOf } from '../health.ts'
 import { readUpstreamHealth } from './health.ts'
 import type { UpstreamHouse } from './house.ts'
@@ -43,7 +44,7 @@ export function formatHello(house: UpstreamHouse, given: Given): unknown {
       ...(isAdmin ? places : {}),
     },
     auth: {
-      ...(admission.secret === 'none' ? {} : { method: admission.secret }),
+      ...methodOf(admission),
       role: asked?.role ?? 'operator',
       scopes: grantedWords(given),
       ...(deviceToken === null ? {} : { deviceToken, issuedAtMs: services.clock.now() }),
@@ -62,4 +63,11 @@ function grantedWords({ asked, admission }: Given): readonly string[] {
   return wanted === undefined
     ? admission.scopes
     : wanted.filter((scope) => allows(admission.scopes, scope))
+}
+
+// How it got in; a device that only signed has shown nothing that upstream has a word for.
+function methodOf({ rule, secret }: Admission): { method?: string } {
+  if (rule === 'device.token') return { method: 'device-token' }
+  if (rule === 'setup.code') return { method: 'bootstrap-token' }
+  return secret === 'none' ? {} : { method: secret }
 }

@@ -4,6 +4,7 @@ import type { Protocol, UpstreamClient } from '../../protocol/dialect/upstream/c
 import type { Command } from '../../protocol/command.ts'
 import type { Origin } from '../caller.ts'
 import type { MethodHouse } from '../methods/house.ts'
+import type { Peer } from '../peer.ts'
 import type { AuthSettings } from '../admission.ts'
 import type { Following } from './following.ts'
 import type { Feed } from './feed.ts'
@@ -26,6 +27,7 @@ export interface Call extends Origin {
   readonly following: Following
   readonly client: UpstreamClient
   readonly protocol: Protocol
+  readonly peer: Peer
   /** Answers at once what is answered again at its end (`agent`, `exec.approval.request`). */
   readonly accept: (payload: unknown) => void
 }

@@ -2,6 +2,7 @@
 import type { upstreamMethods } from '../../protocol/dialect/upstream/methods.ts'
 import type { Handlers } from './house.ts'
 import { approvalHandlers } from './methods/approvals.ts'
+import { channelHandlers } from './methods/channels.ts'
 import { chatHandlers } from './methods/chat.ts'
 import { configHandlers } from './methods/config.ts'
 import { cronHandlers } from './methods/cron.ts'
@@ -9,6 +10,7 @@ import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 import { nodeHandlers } from './methods/nodes.ts'
 import { sessionHandlers } from './methods/sessions.ts'
+import { usageHandlers } from './methods/usage.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
   ...houseHandlers,
@@ -19,4 +21,6 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...nodeHandlers,
   ...approvalHandlers,
   ...cronHandlers,
+  ...usageHandlers,
+  ...channelHandlers,
 }

@@ -127,6 +127,7 @@ export class UpstreamSpeech implements Speech, Listener {
       following: this.following,
       client,
       protocol,
+      peer: this.#line.peer,
       cause,
       accept: (payload) => this.#line.answer(frame.id, payload),
     })

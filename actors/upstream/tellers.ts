@@ -25,9 +25,15 @@ export function pairingTeller({ pairings }: Pick<MethodHouse, 'pairings'>): Tell
     const { deviceId, request = null } = context
     switch (event.type) {
       case 'approval.requested':
-        return request === null ? undefined : tellRequest({ pairingId, deviceId, request }, feed)
+      case 'upgrade.requested': {
+        const upgrades = event.type === 'upgrade.requested'
+        if (request !== null) tellRequest({ pairingId, deviceId, request, upgrades }, feed)
+        return undefined
+      }
       case 'device.approved':
+      case 'upgrade.approved':
       case 'approval.rejected':
+      case 'upgrade.rejected':
         return tellResolved(record, context, feed)
       default:
     }
@@ -65,6 +71,6 @@ function tellResolved(
   feed: Feed,
 ): void {
   const { requestId = deviceId, type } = event
-  const decision = type === 'device.approved' ? 'approved' : 'rejected'
+  const decision = type.endsWith('.approved') ? 'approved' : 'rejected'
   feed.announce('device.pair.resolved', { requestId, deviceId, decision, ts })
 }

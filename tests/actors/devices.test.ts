@@ -50,6 +50,9 @@ devices('P11 nobody grants more than he has, and a node has no scopes', async ({
   assert.is(done.ok, true)
   assert.equal(hello.payload['scopes'], ['operator.read'])
   assert.equal([code(wide), detail(wide, 'requiredScopes')], ['FORBIDDEN', ['operator.write']])
+  assert.is(typesOf(house, device.id).at(-1), 'upgrade.requested', 'that a person may grant')
+  const over = { params: { scopes: ['operator.admin'] } }
+  assert.is(detail(await device.connect(house.client(REMOTE), over), 'requestId'), undefined)
   assert.is(typesOf(house, device.id).at(-1), 'scopes.refused')
   for (const method of ['pairing.list', 'device.list', 'pairing.setup']) {
     assert.equal(detail(await client.request(method), 'requiredScopes'), ['operator.admin'], method)

@@ -120,6 +120,64 @@ pairing('S35 a first token replaces none, a rotated one the old', () => {
   assert.is(after(approved('d'), rotated).context.tokenHash, 't2')
 })
 
+const more = {
+  type: 'upgrade.requested',
+  requestId: 'u',
+  codeHash: 'uu',
+  scopes: ['operator.read', 'operator.write'],
+  address: '10.0.0.7',
+  origin: null,
+  forwarded: true,
+  expiresAt: 900,
+}
+const granted = {
+  type: 'upgrade.approved',
+  requestId: 'u',
+  scopes: more.scopes,
+  rule: 'r',
+  by: 'o',
+}
+const refused = { type: 'upgrade.rejected', requestId: 'u', by: 'o' }
+const late = { type: 'upgrade.expired', requestId: 'u', reason: 'time' }
+
+pairing(
+  'S33 a paired device that asks for more stays in, and keeps its token when it gets it',
+  () => {
+    const asking = after(issued, answered, requested, byPerson, more)
+    assert.is(asking.value, 'paired')
+    assert.equal(asking.context.scopes, approved('d')['scopes'])
+    assert.equal(waits(asking), [{ id: 'expiry.u', dueAt: 900, event: late }])
+    assert.ok(ignores(asking, { ...more, requestId: 'v' }), 'one at a time')
+
+    const { tokenHash } = asking.context
+    const given = stepper.step(asking, granted, 200).snapshot
+    assert.equal([given.context.scopes, given.context.tokenHash], [more.scopes, tokenHash])
+    assert.equal([given.context.request, waits(given)], [null, []])
+  },
+)
+
+pairing('S33 a wish for more is decided once, by its name, and ends with the device', () => {
+  const asking = [approved('d'), more] as const
+  assert.ok(ignores(after(approved('d')), granted), 'nothing was asked')
+  assert.ok(ignores(after(...asking), { ...granted, requestId: 'v' }))
+  for (const end of [granted, refused, late, revoked]) {
+    const ended = after(...asking, end)
+    assert.equal(waits(ended), [], end.type)
+    for (const event of [granted, refused, late]) assert.ok(ignores(ended, event), end.type)
+  }
+  assert.is(after(...asking, refused).context.rejectedAt, 100)
+  const misses = Array.from({ length: limits.pairingCodeTriesMax }, () => ({ type: 'code.missed' }))
+  assert.is(after(...asking, ...misses).context.request?.codeHash, '')
+  assert.ok(ignores(after(approved('d')), { type: 'code.missed' }))
+})
+
+pairing('P14 a name that its owner gives a device changes nothing else of it', () => {
+  const plain = after(approved('d'))
+  const named = after(approved('d'), { type: 'device.renamed', label: 'phone', by: 'owner' })
+  assert.equal(named.context, { ...plain.context, label: 'phone' })
+  assert.ok(ignores(after(), { type: 'device.renamed', label: 'phone', by: 'owner' }))
+})
+
 pairing('I30 what older code recorded folds to the hashes that it recorded', () => {
   const path = '../../../tests/golden/format-1/records.json'
   const file = join(fileURLToPath(new URL(path, import.meta.url)))

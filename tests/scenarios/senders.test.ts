@@ -14,7 +14,10 @@ import {
   startGatewayOf,
 } from '../support/irc-scene.ts'
 import { streamOf } from '../support/journal.ts'
+import { KEYLESS, UpstreamClient } from '../support/upstream-client.ts'
 import { within } from '../support/wait.ts'
+
+type Row = Readonly<Record<string, unknown>>
 
 const scenario = suite<IrcScene>('senders scenario')
 scenario.before.each(async (scene) => {
@@ -80,6 +83,48 @@ scenario(
       const bytes = readFileSync(join(file.parentPath, file.name))
       assert.not.ok(bytes.includes(code) || bytes.includes(code.replace('-', '')), file.name)
     }
+  },
+)
+
+scenario(
+  'D-22 upstream’s clients let a sender in, or send them away, without the code',
+  async (scene) => {
+    const client = new UpstreamClient(`ws://127.0.0.1:${scene.gateway.port}`)
+    scene.clients.push(client)
+    await client.knock({ ...KEYLESS, auth: {} })
+    const waiting = async () => (await client.get('channels.pairing.list'))['requests'] as Row[]
+    for (const nick of ['ann', 'ben']) {
+      const user = await enter(scene, nick)
+      user.send('PRIVMSG heron :hello?')
+      await within(user.next(/I do not know you yet/), 'a code')
+    }
+
+    const rows = await waiting()
+    const requestOf = (nick: string) => {
+      const found = rows.find(({ senderId }) => senderId === nick)
+      return { channel: 'irc', accountId: 'default', requestId: found?.['requestId'] }
+    }
+    const wish = { ...requestOf('ann'), notify: true }
+    const done = await client.get('channels.pairing.approve', wish)
+    assert.equal([done['senderId'], done['notification']], ['ann', 'unsupported'])
+    assert.is((await client.get('channels.pairing.dismiss', requestOf('ben')))['senderId'], 'ben')
+
+    assert.equal(await waiting(), [])
+    const again = await client.ask('channels.pairing.approve', requestOf('ben'))
+    assert.is(again.error?.message, 'pending DM access request no longer exists')
+    const other = await client.ask('channels.pairing.dismiss', {
+      ...wish,
+      notify: undefined,
+      channel: 'x',
+    })
+    assert.is(other.error?.details?.['path'], 'channel')
+    const { payload } = await (
+      await connectClient(scene)
+    ).request('channel.pairing.list', {
+      channel: 'irc',
+    })
+    assert.equal(payload['approved'], ['ann'])
+    assert.equal(client.faults, [])
   },
 )
 

@@ -2,8 +2,11 @@
  * The instruments of the acceptance: a recorder that changed what passes, or a row that took
  * anything, would prove nothing.
  */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import WebSocket, { WebSocketServer } from 'ws'
@@ -171,5 +174,16 @@ acceptance(
     assert.match(thrown, /ENOENT/)
   },
 )
+
+acceptance('U-R5 --small has the client libraries, and nothing that is large', async () => {
+  const file = fileURLToPath(new URL('../../scripts/acceptance/all.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [file, '--small', '--list'])
+
+  assert.equal(stdout.trim().split('\n'), [
+    '@openclaw/gateway-client (new)',
+    'openclaw-node (new)',
+    'openclaw-mcp (new)',
+  ])
+})
 
 acceptance.run()

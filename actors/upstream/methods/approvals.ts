@@ -3,13 +3,13 @@ import type { approvalMethods } from '../../../protocol/dialect/upstream/methods
 import type { UpstreamParams } from '../../../protocol/dialect/upstream/methods.ts'
 import { sha256Hex } from '../../../protocol/codec.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
-import { cutText, isId } from '../../../protocol/ids.ts'
+import { isId } from '../../../protocol/ids.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { memberOf } from '../../../protocol/members.ts'
 import { DECISIONS, type Decision } from '../../../protocol/methods/approvals.ts'
 import { type Approval, decisionOf, type ExecRequest } from '../../approvals.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
-import { allowedOf, formatAsked } from '../approval-rows.ts'
+import { allowedOf, formatAsked, formatSnapshot } from '../approval-rows.ts'
 
 export const approvalHandlers: Handlers<typeof approvalMethods> = {
   'exec.approval.request': request,
@@ -29,6 +29,12 @@ export const approvalHandlers: Handlers<typeof approvalMethods> = {
     if (!isKnown(house, id)) throw invalid('approval expired or not found')
     return formatEnd(await house.approvals.wait(id, limits.approvalMsMax))
   },
+  'approval.get': (house, { id }) => {
+    if (!isKnown(house, id)) throw notFound()
+    return { approval: formatSnapshot(house.approvals.find(id)) }
+  },
+  'approval.history': readHistory,
+  'approval.resolve': resolveAny,
   // Nothing is configured: every command is asked for by whoever runs it.
   'exec.approvals.get': ({ configuration }) => {
     const file = { version: 1, defaults: {}, agents: {} }
@@ -114,14 +120,42 @@ async function resolve(
   return decide(house, { id, decision }, call)
 }
 
+// The first decision stands; whoever comes later is shown it.
+async function resolveAny(
+  house: UpstreamHouse,
+  { id, kind, decision }: UpstreamParams<'approval.resolve'>,
+  call: Call,
+): Promise<unknown> {
+  if (kind !== 'exec' || !isKnown(house, id)) throw notFound()
+  const isOpen = house.approvals.find(id).state === 'requested'
+  if (isOpen) await resolve(house, { id, decision }, call)
+  return { applied: isOpen, approval: formatSnapshot(house.approvals.find(id)) }
+}
+
+// A cursor names the last row of its page: what ended later has its place before it.
+function readHistory(
+  { approvals }: UpstreamHouse,
+  { cursor, limit = 50, kind = 'exec' }: UpstreamParams<'approval.history'>,
+): unknown {
+  const ended = kind === 'exec' ? approvals.ended() : []
+  const at = ended.findIndex(({ context }) => context.approvalId === cursor)
+  if (cursor !== undefined && at === -1) throw invalid('invalid approval.history cursor')
+  const page = ended.slice(at + 1, at + 1 + limit)
+  const last = page.at(-1)
+  const hasMore = last !== undefined && at + 1 + limit < ended.length
+  return {
+    items: page.map(formatSnapshot),
+    ...(hasMore ? { nextCursor: last.context.approvalId } : {}),
+  }
+}
+
 async function decide(
   house: UpstreamHouse,
-  { id, decision }: { id: string; decision: Decision },
-  { client, cause, correlationId }: Call,
+  { id: approvalId, decision }: { id: string; decision: Decision },
+  call: Call,
 ): Promise<unknown> {
-  const by = cutText(client.displayName ?? client.id)
   try {
-    await house.approvals.resolve(id, decision, by, { cause, correlationId })
+    await house.perform({ method: 'approval.resolve', params: { approvalId, decision } }, call)
     return { ok: true }
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'NOT_FOUND') throw notFound()

@@ -1,6 +1,10 @@
 /** Upstream's methods about the configuration, said in its words. Step 4 of 8. */
 import type { configMethods } from '../../../protocol/dialect/upstream/methods/config.ts'
-import { describeSchema } from '../../../protocol/config/describe.ts'
+import {
+  findSchemaPlace,
+  formatHints,
+  formatJsonSchema,
+} from '../../../protocol/config/json-schema.ts'
 import { redactConfig } from '../../../protocol/config/redact.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import type { MethodParams } from '../../../protocol/methods.ts'
@@ -9,11 +13,16 @@ import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 export const configHandlers: Handlers<typeof configMethods> = {
   'config.get': readConfig,
   'config.schema': ({ version, services }) => ({
-    schema: describeSchema(),
-    uiHints: {},
+    schema: formatJsonSchema(),
+    uiHints: formatHints(),
     version,
     generatedAt: new Date(services.clock.now()).toISOString(),
   }),
+  'config.schema.lookup': (_house, { path }) => {
+    const place = findSchemaPlace(path)
+    if (place !== null) return place
+    throw new GatewayError('INVALID_REQUEST', 'config schema path not found', { path: 'path' })
+  },
   'config.set': (house, params, call) => change(house, { ...params, via: 'config.apply' }, call),
   'config.apply': (house, params, call) => change(house, { ...params, via: 'config.apply' }, call),
   'config.patch': (house, params, call) => change(house, { ...params, via: 'config.patch' }, call),

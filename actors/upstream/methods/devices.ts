@@ -4,6 +4,7 @@ import type { deviceMethods } from '../../../protocol/dialect/upstream/methods/d
 import { GatewayError } from '../../../protocol/errors.ts'
 import type { Device, Waiting } from '../../pairings.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
+import { requestUpgrade, waitUpgrade } from './upgrades.ts'
 
 export const deviceHandlers: Handlers<typeof deviceMethods> = {
   'device.pair.list': (house) => ({
@@ -24,6 +25,11 @@ export const deviceHandlers: Handlers<typeof deviceMethods> = {
     await revoke(house, deviceId, call)
     return { deviceId }
   },
+  'device.pair.rename': async (house, { deviceId, label }, call) => {
+    const params = { deviceId, label }
+    const named = await known(() => house.perform({ method: 'device.rename', params }, call))
+    return { deviceId, label: (named as { label: string }).label }
+  },
   'device.pair.setupCode': async (house, { bootstrapProfile }, call) => {
     const role = bootstrapProfile === 'node' ? 'node' : 'client'
     const made = await house.perform({ method: 'pairing.setup', params: { role } }, call)
@@ -32,6 +38,8 @@ export const deviceHandlers: Handlers<typeof deviceMethods> = {
     const access = role === 'node' ? 'node' : 'limited'
     return { setupCode, gatewayUrl: url, auth, urlSource: 'bind', access, expiresAtMs: expiresAt }
   },
+  'device.scopes.requestUpgrade': requestUpgrade,
+  'device.scopes.waitUpgrade': waitUpgrade,
   'device.token.rotate': rotate,
   // A device that has a key could sign itself in again: who takes its token away means the device.
   'device.token.revoke': async (house, { deviceId, role }, call) => {
@@ -129,7 +137,7 @@ function pairedDevices({ pairings }: UpstreamHouse): Pairings[] {
 
 function formatDevice({ presence }: UpstreamHouse, pairings: Pairings): unknown {
   const [{ context }] = pairings
-  const { deviceId, rule, publicKey } = context
+  const { deviceId, rule, publicKey, label } = context
   const contexts = pairings.map((pairing) => pairing.context)
   const scopes = [...new Set(contexts.flatMap((own) => own.scopes))]
   const approvedAtMs = Math.max(...contexts.map(({ approvedAt }) => approvedAt))
@@ -141,6 +149,7 @@ function formatDevice({ presence }: UpstreamHouse, pairings: Pairings): unknown 
     roles: contexts.map(({ role }) => roleOf(role)),
     scopes,
     approvedScopes: scopes,
+    ...(label === undefined ? {} : { operatorLabel: label }),
     approvedVia: rule.startsWith('loopback.') ? 'silent' : rule,
     createdAtMs: Math.min(...contexts.map(({ approvedAt }) => approvedAt)),
     approvedAtMs,

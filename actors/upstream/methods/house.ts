@@ -5,7 +5,6 @@ import { DEFAULT_AGENT_ID, MAIN_SESSION_KEY } from '../../../protocol/session-ke
 import { troublesOf } from '../../health.ts'
 import { readUpstreamHealth, recentSessions } from '../health.ts'
 import type { Handlers, UpstreamHouse } from '../house.ts'
-import { readUsage } from '../usage.ts'
 import { tailLog } from '../log-tail.ts'
 import { listDirectives } from './directives.ts'
 import { listModels, listProviders } from './models.ts'
@@ -28,7 +27,6 @@ export const houseHandlers: Handlers<typeof houseMethods> = {
   'models.list': (house) => ({ models: listModels(house) }),
   'models.authStatus': listProviders,
   'commands.list': () => ({ commands: listDirectives() }),
-  'usage.cost': (house, { days = 30 }) => readUsage(house, days),
   'skills.status': ({ stateDir }) => ({
     workspaceDir: stateDir,
     managedSkillsDir: join(stateDir, 'skills'),

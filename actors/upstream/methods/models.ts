@@ -1,5 +1,7 @@
 /** The models that are configured, as upstream's clients list them. Step 4 of 8. */
 import { ECHO_MODEL } from '../../../protocol/config/model.ts'
+import { valueAt } from '../../../protocol/config/path.ts'
+import { isObject } from '../../../protocol/members.ts'
 import { THINKING_LEVELS } from '../../../protocol/methods.ts'
 import type { UpstreamHouse } from '../house.ts'
 
@@ -46,18 +48,36 @@ export function listModels({ configuration }: UpstreamHouse): Record<string, unk
   return [...rows.values()]
 }
 
-/** Which providers have a key, never the key. */
+/**
+ * Where the keys of providers come from, never the keys: of those that are configured, that a model
+ * in use needs, or whose variable is set.
+ */
 export function listProviders({ configuration, services }: UpstreamHouse): unknown {
-  const { providers } = configuration.live.config
-  const rows = Object.entries(providers).map(([provider, { apiKey, apiKeyVariable }]) => ({
-    provider,
-    authProvider: provider,
-    displayName: provider,
-    status: 'static',
-    profiles: [],
-    ...(apiKey === null && apiKeyVariable === null
-      ? {}
-      : { apiKey: { source: apiKeyVariable === null ? 'config' : 'env' } }),
-  }))
+  const { config, parsed } = configuration.live
+  const { primary, fallbacks } = config.agent.model
+  const used = new Set([primary, ...fallbacks].map((name) => partsOf(name).provider))
+  const own = valueAt(parsed, ['models', 'providers'])
+  const rows = Object.entries(config.providers).flatMap(([provider, { apiKeyVariable }]) => {
+    const isOwn = isObject(own) && Object.hasOwn(own, provider)
+    const variable = isOwn ? variableIn(valueAt(own, [provider, 'apiKey'])) : apiKeyVariable
+    const isSet = variable !== null && configuration.isSet(variable)
+    const isWritten = isOwn && variable === null && valueAt(own, [provider, 'apiKey']) !== undefined
+    if (!isOwn && !isSet && !used.has(provider)) return []
+    const apiKey = isWritten ? { source: 'config' } : { source: 'env', envVar: variable }
+    return {
+      provider,
+      authProvider: provider,
+      displayName: provider,
+      status: variable === null || isSet ? 'static' : 'missing',
+      profiles: [],
+      ...(isWritten || isSet ? { apiKey } : {}),
+    }
+  })
   return { ts: services.clock.now(), providers: rows, providerCapabilities: [] }
+}
+
+// A key that is nothing but a variable's name comes from there.
+function variableIn(written: unknown): string | null {
+  if (typeof written !== 'string') return null
+  return /^\$\{(\w+)\}$/.exec(written)?.[1] ?? null
 }

@@ -2,6 +2,7 @@
 import type { nodeMethods } from '../../../protocol/dialect/upstream/methods/nodes.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import type { Command } from '../../../protocol/command.ts'
+import { limits } from '../../../protocol/limits.ts'
 import type { UpstreamParams } from '../../../protocol/dialect/upstream/methods.ts'
 import { NODE_APPROVE_SCOPES } from '../../methods/nodes.ts'
 import type { NodeRow } from '../../nodes.ts'
@@ -39,6 +40,21 @@ export const nodeHandlers: Handlers<typeof nodeMethods> = {
     return { nodeId, displayName: name }
   },
   'node.invoke': invoke,
+  'environments.list': (house, { projection }) => ({
+    environments: projection === 'profiles' ? [] : listEnvironments(house),
+  }),
+  'environments.status': (house, { environmentId }) => {
+    const found = listEnvironments(house).find(({ id }) => id === environmentId)
+    if (found !== undefined) return found
+    throw new GatewayError('INVALID_REQUEST', 'unknown environmentId', { path: 'environmentId' })
+  },
+  // What a node itself lets run is kept there, and asked for there.
+  'exec.approvals.node.get': (house, { nodeId }, call) =>
+    askNode(house, { nodeId, command: 'system.execApprovals.get', params: {} }, call),
+  'exec.approvals.node.set': (house, { nodeId, file, native, baseHash }, call) => {
+    const params = { ...(native ?? { file }), baseHash }
+    return askNode(house, { nodeId, command: 'system.execApprovals.set', params }, call)
+  },
   'node.invoke.result': ({ nodes }, answer, { connectionId }) => {
     const { id, ok, payload, payloadJSON, error } = answer
     const given = payload === undefined ? null : JSON.stringify(payload)
@@ -105,11 +121,43 @@ async function invoke(house: UpstreamHouse, asked: Invoked, call: Call): Promise
   return { ok: true, nodeId, command, payload, payloadJSON }
 }
 
+async function askNode(
+  house: UpstreamHouse,
+  asked: Pick<Invoked, 'nodeId' | 'command' | 'params'>,
+  call: Call,
+): Promise<unknown> {
+  const idempotencyKey = house.services.chance.id()
+  const answer = await invoke(house, { ...asked, idempotencyKey }, call)
+  return (answer as Answered).payload
+}
+
 interface Answered {
   readonly ok: boolean
   readonly payload: unknown
   readonly payloadJson: string | null
   readonly error: { readonly code: string; readonly message: string } | null
+}
+
+/** Where commands may run: this machine first, then the nodes. */
+function listEnvironments({ nodes }: UpstreamHouse): (Record<string, unknown> & { id: string })[] {
+  const trust = 'persistent'
+  const capabilities = ['agent.run', 'sessions']
+  const local = { id: 'gateway', type: 'local', label: 'Gateway local', status: 'available', trust }
+  const own = { ...local, platform: process.platform, sessionHost: true, capabilities }
+  const others = nodes.list().map(({ state, context }) => ({
+    id: `node:${context.nodeId}`,
+    type: 'node',
+    label: factsOf(context).displayName,
+    status: state === 'online' ? 'available' : 'unavailable',
+    ...(context.platform === '' ? {} : { platform: context.platform }),
+    sessionHost: false,
+    ...(context.connectedAt > 0 ? { lastConnectedAtMs: context.connectedAt } : {}),
+    ...(context.seenAt > 0 ? { lastSeenAtMs: context.seenAt } : {}),
+    trust,
+    capabilities: context.approved.caps.filter((cap) => cap !== ''),
+    invocableCommands: [...new Set(context.approved.commands)].slice(0, limits.commandsShownMax),
+  }))
+  return [own, ...others]
 }
 
 // Until more is allowed than was declared before, what is shown is what can be asked.

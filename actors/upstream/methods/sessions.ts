@@ -1,4 +1,6 @@
 /** Upstream's methods about sessions, over our own. Step 4 of 8. */
+import { formatUpstreamFault } from '../../../protocol/dialect/upstream/faults.ts'
+import type { UpstreamParams } from '../../../protocol/dialect/upstream/methods.ts'
 import type { sessionMethods } from '../../../protocol/dialect/upstream/methods/sessions.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
@@ -44,14 +46,9 @@ export const sessionHandlers: Handlers<typeof sessionMethods> = {
   },
   'sessions.resolve': resolve,
   'sessions.create': create,
-  'sessions.patch': async (house, { key, thinkingLevel, ...asked }, call) => {
-    const { expectedSessionId, label, model, archived, pinned, unread } = asked
-    const given = { expectedSessionId, label, archived, pinned, unread }
-    const changes = { ...given, model: ownName(model), thinking: thinkingLevel }
-    const params = { key, ...defined(changes) }
-    const { key: canonical } = await performed(house, 'sessions.patch', params, call)
-    return entryResult(house, canonical)
-  },
+  'sessions.patch': async (house, asked, call) =>
+    entryResult(house, await patch(house, asked, call)),
+  'sessions.patchMany': patchMany,
   'sessions.send': (house, { key, message, thinking, idempotencyKey }, call) => {
     const runKey = idempotencyKey ?? house.services.chance.id()
     const said = { sessionKey: key, message, thinking, idempotencyKey: runKey }
@@ -121,6 +118,41 @@ async function preview(
   const { messages } = await readTranscript(house, { key: canonical, ...bounds })
   const items = messages.map(({ role, text }) => ({ role, text }))
   return { key, status: items.length === 0 ? 'empty' : 'ok', items }
+}
+
+type Patch = UpstreamParams<'sessions.patch'>
+
+/** Patches one session; resolves with its canonical key. */
+async function patch(
+  house: UpstreamHouse,
+  { key, thinkingLevel, ...asked }: Patch,
+  call: Call,
+): Promise<string> {
+  const { expectedSessionId, label, model, archived, pinned, unread } = asked
+  const given = { expectedSessionId, label, archived, pinned, unread }
+  const changes = { ...given, model: ownName(model), thinking: thinkingLevel }
+  const done = await performed(house, 'sessions.patch', { key, ...defined(changes) }, call)
+  return done.key
+}
+
+// Each for itself, in order: what is refused of one says nothing of the next.
+async function patchMany(
+  house: UpstreamHouse,
+  { targets, patch: changes }: UpstreamParams<'sessions.patchMany'>,
+  call: Call,
+): Promise<unknown> {
+  const outcomes: object[] = []
+  for (const { key, expectedSessionId } of targets) {
+    try {
+      await patch(house, { ...changes, key, expectedSessionId }, call)
+      outcomes.push({ ok: true, key })
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError)) throw thrown
+      const frame = formatUpstreamFault('', thrown, call.protocol)
+      if (!frame.ok) outcomes.push({ ok: false, key, error: frame.error })
+    }
+  }
+  return { outcomes }
 }
 
 interface Wanted {

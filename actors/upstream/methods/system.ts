@@ -58,7 +58,8 @@ export function readChannels(house: UpstreamHouse, { channel }: { channel?: stri
   }
 }
 
-const ACCOUNT = 'default'
+/** The one account that every channel has. */
+export const ACCOUNT = 'default'
 
 function lastHeard(seconds: number | undefined, now: number) {
   if (seconds === undefined) return {}

@@ -193,18 +193,26 @@ function pairingOf(
 
 function scopesOf(
   id: string,
-  { details: { grantedScopes } }: GatewayError,
+  { details: { grantedScopes, requestId, code: pairingCode } }: GatewayError,
   asking: Asking,
 ): { frame: ResponseFrame; reason: string } {
   const message = 'pairing required: device is asking for more scopes than currently approved'
+  const closing = 'pairing required: device is asking for more scopes'
+  const isAsked = typeof requestId === 'string'
+  const remediationHint = 'Review the requested scopes, then approve the pending request.'
   const details = {
     code: 'PAIRING_REQUIRED',
     reason: 'scope-upgrade',
+    ...(isAsked ? { requestId, remediationHint } : {}),
+    ...(pairingCode === undefined ? {} : { pairingCode }),
     ...askedDetails(asking),
     approvedScopes: grantedScopes ?? [],
   }
   const error = { code: 'NOT_PAIRED', message, details }
-  return { frame: { type: 'res', id, ok: false, error }, reason: message }
+  return {
+    frame: { type: 'res', id, ok: false, error },
+    reason: isAsked ? `${closing} (requestId: ${requestId})` : message,
+  }
 }
 
 // Clients that are locked out wait, and do not take their credentials for wrong.

@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts'
 import { quote } from '../../ids.ts'
 import type { UpstreamMethod } from './method.ts'
 import { approvalMethods } from './methods/approvals.ts'
+import { channelMethods } from './methods/channels.ts'
 import { chatMethods } from './methods/chat.ts'
 import { configMethods } from './methods/config.ts'
 import { cronMethods } from './methods/cron.ts'
@@ -14,6 +15,7 @@ import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
+import { usageMethods } from './methods/usage.ts'
 import { checkParams } from './params.ts'
 
 export const upstreamMethods = {
@@ -25,6 +27,8 @@ export const upstreamMethods = {
   ...nodeMethods,
   ...approvalMethods,
   ...cronMethods,
+  ...usageMethods,
+  ...channelMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

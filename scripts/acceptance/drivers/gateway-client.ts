@@ -53,6 +53,12 @@ const CALLS: readonly (readonly [string, object])[] = [
   ['node.pair.list', {}],
   ['agent.identity.get', {}],
   ['chat.metadata', { sessionKey: 'main' }],
+  ['approval.history', {}],
+  ['channels.pairing.list', {}],
+  ['config.schema.lookup', { path: 'gateway.port' }],
+  ['environments.list', {}],
+  ['sessions.usage', { range: '7d' }],
+  ['usage.status', {}],
 ]
 
 const hellos = new Heard<Hello>()

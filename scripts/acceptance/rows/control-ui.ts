@@ -71,7 +71,7 @@ async function run(scene: Scene, release: Release): Promise<Seen> {
     sessionKey: `agent:main:${LISTED}`,
     idempotencyKey: `listed-${scene.target.port}`,
   })
-  const require = createRequire(join(scene.packages('clients'), 'package.json'))
+  const require = createRequire(join(scene.packages('browser'), 'package.json'))
   const { chromium } = require('playwright-core') as Playwright
   const options = { executablePath: CHROMIUM, headless: true, args: FLAGS, env: scene.env }
   const browser = await chromium.launch(options)
@@ -158,7 +158,7 @@ function controlUi(release: Release): Row {
   return {
     name: release === 'new' ? 'control ui' : 'old control ui',
     release,
-    needs: ['clients', release === 'new' ? 'openclaw' : 'old'],
+    needs: ['browser', release === 'new' ? 'openclaw' : 'old'],
     seconds: 360, // A run before it, and a page that loads 1,500 files.
     run: (scene) => run(scene, release),
     expect: [

@@ -64,6 +64,16 @@ export const deviceRows: readonly Row[] = [
     expect: [exits(1), says(/No pending device request matches|unknown requestId/)],
   },
   row(
+    'rename',
+    async (scene) => {
+      const { id } = await pairDevice(scene.target)
+      const named = await scene.cli('devices', 'rename', '--device', id, '--name', 'kitchen')
+      const seen = await scene.cli('devices', 'list')
+      return { code: named.code, text: `${named.text}\n${seen.text}` }
+    },
+    [says(/kitchen[^]*kitchen/)],
+  ),
+  row(
     'rotate',
     async (scene) => {
       const { id } = await pairDevice(scene.target)

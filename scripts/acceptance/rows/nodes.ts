@@ -31,6 +31,7 @@ async function run(scene: Scene): Promise<Seen> {
     ['rename', ['rename', '--node', nodeId, '--name', 'workbench']],
   ]
   for (const [name, args] of verbs) steps.push(step(name, await scene.cli('nodes', ...args)))
+  steps.push(step('approvals', await scene.cli('approvals', 'get', '--node', nodeId)))
   const code = await node.stop()
   return { code, text: [...steps, `=== node run\n${node.text()}`].join('\n') }
 }
@@ -56,10 +57,12 @@ export const nodeRows: readonly Row[] = [
     name: 'node run, approve, invoke',
     release: 'new',
     needs: ['node24', 'openclaw'],
-    seconds: 300, // Eight commands, one after the other.
+    seconds: 300, // Nine commands, one after the other.
     run,
     expect: [
-      ...['pending', 'approve', 'list', 'status', 'describe', 'invoke', 'rename'].map(ended),
+      ...['pending', 'approve', 'list', 'status', 'describe', 'invoke', 'rename', 'approvals'].map(
+        ended,
+      ),
       says(/Connected: [1-9]/),
       says(/"ls": "\/[\w/]*ls"/),
       says(/-> workbench/),

@@ -48,11 +48,24 @@ runMethods('config', configMethods, {
   },
   'config.schema': {
     well: async (boss) => {
-      const { schema, version } = await boss.get('config.schema')
-      assert.is(typeof schema, 'object')
+      const { schema, uiHints, version } = await boss.get('config.schema')
+      assert.is((schema as Json)['type'], 'object')
       assert.is(version, '0.0.0-test')
+      assert.equal((uiHints as Json)['models.providers.*.apiKey'], { sensitive: true })
     },
     bad: { path: 'gateway' },
+  },
+  'config.schema.lookup': {
+    well: async (boss) => {
+      const port = await boss.get('config.schema.lookup', { path: 'gateway.port' })
+      assert.equal(port['schema'], { type: 'integer', minimum: 0, maximum: 65_535 })
+      assert.equal([port['reloadKind'], port['children']], ['restart', []])
+      const whole = await boss.get('config.schema.lookup', { path: '.' })
+      assert.ok((whole['children'] as Json[]).some(({ key }) => key === 'gateway'))
+      const { error } = await boss.ask('config.schema.lookup', { path: 'gateway.portal' })
+      assert.is(error?.message, 'config schema path not found')
+    },
+    bad: { path: 'a b' },
   },
   'config.set': { well: replaces('config.set'), bad: { raw: 5 } },
   'config.apply': { well: replaces('config.apply'), bad: {} },

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { deviceMethods } from '../../../protocol/dialect/upstream/methods/devices.ts'
 import { KeyedDevice } from '../../support/device.ts'
 import { REMOTE } from '../../support/pairing.ts'
-import type { UpstreamClient, UpstreamWorld } from '../../support/upstream-client.ts'
+import { KEYLESS, type UpstreamClient, type UpstreamWorld } from '../../support/upstream-client.ts'
 import { runMethods } from '../../support/upstream-methods.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -32,6 +32,12 @@ async function decide(boss: UpstreamClient, world: UpstreamWorld, method: string
   const again = await boss.ask(method, { requestId: asked.requestId })
   assert.is(again.error?.message, 'unknown requestId')
   return { ...asked, payload }
+}
+
+/** A device that is in for reading alone. */
+async function modest({ enter }: UpstreamWorld) {
+  const device = new KeyedDevice()
+  return { device, client: await enter({ device, scopes: ['operator.read'] }) }
 }
 
 runMethods('devices', deviceMethods, {
@@ -84,6 +90,69 @@ runMethods('devices', deviceMethods, {
       assert.is(await pairedOf(boss, device), undefined)
     },
     bad: { deviceId: '' },
+  },
+  'device.pair.rename': {
+    well: async (boss, { enter }) => {
+      const device = new KeyedDevice()
+      await enter({ device })
+      const named = { deviceId: device.id, label: 'phone' }
+      assert.equal(
+        await boss.get('device.pair.rename', { deviceId: device.id, label: ' phone ' }),
+        named,
+      )
+      assert.is((await pairedOf(boss, device))?.['operatorLabel'], 'phone')
+      const unknown = await boss.ask('device.pair.rename', { ...named, deviceId: 'nobody' })
+      assert.is(unknown.error?.message, 'unknown deviceId')
+      const empty = await boss.ask('device.pair.rename', { ...named, label: '  ' })
+      assert.is(empty.error?.message, 'label required')
+    },
+    bad: { deviceId: 'x', label: 'x'.repeat(65) },
+  },
+  'device.scopes.requestUpgrade': {
+    well: async (boss, world) => {
+      const { client, device } = await modest(world)
+      const more = { scopes: ['operator.read', 'operator.approvals'] }
+      const { requestId } = await client.get('device.scopes.requestUpgrade', more)
+      assert.equal(await client.get('device.scopes.requestUpgrade', more), { requestId })
+      const [waiting] = await listOf(boss, 'pending')
+      assert.equal([waiting?.['requestId'], waiting?.['deviceId']], [requestId, device.id])
+
+      for (const scopes of [['operator.approvals'], ['operator.read', 'operator.everything']]) {
+        const { error } = await client.ask('device.scopes.requestUpgrade', { scopes })
+        assert.is(error?.code, 'INVALID_REQUEST', String(scopes))
+      }
+      const keyless = await world.enter(KEYLESS)
+      const { error } = await keyless.ask('device.scopes.requestUpgrade', more)
+      assert.is(error?.details?.['code'], 'DEVICE_IDENTITY_REQUIRED')
+    },
+    bad: { scopes: [] },
+  },
+  'device.scopes.waitUpgrade': {
+    well: async (boss, world) => {
+      const { client, device } = await modest(world)
+      const scopes = ['operator.approvals', 'operator.read']
+      const wish = await client.get('device.scopes.requestUpgrade', { scopes })
+      const waiting = client.post('device.scopes.waitUpgrade', wish)
+      await boss.get('device.pair.approve', wish)
+      const { payload: given } = await client.answer(await waiting)
+      assert.equal([given['status'], given['scopes']], ['approved', scopes])
+
+      const auth = { deviceToken: String(given['deviceToken']) }
+      const hello = await world.guest(REMOTE).knock({ device, auth, scopes })
+      assert.is(hello.ok, true, JSON.stringify(hello.error))
+      const past = await client.get('device.scopes.waitUpgrade', wish)
+      assert.is(past['status'], 'approved')
+      const next = { scopes: ['operator.read', 'operator.pairing'] }
+      const other = await client.get('device.scopes.requestUpgrade', next)
+      await boss.get('device.pair.reject', other)
+      assert.equal(await client.get('device.scopes.waitUpgrade', other), {
+        status: 'rejected',
+        ...other,
+      })
+      const unknown = await boss.ask('device.scopes.waitUpgrade', wish)
+      assert.is(unknown.error?.message, 'scope upgrade expired or not found')
+    },
+    bad: { requestId: '' },
   },
   'device.pair.setupCode': {
     well: async (boss, { gateway }) => {

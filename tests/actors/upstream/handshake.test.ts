@@ -185,34 +185,6 @@ connect('UC8 a device token is good in either place, and for fewer scopes', () =
   }),
 )
 
-connect('UC9 more scopes: given right here with the secret, refused without', () =>
-  inUpstream(async (world) => {
-    const { device, token } = await settled(world, { scopes: ['operator.read'] })
-    const more = { device, scopes: ['operator.read', 'operator.admin'] }
-
-    const far = world.guest(REMOTE)
-    const refused = await far.knock({ ...more, auth: { deviceToken: token } })
-
-    assert.is(refused.error?.code, 'NOT_PAIRED')
-    const { code, reason, approvedScopes, requestedScopes } = refused.error?.details ?? {}
-    assert.equal([code, reason], ['PAIRING_REQUIRED', 'scope-upgrade'])
-    assert.equal(
-      [approvedScopes, requestedScopes],
-      [['operator.read'], ['operator.read', 'operator.admin']],
-    )
-    assert.match((await far.closed).reason, /^pairing required: .*more scopes/)
-
-    const given = await world.guest().knock(more)
-
-    assert.equal(authOf(given)['scopes'], more.scopes)
-    const kept = await world.guest(REMOTE).knock({
-      ...more,
-      auth: { deviceToken: String(authOf(given)['deviceToken']) },
-    })
-    assert.equal(authOf(kept)['scopes'], more.scopes)
-  }),
-)
-
 connect('UC10 another role waits for a person, who is told which', () =>
   inUpstream(async (world) => {
     const { device } = await settled(world)

@@ -146,6 +146,19 @@ runMethods('sessions', sessionMethods, {
     },
     bad: { key: 'work', thinkingLevel: 'very' },
   },
+  'sessions.patchMany': {
+    well: async (boss) => {
+      for (const key of ['work', 'home']) await boss.get('sessions.create', { key })
+      const targets = [{ key: 'work' }, { key: 'home', expectedSessionId: 'other' }]
+      const done = await boss.get('sessions.patchMany', { targets, patch: { archived: true } })
+      const [first, second] = done['outcomes'] as Json[]
+      assert.equal(first, { ok: true, key: 'work' })
+      assert.equal([second?.['ok'], second?.['key']], [false, 'home'])
+      assert.is((await rowOf(boss, 'work'))?.['archived'], true)
+      assert.is((await rowOf(boss, 'home'))?.['archived'], false)
+    },
+    bad: { targets: [], patch: {} },
+  },
   'sessions.send': {
     well: async (boss) => {
       const told = await boss.get('sessions.send', { key: 'work', message: 'hi' })

@@ -1,13 +1,28 @@
 /** Upstream's methods about commands that wait for a person. */
-import { any, boolean, object, optional, size, string, type as shape, nullable } from 'superstruct'
-import { environment, patience, words } from '../../../methods/approvals.ts'
+import {
+  any,
+  boolean,
+  enums,
+  integer,
+  max,
+  min,
+  nullable,
+  object,
+  optional,
+  size,
+  string,
+  type as shape,
+} from 'superstruct'
+import { DECISIONS, environment, patience, words } from '../../../methods/approvals.ts'
 import { limits } from '../../../limits.ts'
-import { anything, flag, nothing, OPERATOR, type UpstreamMethod, word } from '../method.ts'
+import { absent, anything, flag, nothing, OPERATOR, type UpstreamMethod, word } from '../method.ts'
 
 const reads = { scope: 'operator.approvals', roles: OPERATOR, writes: false } as const
 const decides = { scope: 'operator.approvals', roles: OPERATOR, writes: true } as const
 
 const fact = (charsMax = 4_096) => optional(nullable(size(string(), 0, charsMax)))
+
+const APPROVAL_KINDS = ['exec', 'plugin', 'system-agent'] as const // Only the first is here.
 
 export const approvalMethods = {
   // Newer clients say more of a command; what is unknown here is shown to nobody.
@@ -48,6 +63,25 @@ export const approvalMethods = {
     ...decides,
   },
   'exec.approval.waitDecision': { params: shape({ id: optional(string()) }), ...reads },
+  'approval.get': { params: object({ id: word() }), ...reads },
+  'approval.history': {
+    params: object({
+      cursor: optional(size(string(), 1, 512)),
+      limit: optional(max(min(integer(), 1), limits.approvalsPageMax)),
+      kind: optional(enums(APPROVAL_KINDS)),
+    }),
+    ...reads,
+  },
+  'approval.resolve': {
+    params: object({
+      id: word(),
+      kind: enums(APPROVAL_KINDS),
+      decision: enums(DECISIONS),
+      reviewer: absent(), // People of a channel decide nothing here.
+      grantExpiresInDays: absent(),
+    }),
+    ...decides,
+  },
   'exec.approvals.get': {
     params: nothing(),
     scope: 'operator.admin',

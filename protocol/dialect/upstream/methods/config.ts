@@ -1,5 +1,5 @@
 /** Upstream's methods about the configuration. */
-import { any, array, object, optional, size, string } from 'superstruct'
+import { any, array, object, optional, pattern, size, string } from 'superstruct'
 import { limits } from '../../../limits.ts'
 import {
   count,
@@ -23,6 +23,12 @@ const change = {
 export const configMethods = {
   'config.get': { params: nothing(), scope: 'operator.read', roles: OPERATOR, writes: false },
   'config.schema': { params: nothing(), scope: 'operator.read', roles: OPERATOR, writes: false },
+  'config.schema.lookup': {
+    params: object({ path: pattern(word(limits.configPathCharsMax), /^[\w./[\]\-*]+$/) }),
+    scope: 'operator.read',
+    roles: OPERATOR,
+    writes: false,
+  },
   'config.set': {
     params: object(change),
     scope: 'operator.admin',

@@ -1,5 +1,5 @@
 /** Upstream's methods about the gateway itself: how it is, who is here, what it can do. */
-import { boolean, enums, integer, max, min, object, optional, type as shape } from 'superstruct'
+import { boolean, enums, integer, max, min, object, optional } from 'superstruct'
 import { limits } from '../../../limits.ts'
 import {
   anything,
@@ -72,10 +72,6 @@ export const houseMethods = {
       scope: optional(enums(['text', 'native', 'both'])),
       includeArgs: optional(boolean()),
     }),
-    ...read,
-  },
-  'usage.cost': {
-    params: shape({ days: optional(max(min(integer(), 1), limits.usageDaysMax)) }),
     ...read,
   },
   'skills.status': {

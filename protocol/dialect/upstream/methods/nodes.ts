@@ -1,5 +1,15 @@
 /** Upstream's methods about nodes, and those that nodes themselves call. */
-import { any, array, boolean, object, optional, size, string, type as shape } from 'superstruct'
+import {
+  any,
+  array,
+  boolean,
+  object,
+  optional,
+  record,
+  size,
+  string,
+  type as shape,
+} from 'superstruct'
 import { limits } from '../../../limits.ts'
 import {
   anything,
@@ -14,6 +24,7 @@ import {
 
 const read = { scope: 'operator.read', roles: OPERATOR, writes: false } as const
 const decides = { scope: 'operator.pairing', roles: OPERATOR, writes: true } as const
+const admin = { scope: 'operator.admin', roles: OPERATOR, writes: true } as const
 const ofNode = { scope: null, roles: NODE, writes: false } as const
 const json = () => size(string(), 0, limits.nodeAnswerBytesMax)
 
@@ -46,6 +57,19 @@ export const nodeMethods = {
     scope: 'operator.write',
     roles: OPERATOR,
     writes: true,
+  },
+  // Where commands run: here, and at the nodes. Upstream's own workers are not here.
+  'environments.list': { params: shape({ projection: optional(word()) }), ...read },
+  'environments.status': { params: object({ environmentId: word() }), ...read },
+  'exec.approvals.node.get': { params: object({ nodeId: word() }), ...admin },
+  'exec.approvals.node.set': {
+    params: object({
+      nodeId: word(),
+      file: optional(any()),
+      native: optional(record(string(), any())), // as the node's own system keeps it
+      baseHash: optional(word()),
+    }),
+    ...admin,
   },
   'node.invoke.result': {
     params: shape({

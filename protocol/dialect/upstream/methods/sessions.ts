@@ -37,6 +37,18 @@ const list = {
   agentId,
 }
 
+const patch = {
+  label: optional(nullable(label())),
+  model: optional(nullable(word())),
+  thinkingLevel: optional(nullable(enums(THINKING_LEVELS))),
+  archived: optional(boolean()),
+  pinned: optional(boolean()),
+  unread: optional(boolean()),
+  toolOverrides: absent(),
+  sendPolicy: absent(),
+  groupActivation: absent(),
+}
+
 export const sessionMethods = {
   'sessions.list': { params: shape(list), ...read },
   'sessions.subscribe': { params: shape(list), ...read },
@@ -80,19 +92,17 @@ export const sessionMethods = {
     ...write,
   },
   'sessions.patch': {
+    params: shape({ key: upstreamKey(), agentId, expectedSessionId: optional(word()), ...patch }),
+    ...write,
+  },
+  'sessions.patchMany': {
     params: shape({
-      key: upstreamKey(),
-      agentId,
-      expectedSessionId: optional(word()),
-      label: optional(nullable(label())),
-      model: optional(nullable(word())),
-      thinkingLevel: optional(nullable(enums(THINKING_LEVELS))),
-      archived: optional(boolean()),
-      pinned: optional(boolean()),
-      unread: optional(boolean()),
-      toolOverrides: absent(),
-      sendPolicy: absent(),
-      groupActivation: absent(),
+      targets: size(
+        array(shape({ key: upstreamKey(), agentId, expectedSessionId: optional(word()) })),
+        1,
+        limits.sessionsPatchedMax,
+      ),
+      patch: shape(patch),
     }),
     ...write,
   },
