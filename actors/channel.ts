@@ -11,9 +11,9 @@ import {
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
-import type { RunPlan } from '../machines/rules/plan.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
+import type { Directive } from '../protocol/directives.ts'
 import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -25,6 +25,7 @@ import { draftText, readText } from './bodies.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
 import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
 import type { Message } from './durable.ts'
+import type { Arriving, RunDefaults } from './intake.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import { SenderCodes, tellCode } from './sender-codes.ts'
@@ -41,12 +42,11 @@ export interface ChannelSetup {
   readonly sessionKey: (message: InboundMessage) => string
 }
 
-/** What a message takes along into its session. */
-export interface RunDefaults {
-  readonly model: string
-  readonly thinking: string
-  readonly messagesMax: number
-  readonly plan?: RunPlan
+/** What the door asks of the configuration about a message. */
+export interface Intake {
+  readonly defaults: (arriving: Arriving) => Promise<RunDefaults>
+  /** Reads a directive off its text; null where it is for the agent. */
+  readonly directive: (text: string) => { directive: Directive; rest: string } | null
 }
 
 /** silent: the link is up, but the other side has given no sign of life for too long. */
@@ -76,10 +76,10 @@ interface House {
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
-  defaults: (sessionKey: string) => RunDefaults,
+  intake: Intake,
   house: House,
 ): Channels {
-  const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
+  const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, intake, house)]))
 
   const gate = new Gate()
 
@@ -183,11 +183,7 @@ interface Channel {
   readonly link: Link
 }
 
-function openChannel(
-  setup: ChannelSetup,
-  defaults: (sessionKey: string) => RunDefaults,
-  house: House,
-): Channel {
+function openChannel(setup: ChannelSetup, intake: Intake, house: House): Channel {
   const { registry, services, work } = house
   const stream = streamId('channel', setup.name)
   const codes = new SenderCodes(services.chance)
@@ -207,9 +203,12 @@ function openChannel(
 
   async function take(message: InboundMessage): Promise<void> {
     const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
-    const body = draftText(services.chance, text)
+    const ordered = intake.directive(text)
+    const body = draftText(services.chance, ordered === null ? text : ordered.rest || text)
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     const sessionKey = setup.sessionKey(message)
+    const arriving = { sessionKey, channel: setup.name, at: services.clock.now() }
+    const defaults = await intake.defaults(arriving)
     const event = {
       type: 'message.received',
       channel: setup.name,
@@ -224,10 +223,11 @@ function openChannel(
       sessionKey,
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
-      ...defaults(sessionKey),
+      ...defaults,
+      ...(ordered === null ? {} : { directive: ordered.directive, rest: ordered.rest !== '' }),
       ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
         ...message,
-        at: services.clock.now(),
+        at: arriving.at,
       }),
     }
     const cause = `ext:${setup.name}:${messageId}`

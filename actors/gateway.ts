@@ -34,6 +34,7 @@ import {
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
+import { openIntake } from './intake.ts'
 import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
@@ -45,7 +46,6 @@ import { Pairings } from './pairings.ts'
 import { sweepDrafts } from './private-file.ts'
 import { readPulse } from './pulse.ts'
 import { ModelDriver } from './run.ts'
-import { runDefaults } from './run-plan.ts'
 import { RunEnds } from './run-ends.ts'
 import { startRetention } from './retention.ts'
 import type { Cancel, Services } from './services.ts'
@@ -264,11 +264,7 @@ function openConfigured(
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services)
   const house = { registry, store, work, services }
-  return openChannels(
-    setups,
-    (key) => runDefaults(configuration.live.config, work.sessions.get(key)),
-    house,
-  )
+  return openChannels(setups, openIntake(configuration, work.sessions), house)
 }
 
 function openModelDriver(

@@ -2,10 +2,8 @@
  * The plan of a run, read off the configuration when its message is taken in: a change takes effect
  * with the next message, and what has begun goes on as it was planned.
  */
-import type { SessionRow } from '../machines/projections/open-work.ts'
 import type { RunPlan } from '../machines/rules/plan.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
-import type { RunDefaults } from './channel.ts'
 
 /** Plans a run of a model. */
 export function planRun({ agent }: ResolvedConfig, model: string): RunPlan {
@@ -15,11 +13,4 @@ export function planRun({ agent }: ResolvedConfig, model: string): RunPlan {
     callsMax,
     ...(tokensPerRun === null ? {} : { tokensMax: tokensPerRun }),
   }
-}
-
-/** What a message of a channel takes along into its session. */
-export function runDefaults(config: ResolvedConfig, row: SessionRow | undefined): RunDefaults {
-  const { agent, session } = config
-  const { model = agent.model.primary, thinking = 'off' } = row?.facts ?? {}
-  return { model, thinking, messagesMax: session.maxMessages, plan: planRun(config, model) }
 }

@@ -211,7 +211,7 @@ function joined(context: SessionContext, entries: readonly HistoryEntry[]): Hist
 function askedEntry(message: MergedMessage | PlannedRun, runId: string): HistoryEntry {
   const isBrief = 'brief' in message && message.brief
   const entry: HistoryEntry = { ...bytesFact(message), ref: message.ref, role: 'user', runId }
-  return isBrief === true ? { ...entry, brief: true } : entry
+  return isBrief ? { ...entry, brief: true } : entry
 }
 
 function accepting(context: SessionContext, event: MessageAccepted): SessionContext {

@@ -11,11 +11,17 @@
  * at the door, before anything is taken in.
  */
 import { limits } from '../../protocol/limits.ts'
+import { QUEUE_MODES } from '../../protocol/methods/params.ts'
 import type { Asked } from '../effects.ts'
 import type { MergedRun, MessageAccepted, Route } from '../session-events.ts'
 import { bytesFact, planFact, type RunPlan } from './plan.ts'
 
-export type QueueMode = 'followup' | 'steer' | 'collect' | 'interrupt'
+export type QueueMode = (typeof QUEUE_MODES)[number]
+
+/** Reads a mode off a word, or null. */
+export function matchQueueMode(word: string): QueueMode | null {
+  return QUEUE_MODES.find((mode) => mode === word) ?? null
+}
 
 export interface QueuePolicy {
   mode: QueueMode

@@ -5,6 +5,7 @@
  * not there is null.
  */
 import { limits } from '../limits.ts'
+import type { QUEUE_MODES } from '../methods/params.ts'
 import type { DmScope } from '../session-key.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
@@ -23,6 +24,7 @@ export interface ResolvedConfig {
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly session: ResolvedSession
+  readonly queue: ResolvedQueue
   readonly history: { readonly preset: 'forever' | 'balanced' | 'privacy' | 'lean' }
   readonly discovery: 'off' | 'minimal' // announced by mDNS
   readonly store: { readonly maxBytes: number | null } // null: as much as the disk has
@@ -124,7 +126,28 @@ export interface ResolvedGroup {
 export interface ResolvedSession {
   readonly dmScope: DmScope
   readonly maxMessages: number
+  readonly reset: ResolvedReset
+  readonly resetByType: Partial<Readonly<Record<'direct' | 'group' | 'thread', ResolvedReset>>>
+  readonly resetByChannel: Readonly<Record<string, ResolvedReset>>
 }
+
+/** When a session begins anew by itself; where both are given, whichever comes first. */
+export interface ResolvedReset {
+  readonly mode: 'none' | 'daily' | 'idle'
+  readonly atHour: number // of this machine's zone
+  readonly idleMinutes: number | null // null: silence resets nothing
+}
+
+/** What becomes of a message that comes while its session's run is in hand. */
+export interface ResolvedQueue {
+  readonly mode: QueueWord
+  readonly byChannel: Readonly<Record<string, QueueWord>>
+  readonly debounceMs: number
+  readonly cap: number // messages that wait in one session
+  readonly drop: 'old' | 'new' | 'summarize'
+}
+
+type QueueWord = (typeof QUEUE_MODES)[number]
 
 /**
  * Fills in every default.
@@ -145,10 +168,8 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
-    session: {
-      dmScope: config.session?.dmScope ?? 'per-channel-peer',
-      maxMessages: config.session?.maxMessages ?? limits.sessionMessagesMax,
-    },
+    session: resolveSession(config.session ?? {}),
+    queue: resolveQueue(config.messages?.queue ?? {}),
     history: { preset: config.history?.preset ?? 'forever' },
     discovery: config.discovery?.mdns?.mode ?? 'off',
     store: { maxBytes: config.store?.maxBytes ?? null },
@@ -163,6 +184,44 @@ function resolveBudget(
     callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
     tokensPerDay: budget.tokensPerDay ?? null,
   }
+}
+
+function resolveSession(session: NonNullable<GatewayConfig['session']>): ResolvedSession {
+  const { resetByType = {}, resetByChannel = {} } = session
+  const types = { ...resetByType, direct: resetByType.direct ?? resetByType.dm }
+  return {
+    dmScope: session.dmScope ?? 'per-channel-peer',
+    maxMessages: session.maxMessages ?? limits.sessionMessagesMax,
+    reset: resolveReset(session.reset ?? {}),
+    resetByType: Object.fromEntries(
+      (['direct', 'group', 'thread'] as const).flatMap((type) => {
+        const reset = types[type]
+        return reset === undefined ? [] : [[type, resolveReset(reset)]]
+      }),
+    ),
+    resetByChannel: Object.fromEntries(
+      Object.entries(resetByChannel).map(([name, reset]) => [name, resolveReset(reset)]),
+    ),
+  }
+}
+
+function resolveReset({
+  mode = 'none',
+  atHour = 4,
+  idleMinutes,
+}: NonNullable<NonNullable<GatewayConfig['session']>['reset']>): ResolvedReset {
+  const idle = idleMinutes ?? (mode === 'idle' ? 60 : null)
+  return { mode, atHour, idleMinutes: idle }
+}
+
+function resolveQueue({
+  mode = 'steer',
+  byChannel = {},
+  debounceMs = limits.queueDebounceMs,
+  cap = limits.sessionQueueMax,
+  drop = 'summarize',
+}: NonNullable<NonNullable<GatewayConfig['messages']>['queue']>): ResolvedQueue {
+  return { mode, byChannel, debounceMs, cap, drop }
 }
 
 /** Reads which models answer, in order; without any the offline model `echo` does. */

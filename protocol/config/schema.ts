@@ -6,58 +6,10 @@
  * named by what it expects, in words that stand in messages: `expected an integer between ...`.
  * What depends on two keys at once is checked in `check.ts`; defaults stand in `defaults.ts`.
  */
-import { array, define, type Infer, object, optional, record, string, Struct } from 'superstruct'
+import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
-
-/** A leaf whose name is what its messages say they expected. */
-function leaf<T>(expected: string, accepts: (value: unknown) => boolean): Struct<T, null> {
-  return define<T>(expected, accepts)
-}
-
-function integer(min: number, max: number): Struct<number, null> {
-  return leaf(
-    `an integer between ${min} and ${max}`,
-    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-  )
-}
-
-function share(): Struct<number, null> {
-  return leaf(
-    'a number between 0 and 1',
-    (value) => typeof value === 'number' && value >= 0 && value <= 1,
-  )
-}
-
-function flag(): Struct<boolean, null> {
-  return leaf('true or false', (value) => typeof value === 'boolean')
-}
-
-function text(min: number, max: number): Struct<string, null> {
-  return leaf(
-    `a text of ${min} to ${max} characters`,
-    (value) => typeof value === 'string' && value.length >= min && value.length <= max,
-  )
-}
-
-function oneOf<const Word extends string>(...words: readonly Word[]): Struct<Word, null> {
-  const expected = words.map((word) => JSON.stringify(word)).join(' or ')
-  return leaf(expected, (value) => words.some((word) => word === value))
-}
-
-/** A map with free keys; unlike superstruct's `record` it remembers its values' struct. */
-function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>> {
-  const map = record(string(), value)
-  return new Struct<Record<string, T>, Struct<T>>({
-    type: map.type,
-    schema: value,
-    validator: (members, context) => map.validator(members, context),
-    entries: (members, context) => map.entries(members, context),
-  })
-}
-
-const name = () => text(1, 128)
-const unread = () =>
-  optional(leaf<object | string | number | boolean | null>('anything', () => true))
+import { QUEUE_MODES } from '../methods/params.ts'
+import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
   enabled: optional(flag()),
@@ -213,12 +165,63 @@ const agentsConfig = object({
   list: unread(),
 })
 
+const resetConfig = object({
+  mode: optional(oneOf('none', 'daily', 'idle')),
+  atHour: optional(integer(0, 23)), // of this machine's zone
+  idleMinutes: optional(integer(1, 527_040)),
+})
+
+const queueMode = () => oneOf(...QUEUE_MODES)
+
+const messagesConfig = object({
+  queue: optional(
+    object({
+      mode: optional(queueMode()),
+      byChannel: optional(mapOf(queueMode())),
+      debounceMs: optional(integer(0, limits.queueDebounceMsMax)),
+      cap: optional(integer(1, limits.queueCapMax)),
+      drop: optional(oneOf('old', 'new', 'summarize')),
+      debounceMsByChannel: unread(),
+    }),
+  ),
+  ackReaction: unread(),
+  ackReactionScope: unread(),
+  groupChat: unread(),
+  inbound: unread(),
+  messagePrefix: unread(),
+  removeAckAfterReply: unread(),
+  responsePrefix: unread(),
+  statusReactions: unread(),
+  suppressToolErrors: unread(),
+  tts: unread(),
+  visibleReplies: unread(),
+})
+
 const sessionConfig = object({
   dmScope: optional(oneOf('main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer')),
   maxMessages: optional(integer(2, 10_000)),
   compactThreshold: optional(share()),
   prune: optional(object({ toolResults: optional(flag()) })),
-  reset: unread(),
+  reset: optional(resetConfig),
+  resetByType: optional(
+    object({
+      direct: optional(resetConfig),
+      dm: optional(resetConfig), // upstream's older name for the same
+      group: optional(resetConfig),
+      thread: optional(resetConfig),
+    }),
+  ),
+  resetByChannel: optional(mapOf(resetConfig)),
+  agentToAgent: unread(),
+  identityLinks: unread(),
+  mainKey: unread(),
+  maintenance: unread(),
+  resetTriggers: unread(),
+  scope: unread(),
+  sendPolicy: unread(),
+  store: unread(),
+  threadBindings: unread(),
+  typingMode: unread(),
 })
 
 const channelsConfig = object({
@@ -248,7 +251,7 @@ export const configStruct = object({
       wideArea: unread(),
     }),
   ),
-  messages: unread(),
+  messages: optional(messagesConfig),
   tools: unread(),
   logging: unread(),
   plugins: unread(),
@@ -294,14 +297,38 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'tls.caPath',
     'tailscale.resetOnExit',
   ].map((key) => `gateway.${key}`),
-  'session.reset',
+  ...[
+    'agentToAgent',
+    'identityLinks',
+    'mainKey',
+    'maintenance',
+    'resetTriggers',
+    'scope',
+    'sendPolicy',
+    'store',
+    'threadBindings',
+    'typingMode',
+  ].map((key) => `session.${key}`),
   'session.compactThreshold',
   'session.prune',
   'agents.defaults.workspace',
   'agents.list',
   'models.mode',
   'discovery.wideArea',
-  'messages',
+  ...[
+    'queue.debounceMsByChannel',
+    'ackReaction',
+    'ackReactionScope',
+    'groupChat',
+    'inbound',
+    'messagePrefix',
+    'removeAckAfterReply',
+    'responsePrefix',
+    'statusReactions',
+    'suppressToolErrors',
+    'tts',
+    'visibleReplies',
+  ].map((key) => `messages.${key}`),
   'tools',
   'logging',
   'plugins',

@@ -2,12 +2,16 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { draftText } from '../../actors/bodies.ts'
+import { draftText, readText } from '../../actors/bodies.ts'
 import { type Channels, type ChannelSetup, openChannels } from '../../actors/channel.ts'
 import type { ChannelHost } from '../../actors/channels/adapter.ts'
+import type { ConfigKeeper } from '../../actors/config.ts'
+import { openIntake } from '../../actors/intake.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
+import { openModels } from '../../actors/models/registry.ts'
 import type { Driver } from '../../actors/outbox.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
+import { resolveConfig } from '../../protocol/config/defaults.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
 import type { Store } from '../../store/contract.ts'
@@ -61,8 +65,9 @@ function openHouse(store: Store, opened: Promise<void>, policy = open): House {
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, 'test')
   const { registry, work } = kernel
-  const defaults = () => ({ model: 'echo', thinking: 'off', messagesMax: 10 })
-  const channels = openChannels([setup], defaults, { registry, store, work, services })
+  const live = { config: resolveConfig({}), models: openModels(resolveConfig({}), services, {}) }
+  const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions)
+  const channels = openChannels([setup], intake, { registry, store, work, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
   const hear = (changes: Partial<InboundMessage>) =>
     Promise.all(hosts.map((host) => host.received({ ...HELLO, ...changes })))
@@ -113,6 +118,43 @@ async function leaveDelivery(store: Store): Promise<void> {
 
 const started = (store: Store): number =>
   readRecords(store).filter(({ kind }) => kind === 'started').length
+
+channel('DV1 a directive is answered in its channel, and the agent never sees it', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+
+  for (const [index, text] of ['/model echo', '/think', '/model nobody/knows', '/stop'].entries()) {
+    await house.hear({ messageId: `d${index}`, text })
+    await settle()
+  }
+
+  assert.equal(house.delivered, [
+    'The model is echo now.',
+    'The thinking level is off.',
+    '"nobody/knows" is no model that I know. Write provider/model, as the configuration names it.',
+    'Nothing was running.',
+  ])
+  assert.not.ok(readRecords(store).some(({ event }) => event.type === 'message.accepted'))
+  assert.is(house.kernel.work.sessions.get('agent:main:main')?.facts.model, 'echo')
+})
+
+channel('DV2 what stands behind /new is the first message of the new session', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+  await house.hear({ text: '/new and now for something else' })
+  await settle()
+
+  const session = house.kernel.registry.snapshot('session:agent:main:main')
+  assert.is(session.context.generation, 1)
+  const accepted = readRecords(store).find(({ event }) => event.type === 'message.accepted')
+  const body = store.bodyState(String(accepted?.event['ref']))
+  assert.equal(
+    [readText(store, String(accepted?.event['ref'])), body],
+    ['and now for something else', 'there'],
+  )
+})
 
 channel('K6 a delivery is neither tried nor marked before this process has a link', async () => {
   const store = openMemory()

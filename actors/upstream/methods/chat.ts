@@ -19,7 +19,8 @@ export const chatHandlers: Handlers<typeof chatMethods> = {
   'chat.history': readHistory,
   'chat.startup': readHistory,
   'chat.metadata': (house) => ({ models: listModels(house), commands: [] }),
-  'chat.send': (house, params, call) => startRun(house, params, call),
+  'chat.send': (house, params, call) =>
+    startRun(house, { ...params, queueMode: 'configured' }, call),
   'chat.abort': async (house, { sessionKey, runId }, call) => {
     const key = canonicalSessionKey(sessionKey)
     const runIds = await abort(house, { key, runId }, call)
@@ -94,6 +95,7 @@ export interface Said {
   readonly idempotencyKey: string
   readonly thinking?: string | undefined
   readonly model?: string | undefined
+  readonly queueMode?: 'configured'
 }
 
 /** Takes a message in; `{ runId, status }`: `started`, or of a repeated one where its run stands. */
@@ -125,6 +127,7 @@ async function accept(house: UpstreamHouse, said: Said, call: Call): Promise<Acc
       text: message,
       runKey,
       mark,
+      ...(said.queueMode === undefined ? {} : { queueMode: said.queueMode }),
       ...(thinking === undefined ? {} : { thinking }),
       ...(model === undefined ? {} : { model }),
       begun: () => {

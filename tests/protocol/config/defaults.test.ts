@@ -40,7 +40,20 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
   })
   assert.is(resolved.discovery, 'off')
   assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
-  assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })
+  assert.equal(resolved.session, {
+    dmScope: 'per-channel-peer',
+    maxMessages: 400,
+    reset: { mode: 'none', atHour: 4, idleMinutes: null },
+    resetByType: {},
+    resetByChannel: {},
+  })
+  assert.equal(resolved.queue, {
+    mode: 'steer',
+    byChannel: {},
+    debounceMs: 500,
+    cap: 20,
+    drop: 'summarize',
+  })
   assert.is(resolved.irc, null)
   assert.equal(Object.keys(resolved.providers), ['anthropic', 'openai', 'ollama'])
 })
