@@ -205,6 +205,19 @@ export const limits = {
   sessionListMax: 1_000, // Rows of one page, about 200 KB; without a limit all are told.
   sessionSearchCharsMax: 128,
   runAttemptsMax: 4, // Model calls of one run, the first included.
+  compactKeepShare: 0.3, // Of the bound: what stays word for word behind a summary.
+  compactEntriesMin: 4, // A summary of less is not shorter than what it covers.
+  compactEveryMs: 60_000, // Summaries that a session asks for by itself: it never loops.
+  compactAttemptsMax: 3, // Of one model; a run waits meanwhile.
+  compactCallsMax: 8, // Of one summary, over all models.
+  compactTextBytesMax: 512 * 1024, // Of the texts of one summary: about 130,000 tokens.
+  compactThreshold: 0.8, // Default of session.compactThreshold: of the model's window.
+  contextTokensDefault: 128_000, // Of a model whose window nobody has told: the least of today's hosted ones.
+  entryBytesUnknown: 1_000, // What an entry of before is taken for: a long message.
+  rangeHashChars: 20, // 80 bits: names a range, proves nothing to strangers.
+  pruneResultCharsMax: 4_000, // Upstream's: longer results of tools are cut.
+  pruneResultCharsKept: 1_500, // Of its beginning, and as many of its end.
+  pruneTurnsKept: 3, // The last answers keep their results whole.
   runCallsMax: 50, // Model calls of one run: what a loop of tools costs at most, where nothing else is said.
   usageQuarterMs: 900_000, // Every time zone begins its day on a quarter of an hour.
   usageQuartersMax: 400, // Of four days: more than any day that is asked for.

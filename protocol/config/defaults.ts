@@ -126,6 +126,8 @@ export interface ResolvedGroup {
 export interface ResolvedSession {
   readonly dmScope: DmScope
   readonly maxMessages: number
+  readonly compactThreshold: number // of the model's window: 0 to 1; 1: hardly ever
+  readonly pruneToolResults: boolean
   readonly reset: ResolvedReset
   readonly resetByType: Partial<Readonly<Record<'direct' | 'group' | 'thread', ResolvedReset>>>
   readonly resetByChannel: Readonly<Record<string, ResolvedReset>>
@@ -192,6 +194,8 @@ function resolveSession(session: NonNullable<GatewayConfig['session']>): Resolve
   return {
     dmScope: session.dmScope ?? 'per-channel-peer',
     maxMessages: session.maxMessages ?? limits.sessionMessagesMax,
+    compactThreshold: session.compactThreshold ?? limits.compactThreshold,
+    pruneToolResults: session.prune?.toolResults ?? false,
     reset: resolveReset(session.reset ?? {}),
     resetByType: Object.fromEntries(
       (['direct', 'group', 'thread'] as const).flatMap((type) => {

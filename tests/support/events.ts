@@ -109,6 +109,18 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   invocation: invocationEvents(ref),
   approval: approvalEvents(ref),
   cron: cronEvents(ref),
+  compaction: [
+    fc.record({
+      type: fc.constant('compaction.requested'),
+      compactionId: runId,
+      sessionKey: fc.constant('agent:main:main'),
+      model: fc.constant('a/b'),
+      fallbacks: fc.constantFrom([], ['c/d']),
+      count: fc.nat(9),
+      hash: fc.constant('aa'),
+    }),
+    fc.constant({ type: 'retry.due' }),
+  ],
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
     fc.record({
