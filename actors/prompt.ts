@@ -5,25 +5,27 @@
  * past is made by the same code from the same refs.
  */
 import type { Asked } from '../machines/effects.ts'
+import type { PromptAt } from '../machines/history/prompt.ts'
 import { pruneResults } from '../machines/rules/prune.ts'
 import type { HistoryEntry } from '../machines/session-events.ts'
 import { limits } from '../protocol/limits.ts'
-import type { StoreReader } from '../store/contract.ts'
-import { readTextOrMark } from './bodies.ts'
 import type { ModelMessage } from './models/provider.ts'
 
 /** Reads the messages that a model is shown; `isPruned`: old results of tools are cut. */
 export function readMessages(
-  store: StoreReader,
+  read: (ref: string) => string,
   entries: readonly HistoryEntry[],
   isPruned: boolean,
 ): ModelMessage[] {
-  const messages = entries.map((entry) => readMessage(store, entry))
+  const messages = entries.map((entry) => readMessage(read, entry))
   return isPruned ? pruneResults(messages) : messages
 }
 
-function readMessage(store: StoreReader, { role, ref, brief }: HistoryEntry): ModelMessage {
-  const text = readTextOrMark(store, ref)
+function readMessage(
+  read: (ref: string) => string,
+  { role, ref, brief }: HistoryEntry,
+): ModelMessage {
+  const text = read(ref)
   if (role === 'summary') return { role: 'user', text: `${SUMMARY_HEAD}\n\n${text}` }
   return { role, text: brief === true ? cutBrief(text) : text }
 }
@@ -45,4 +47,47 @@ export function formatSystem(prompt: string, { channel, room, sender, at }: Aske
     ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
   ]
   return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
+}
+
+/** A prompt of the past in words, as verbs and methods tell it. */
+export interface PromptDocument {
+  readonly runId: string
+  readonly sessionKey: string
+  readonly call: string // address of the effect: 12.e0
+  readonly position: number
+  readonly at: number // ms since epoch
+  readonly model: string
+  readonly thinking: string
+  readonly attempt: number
+  readonly outcome: string
+  readonly asSent: boolean | null // checked against what its outcome recorded; null: it recorded nothing
+  readonly leftOut: number // oldest entries of the history that were not shown
+  readonly system: string
+  readonly messages: readonly (ModelMessage & { readonly ref: string })[]
+  readonly tools: readonly object[] // none was offered by this version
+}
+
+/** Puts a prompt of the past into words; `read` says what is no longer there. */
+export function formatPrompt(prompt: PromptAt, read: (ref: string) => string): PromptDocument {
+  const { runId, address: call, position, at, params, entries, systemRef } = prompt
+  const {
+    sessionKey,
+    model,
+    thinking,
+    attempt,
+    leftOut = 0,
+    asked,
+    pruneResults: isPruned,
+  } = params
+  const messages = readMessages(read, entries, isPruned === true)
+  const head = { runId, sessionKey, call, position, at, model, thinking, attempt }
+  return {
+    ...head,
+    outcome: prompt.outcome,
+    asSent: prompt.isAsSent,
+    leftOut,
+    system: formatSystem(systemRef === null ? '' : read(systemRef), asked),
+    messages: messages.map((message, index) => ({ ...message, ref: entries[index]?.ref ?? '' })),
+    tools: [],
+  }
 }

@@ -15,7 +15,7 @@ import { limits } from '../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../protocol/record.ts'
 import { endedRuns } from '../protocol/runs.ts'
 import type { StoreReader } from '../store/contract.ts'
-import { draftText } from './bodies.ts'
+import { draftText, readTextOrMark } from './bodies.ts'
 import { spentDay } from './day-budget.ts'
 import {
   type ModelCall,
@@ -158,7 +158,11 @@ export class ModelDriver {
     const call = {
       model,
       system: formatSystem(configured, params.asked),
-      messages: readMessages(store, entries, params.pruneResults === true),
+      messages: readMessages(
+        (ref) => readTextOrMark(store, ref),
+        entries,
+        params.pruneResults === true,
+      ),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }

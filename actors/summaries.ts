@@ -7,7 +7,7 @@ import { beginsWith } from '../machines/rules/history.ts'
 import type { SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { draftText } from './bodies.ts'
+import { draftText, readTextOrMark } from './bodies.ts'
 import { spentDay } from './day-budget.ts'
 import { type ModelCall, ModelFault } from './models/provider.ts'
 import type { Driver, Outcome } from './outbox.ts'
@@ -80,7 +80,7 @@ function readConversation(
   const { history } = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
   if (!beginsWith(history, { count, hash })) return null
   const charsMax = Math.floor(limits.compactTextBytesMax / count)
-  return readMessages(store, history.slice(0, count), true)
+  return readMessages((ref) => readTextOrMark(store, ref), history.slice(0, count), true)
     .map(({ role, text }) => `[${role}]\n${clip(text, charsMax)}`)
     .join('\n\n')
 }

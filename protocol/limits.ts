@@ -206,9 +206,10 @@ export const limits = {
   sessionSearchCharsMax: 128,
   runAttemptsMax: 4, // Model calls of one run, the first included.
   compactKeepShare: 0.3, // Of the bound: what stays word for word behind a summary.
-  compactEntriesMin: 4, // A summary of less is not shorter than what it covers.
+  compactEntriesMin: 2, // A question and its answer: a summary of less says nothing shorter.
   compactEveryMs: 60_000, // Summaries that a session asks for by itself: it never loops.
   compactAttemptsMax: 3, // Of one model; a run waits meanwhile.
+  compactWaitMs: 600_000, // Of sessions.compact: a summary that takes longer is not waited for.
   compactCallsMax: 8, // Of one summary, over all models.
   compactTextBytesMax: 512 * 1024, // Of the texts of one summary: about 130,000 tokens.
   compactThreshold: 0.8, // Default of session.compactThreshold: of the model's window.

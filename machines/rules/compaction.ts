@@ -49,7 +49,7 @@ export function compactFor(session: Session, at: number): { compaction?: Compact
   // Of a run that was let go meanwhile: the next one waits for the same.
   if (compaction?.isOpen === true) return { compaction: { ...compaction, runId: current.runId } }
   if (compaction && at - compaction.at < limits.compactEveryMs) return {}
-  const count = summaryCut(history, current.plan?.compactAt ?? 0)
+  const count = summaryCut(history, boundOf(session, current))
   if (count === 0) return {}
   const { runId, model, plan } = current
   const asked = { compactionId: runId, runId, model, fallbacks: plan?.fallbacks ?? [] }
@@ -139,8 +139,14 @@ function isTooLong({ history, measured }: Session, { plan }: PlannedRun): boolea
 }
 
 function leftOut(session: Session, run: PlannedRun): number {
-  if (!isTooLong(session, run)) return 0
-  return leftOutOf(session.history, run.plan?.compactAt ?? Infinity)
+  return isTooLong(session, run) ? leftOutOf(session.history, boundOf(session, run)) : 0
+}
+
+// Under the bound, in tokens as they are estimated: where a provider told more, that much less.
+function boundOf({ history, measured }: Session, { plan }: PlannedRun): number {
+  const estimated = historyTokens(history, null)
+  const share = Math.min(1, estimated / Math.max(1, historyTokens(history, measured)))
+  return Math.floor(((plan?.compactAt ?? 0) - 1) * share)
 }
 
 /** What a provider told of a prompt and its answer; nothing where it did not. */
