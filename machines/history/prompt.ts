@@ -44,8 +44,9 @@ export function promptAt(
   const params = call.effects[index]?.params as unknown as ModelCallParams
   const session = streamId('session', params.sessionKey)
   const entriesAt = (end: number): HistoryEntry[] => {
-    const said = foldAt<SessionContext>(history, kinds, session, end)
-    return promptEntries(said, foldAt<RunContext>(history, kinds, stream, call.position), params)
+    const said = foldAt(history, kinds, session, end) as SessionContext
+    const run = foldAt(history, kinds, stream, call.position) as RunContext
+    return promptEntries(said, run, params)
   }
   const facts = outcome?.event
   const told = facts === undefined ? undefined : facts['promptHash']
@@ -104,12 +105,7 @@ function lastCall(history: History, stream: StreamId, position: number): Call {
   return { ...found, outcome: ends.get(`${found.call.position}.e${found.index}`) ?? null }
 }
 
-function foldAt<Context>(
-  history: History,
-  kinds: Kinds,
-  stream: StreamId,
-  position: number,
-): Context {
+function foldAt(history: History, kinds: Kinds, stream: StreamId, position: number): unknown {
   const version = history.versionAt(stream, position)
-  return foldStream(history, kinds, stream, { upToVersion: version }).snapshot.context as Context
+  return foldStream(history, kinds, stream, { upToVersion: version }).snapshot.context
 }
