@@ -2,8 +2,8 @@
  * What a message takes along into its session from the configuration, its session's own settings
  * and the calendar: computed at the door, so that machines see neither (K2).
  */
-import type { RunPlan } from '../machines/rules/plan.ts'
 import { matchQueueMode, type QueuePolicy } from '../machines/rules/queue.ts'
+import type { RunPlan } from '../machines/rules/plan.ts'
 import type { Expiry } from '../machines/session-events.ts'
 import type { SessionRow } from '../machines/projections/open-work.ts'
 import type { ResolvedReset, ResolvedSession } from '../protocol/config/defaults.ts'

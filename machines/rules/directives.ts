@@ -5,9 +5,11 @@
  */
 import type { Directive } from '../../protocol/directives.ts'
 import { streamId } from '../../protocol/ids.ts'
+import type { Phrase } from '../../protocol/phrases.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import type { SendParams } from '../effects.ts'
+import { planFact } from './plan.ts'
 import { FOLLOWUP } from './queue.ts'
 import { say } from './session-sends.ts'
 
@@ -30,7 +32,7 @@ export function refusal({ channel, target, runId, queue = FOLLOWUP }: MessageRec
 
 function acceptedBy(message: MessageReceived): JournalEvent {
   const { channel, sessionKey, messageId, runId, ref, model, thinking, messagesMax } = message
-  const { queue, expiry, plan, bytes } = message
+  const { queue, expiry } = message
   return {
     type: 'message.accepted',
     sessionKey,
@@ -44,9 +46,10 @@ function acceptedBy(message: MessageReceived): JournalEvent {
     model,
     thinking,
     messagesMax,
+    ...planFact(message.plan),
+    ...(message.plan === undefined ? {} : { bytes: message.bytes }),
     ...(queue === undefined ? {} : { queue }),
     ...(expiry === undefined ? {} : { expiry }),
-    ...(plan === undefined ? {} : { plan, bytes }),
   }
 }
 
@@ -57,6 +60,11 @@ const KNOWN = {
   think: 'It is one of off, minimal, low, medium, high, xhigh.',
   model: 'Write provider/model, as the configuration names it.',
 } as const
+
+/** What is said of a value that means nothing. */
+export function settingUnknown(name: keyof typeof SETTINGS, value: string): Phrase {
+  return { id: 'setting.unknown', facts: { setting: SETTINGS[name], value, known: KNOWN[name] } }
+}
 
 function ordered(message: MessageReceived, directive: Directive): JournalEvent | SendParams {
   const { channel, target, runId, sessionKey, senderId: by } = message
@@ -70,9 +78,7 @@ function ordered(message: MessageReceived, directive: Directive): JournalEvent |
   if (name === 'status') return { type: 'session.asked', ...head, about: 'status', defaults }
   const setting = SETTINGS[name]
   if (value === null) return { type: 'session.asked', ...head, about: setting, defaults }
-  if (!known) {
-    return say(reply, { id: 'setting.unknown', facts: { setting, value, known: KNOWN[name] } })
-  }
+  if (!known) return say(reply, settingUnknown(name, value))
   const changes = { [setting]: value === 'default' ? null : value }
   return { type: 'session.patched', ...head, changes }
 }

@@ -13,14 +13,14 @@ import { readTranscript } from '../../transcript.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 import { keyNamed } from '../keys.ts'
 import { formatDefaults, formatMessage, formatSession, modelOf, usageOf } from '../rows.ts'
+import { listDirectives, obey } from './directives.ts'
 import { listModels, partsOf } from './models.ts'
 
 export const chatHandlers: Handlers<typeof chatMethods> = {
   'chat.history': readHistory,
   'chat.startup': readHistory,
-  'chat.metadata': (house) => ({ models: listModels(house), commands: [] }),
-  'chat.send': (house, params, call) =>
-    startRun(house, { ...params, queueMode: 'configured' }, call),
+  'chat.metadata': (house) => ({ models: listModels(house), commands: listDirectives() }),
+  'chat.send': sendChat,
   'chat.abort': async (house, { sessionKey, runId }, call) => {
     const key = canonicalSessionKey(sessionKey)
     const runIds = await abort(house, { key, runId }, call)
@@ -96,6 +96,13 @@ export interface Said {
   readonly thinking?: string | undefined
   readonly model?: string | undefined
   readonly queueMode?: 'configured'
+}
+
+async function sendChat(house: UpstreamHouse, params: Said, call: Call): Promise<unknown> {
+  const obeyed = await obey(house, params, call)
+  if (obeyed?.rest === '') return { runId: params.idempotencyKey, status: 'ok' }
+  const message = obeyed?.rest ?? params.message
+  return startRun(house, { ...params, message, queueMode: 'configured' }, call)
 }
 
 /** Takes a message in; `{ runId, status }`: `started`, or of a repeated one where its run stands. */
