@@ -71,8 +71,9 @@ export const historySubscribe: Handler<'history.subscribe'> = (house, params, { 
 export const historyPrompt: Handler<'history.prompt'> = async (house, params, origin) => {
   const history = openHistory(house.store)
   const { position } = locate(house, history, { path: 'at', text: params.at ?? 'head' })
-  const runId = params.run ?? runOf(history, position)
-  const prompt = promptAt(history, kinds, { runId, position })
+  const meant =
+    params.run === undefined ? runOf(history, position) : { runId: params.run, position }
+  const prompt = promptAt(history, kinds, meant)
   const { caller, cause, correlationId } = origin
   const by = caller.admission.deviceId
   const seen = { from: prompt.position, to: prompt.position, count: 1 }

@@ -241,7 +241,11 @@ export const sessionsCompact: Handler<'sessions.compact'> = async (house, params
   const { fallbacks } = planRun(config, model)
   const event = { type: 'compaction.asked', sessionKey: key, compactionId, model, fallbacks }
   const waiting = house.summaryEnds.wait(compactionId)
-  const { ignored } = await tell(house, { ...event, by: byOf(origin) }, origin)
+  const asked = tell(house, { ...event, by: byOf(origin) }, origin)
+  const { ignored } = await asked.catch((thrown: unknown) => {
+    house.summaryEnds.forget(compactionId)
+    throw thrown
+  })
   if (ignored !== null) {
     house.summaryEnds.forget(compactionId)
     return refused('nothing to do: there is too little to summarise, or a summary is being made')

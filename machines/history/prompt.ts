@@ -71,14 +71,15 @@ export function promptAt(
 }
 
 /**
- * Reads which run a record belongs to: its stream, or the run that its event names.
- * @throws {GatewayError} NOT_FOUND: none.
+ * Reads which run a record belongs to, and up to where its calls are meant: to a record of its own
+ * stream, or all of them where another record names the run.
+ * @throws {GatewayError} NOT_FOUND: no run has to do with it.
  */
-export function runOf(history: History, position: number): string {
+export function runOf(history: History, position: number): { runId: string; position: number } {
   const { stream, event } = requireRecord(history, position)
-  if (stream.startsWith('run:')) return streamName(stream)
+  if (stream.startsWith('run:')) return { runId: streamName(stream), position }
   const { runId } = event
-  if (typeof runId === 'string') return runId
+  if (typeof runId === 'string') return { runId, position: history.head() }
   throw new GatewayError('NOT_FOUND', `#${position}: no run has to do with ${event.type}`, {
     position,
   })

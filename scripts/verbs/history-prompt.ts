@@ -25,11 +25,12 @@ export const historyPrompt = defineVerb({
   },
   run: (args) =>
     withSource(args.journal, (source) => {
-      const head = source.history.head()
-      const isRun = source.history.version(`run:${args.target}`) > 0
-      const position = isRun ? head : locate(source, args.target, args).position
-      const runId = isRun ? args.target : runOf(source.history, position)
-      const prompt = promptAt(source.history, kinds, { runId, position: isRun ? head : position })
+      const { history } = source
+      const isRun = history.version(`run:${args.target}`) > 0
+      const meant = isRun
+        ? { runId: args.target, position: history.head() }
+        : runOf(history, locate(source, args.target, args).position)
+      const prompt = promptAt(history, kinds, meant)
       const document = formatPrompt(prompt, (ref) => readOf(source, ref))
       if (args.json) showJson({ ok: true, ...document })
       else showPrompt(document)
