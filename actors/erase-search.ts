@@ -85,6 +85,8 @@ class SubjectSearch {
   readonly refs = new Set<string>()
   readonly #scope: SubjectScope
   readonly #runs = new Set<string>()
+  readonly #sessions = new Set<string>() // in which the subject wrote
+  readonly #summaries = new Set<string>() // of those sessions
 
   constructor(scope: SubjectScope) {
     this.#scope = scope
@@ -95,9 +97,19 @@ class SubjectSearch {
     const { runId = '' } = facts
     const isOwn = this.#isFromSubject(trace)
     if (isOwn && runId !== '') this.#runs.add(runId)
+    if (isOwn && facts.sessionKey !== undefined) this.#sessions.add(facts.sessionKey)
     // By their stream too: outcomes do not name their run.
     const isAnswer = this.#runs.has(runId) || this.#runs.has(runOf(stream))
-    if (isOwn || isAnswer) addAll(refs, this.refs)
+    if (isOwn || isAnswer || this.#isSummary(trace)) addAll(refs, this.refs)
+  }
+
+  // A summary of a session in which they wrote may say what they said.
+  #isSummary({ type, stream, facts }: Trace): boolean {
+    const name = streamName(stream)
+    if (type === 'compaction.finished') return this.#sessions.has(name)
+    if (!stream.startsWith('compaction:')) return false
+    if (this.#sessions.has(facts.sessionKey ?? '')) this.#summaries.add(name)
+    return this.#summaries.has(name)
   }
 
   takeState(stream: StreamId, context: unknown): void {
@@ -136,6 +148,7 @@ class SessionSearch {
   readonly #deliveries = new Set<string>()
   readonly #correlations = new Set<string>()
   readonly #approvals = new Set<string>()
+  readonly #summaries = new Set<string>()
 
   constructor({ key }: SessionScope) {
     this.#key = key
@@ -147,6 +160,7 @@ class SessionSearch {
     if (correlationId !== '') this.#correlations.add(correlationId)
     if (facts.runId !== undefined) this.#runs.add(facts.runId)
     if (isNamed && stream.startsWith('approval:')) this.#approvals.add(stream)
+    if (isNamed && stream.startsWith('compaction:')) this.#summaries.add(stream)
     if (facts.deliveryId !== undefined) this.#deliveries.add(facts.deliveryId)
     addAll(refs, this.refs)
   }
@@ -170,6 +184,8 @@ class SessionSearch {
         )
       case 'approval':
         return this.#approvals.has(stream)
+      case 'compaction':
+        return this.#summaries.has(stream)
       case 'gateway':
       case 'connection':
       case 'pairing':

@@ -50,6 +50,7 @@ import { RunEnds } from './run-ends.ts'
 import { startRetention } from './retention.ts'
 import type { Cancel, Services } from './services.ts'
 import { setUpChannels } from './setup.ts'
+import { SummaryEnds } from './summary-ends.ts'
 import { Surroundings } from './surroundings.ts'
 import { readTls, type Tls } from './tls.ts'
 import type { UpstreamDesk } from './upstream/desk.ts'
@@ -242,14 +243,16 @@ function followRuns(
   { store, work, listen }: Kernel,
   models: ModelDriver,
   services: Services,
-): Pick<MethodHouse, 'idempotency' | 'runEnds' | 'inFlight'> {
+): Pick<MethodHouse, 'idempotency' | 'runEnds' | 'summaryEnds' | 'inFlight'> {
   const runEnds = new RunEnds({ store, work, services })
+  const summaryEnds = new SummaryEnds(services)
   listen((record) => {
     models.committed(record)
     runEnds.committed(record)
+    summaryEnds.committed(record)
   })
   const inFlight: MethodHouse['inFlight'] = (runId) => models.inFlight(runId)
-  return { idempotency: new Idempotency(store, work), runEnds, inFlight }
+  return { idempotency: new Idempotency(store, work), runEnds, summaryEnds, inFlight }
 }
 
 const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {

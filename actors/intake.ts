@@ -20,9 +20,9 @@ export interface RunDefaults {
   readonly model: string
   readonly thinking: string
   readonly messagesMax: number
-  readonly plan: RunPlan
   readonly queue: QueuePolicy
   readonly expiry?: Expiry // absent: its session stays
+  readonly plan: RunPlan
 }
 
 /** Whose message it is, and when it came. */
@@ -30,6 +30,7 @@ export interface Arriving {
   readonly sessionKey: string // canonical
   readonly channel: string | null // null: a client
   readonly at: number // ms since epoch
+  readonly model?: string // that the message itself asks for
 }
 
 /** Opens the door's view of the configuration. */
@@ -59,9 +60,9 @@ export async function runDefaults(
     model,
     thinking,
     messagesMax: session.maxMessages,
-    plan: planRun(live.config, model),
     queue: { ...policy, mode },
     ...(expiry === null ? {} : { expiry }),
+    plan: planRun(live.config, arriving.model ?? model),
   }
 }
 

@@ -8,7 +8,14 @@ import {
   channelPairingList,
   channelPairingReject,
 } from './methods/channel-pairing.ts'
-import { historyRead, historySubscribe, stateDiff, stateOf, whyExplain } from './methods/history.ts'
+import {
+  historyPrompt,
+  historyRead,
+  historySubscribe,
+  stateDiff,
+  stateOf,
+  whyExplain,
+} from './methods/history.ts'
 import { historyErase, historyHead } from './methods/proof.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { configApply, configGet, configPatch, configSchema } from './methods/config.ts'
@@ -81,6 +88,8 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
       return historyRead(house, command.params, origin)
     case 'history.subscribe':
       return historySubscribe(house, command.params, origin)
+    case 'history.prompt':
+      return historyPrompt(house, command.params, origin)
     case 'state.at':
       return stateOf(house, command.params, origin)
     case 'state.diff':

@@ -32,6 +32,7 @@ const TEXTS: ReadonlySet<StreamKind> = new Set<StreamKind>([
   'channel',
   'invocation',
   'approval',
+  'compaction',
 ])
 
 /** A stretch of positions that nothing is removed from. */

@@ -3,12 +3,13 @@
  *
  * Deltas go straight to the hub and are not journalled (decisions.md 12); the answer is one body.
  */
-import type { Asked, ModelCallParams } from '../machines/effects.ts'
+import type { ModelCallParams } from '../machines/effects.ts'
 import { estimateTokens } from '../machines/rules/tokens.ts'
 import type { Usage } from '../machines/projections/usage.ts'
 import type { RunContext } from '../machines/run.ts'
-import { promptOf } from '../machines/rules/prompt.ts'
+import { promptEntries, promptFacts } from '../machines/rules/prompt.ts'
 import type { SessionContext } from '../machines/session.ts'
+import type { HistoryEntry } from '../machines/session-events.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../protocol/record.ts'
@@ -19,13 +20,14 @@ import { spentDay } from './day-budget.ts'
 import {
   type ModelCall,
   ModelFault,
-  type ModelMessage,
   type ModelProvider,
   type ThinkingLevel,
 } from './models/provider.ts'
 import type { Driver, Outcome } from './outbox.ts'
+import { formatSystem, readMessages } from './prompt.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
+import { summaryDriver } from './summaries.ts'
 
 /** A piece of an answer on its way: told to clients, kept nowhere. */
 export interface Delta {
@@ -61,7 +63,8 @@ const OVER_BUDGET = { type: 'effect.failed', class: 'budget', retryable: false }
 // The message has left the history: no model could do better.
 const NO_PROMPT = { type: 'effect.failed', class: 'prompt', retryable: false } as const
 
-interface House {
+/** What calls of models need of the house. */
+export interface ModelHouse {
   readonly store: StoreReader
   readonly registry: Registry
   readonly services: Services
@@ -71,13 +74,14 @@ interface House {
 
 /** Drives `model.call` and `model.cancel`. */
 export class ModelDriver {
-  #house: House
+  #house: ModelHouse
   #settings: ModelSettings
   #aborts = new Map<string, AbortController>()
   #inFlight = new Map<string, { text: string; readonly startedAt: number }>() // by run
   #turnstile: Turnstile
+  #summaries = new AbortController()
 
-  constructor(house: House, settings: ModelSettings) {
+  constructor(house: ModelHouse, settings: ModelSettings) {
     this.#house = house
     this.#settings = settings
     this.#turnstile = openTurnstile(settings.concurrentMax)
@@ -107,12 +111,14 @@ export class ModelDriver {
           run: ({ params }, { address }) => this.#call(params as CallParams, address),
         },
       ],
+      ['history.summarize', summaryDriver(this.#house, this.#settings, this.#summaries.signal)],
       ['model.cancel', { visible: false, run: ({ params }) => this.#cancel(params as CallParams) }],
     ]
   }
 
   /** Aborts every call in hand: the process is about to end. */
   abortAll(): void {
+    this.#summaries.abort()
     for (const abort of this.#aborts.values()) abort.abort()
   }
 
@@ -146,10 +152,17 @@ export class ModelDriver {
   ): Promise<Outcome> {
     const { runId, sessionKey, attempt, runKey } = params
     const named = runKey === undefined ? {} : { runKey }
+    const { store, services } = this.#house
+    const entries = this.#entries(params)
+    const configured = this.#settings.systemPrompt()
     const call = {
       model,
-      system: formatSystem(this.#settings.systemPrompt(), params.asked),
-      messages: this.#prompt(params),
+      system: formatSystem(configured, params.asked),
+      messages: readMessages(
+        (ref) => readTextOrMark(store, ref),
+        entries,
+        params.pruneResults === true,
+      ),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }
@@ -157,7 +170,7 @@ export class ModelDriver {
     const refusal = this.#budget(params, call)
     if (refusal !== null) return refusal
     let index = 0
-    const said = { text: '', startedAt: this.#house.services.clock.now() }
+    const said = { text: '', startedAt: services.clock.now() }
     if (!signal.aborted) this.#inFlight.set(runId, said)
     const onDelta = (text: string) => {
       if (signal.aborted) return
@@ -166,22 +179,25 @@ export class ModelDriver {
       index += 1
     }
     const { text, toolCalls: _, ...usage } = await provider.call(call, onDelta, signal)
-    const body = draftText(this.#house.services.chance, text)
-    const facts = { ref: body.ref, bytes: body.bytes.length, chunks: index, ...usage }
-    return { type: 'effect.done', facts, bodies: [body] }
+    const body = draftText(services.chance, text)
+    const system = configured === '' ? [] : [draftText(services.chance, configured)]
+    const facts = {
+      ref: body.ref,
+      bytes: body.bytes.length,
+      chunks: index,
+      ...usage,
+      ...promptFacts(entries),
+      // So that the prompt can be shown exactly: of the configuration nothing else is in it.
+      ...Object.fromEntries(system.map(({ ref }) => ['systemRef', ref])),
+    }
+    return { type: 'effect.done', facts, bodies: [body, ...system] }
   }
 
-  #prompt({ sessionKey, runId, entries: count = 0 }: CallParams): ModelMessage[] {
-    const { registry, store } = this.#house
-    const session = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
-    const said = promptOf(session, runId)
-    if (said === null) return []
-    const run = registry.snapshot(streamId('run', runId)).context as RunContext
-    const own = run.entries?.slice(0, count) ?? []
-    return [...said, ...own].map(({ role, ref, brief }) => {
-      const text = readTextOrMark(store, ref)
-      return { role, text: brief === true ? cutBrief(text) : text }
-    })
+  #entries(params: CallParams): HistoryEntry[] {
+    const { registry } = this.#house
+    const session = registry.snapshot(streamId('session', params.sessionKey))
+    const run = registry.snapshot(streamId('run', params.runId))
+    return promptEntries(session.context as SessionContext, run.context as RunContext, params)
   }
 
   // No budget is overdrawn knowingly: the day's is looked at, the run's against what the prompt will cost.
@@ -204,25 +220,9 @@ export class ModelDriver {
   }
 }
 
-/** Writes the system message: the configured one, then the facts of the asking (decisions.md 26). */
-export function formatSystem(prompt: string, { channel, room, sender, at }: Asked): string {
-  const from = room === null ? `${sender}, directly,` : `${sender} in ${room}`
-  const facts = [
-    `The time is ${new Date(at).toISOString()}.`,
-    ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
-  ]
-  return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
-}
-
 function estimateCall({ system, messages, tools = [] }: ModelCall): number {
   const texts = [system, ...messages.map((message) => message.text), JSON.stringify(tools)]
   return texts.reduce((sum, text) => sum + estimateTokens(Buffer.byteLength(text)), 0)
-}
-
-// A message that had to make room is not forgotten whole.
-function cutBrief(text: string): string {
-  if (text.length <= limits.briefChars) return text
-  return `${text.slice(0, limits.briefChars).toWellFormed()} […]`
 }
 
 type CallParams = Effect['params'] & ModelCallParams

@@ -28,8 +28,8 @@ import {
 import { forwards, refusal } from './rules/directives.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
-import { FOLLOWUP, type QueuePolicy } from './rules/queue.ts'
 import type { RunPlan } from './rules/plan.ts'
+import { FOLLOWUP, type QueuePolicy } from './rules/queue.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import {
   approveSender,
@@ -71,11 +71,11 @@ export type MessageReceived = {
   model: string
   thinking: string
   messagesMax: number
+  plan?: RunPlan // absent: in journals of before
   queue?: QueuePolicy // absent: a run of its own, after those that wait
   expiry?: Expiry // absent: its session stays
   directive?: Directive // it is for the gateway
   rest?: boolean // of a directive: there is a message behind it; absent: no
-  plan?: RunPlan // absent: in journals of before
   codeDigest?: string // of the code that was drawn for an unknown sender
   at: number
 }

@@ -60,8 +60,20 @@ export interface ModelCallParams {
   attempt: number
   runKey?: string // the client's own name of the run
   modelIndex?: number // 0 is the run's own model, then its fallbacks; absent: 0
+  leftOut?: number // of the oldest entries of the history; absent: 0
+  pruneResults?: true // results of tools are cut in older parts of the prompt; absent: not
   tokensLeft?: number // of the run's budget; absent: no bound
   entries?: number // of the run's own, which follow its message in the prompt; absent: 0
+}
+
+/** What a summary is made of: the oldest entries of a session's history, and a digest of their refs. */
+export interface HistorySummarizeParams {
+  compactionId: string
+  sessionKey: string
+  model: string
+  count: number
+  hash: string
+  attempt: number
 }
 
 /** What a delivery asks a channel for. */

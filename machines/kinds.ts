@@ -4,6 +4,7 @@ import type { StreamKind } from '../protocol/ids.ts'
 import { alertMachine, alertWaits } from './alert.ts'
 import { approvalMachine, approvalWaits } from './approval.ts'
 import { channelMachine, channelWaits } from './channel.ts'
+import { compactionMachine, compactionWaits } from './compaction.ts'
 import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { cronMachine, cronWaits } from './cron.ts'
@@ -13,7 +14,8 @@ import { invocationMachine } from './invocation.ts'
 import { nodeMachine } from './node.ts'
 import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
-import { sessionMachine, sessionWaits } from './session.ts'
+import { sessionWaits } from './rules/session-waits.ts'
+import { sessionMachine } from './session.ts'
 import { createStepper, type Stepper } from './step.ts'
 import type { Wait } from './waits.ts'
 
@@ -65,6 +67,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   cron: {
     stepper: createStepper(cronMachine),
     waits: (snapshot) => cronWaits(snapshot.value, snapshot.context),
+  },
+  compaction: {
+    stepper: createStepper(compactionMachine),
+    waits: (snapshot) => compactionWaits(snapshot.value, snapshot.context),
   },
   delivery: {
     stepper: createStepper(deliveryMachine),

@@ -51,6 +51,7 @@ export type RunRequested = {
   asked: Asked
   runKey?: string // the client's own name of the run
   plan?: RunPlan // absent: in journals of before
+  leftOut?: number // of the oldest entries of its session's history; absent: 0
   merged?: readonly MergedRun[] // messages that it answers beside its own
   at: number
 }
@@ -88,6 +89,7 @@ export interface RunContext extends Failover {
   thinking: string
   asked: Asked
   runKey?: string
+  leftOut?: number
   merged?: readonly MergedRun[] // messages that it answers beside its own
   steered?: readonly Steered[] // messages that no prompt holds yet
   entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
@@ -119,6 +121,7 @@ const machine = setup({
             draft.attempt = 1
             if (event.runKey !== undefined) draft.runKey = event.runKey
             if (event.plan !== undefined) draft.plan = event.plan
+            if (event.leftOut !== undefined) draft.leftOut = event.leftOut
             if (event.merged !== undefined) draft.merged = [...event.merged]
           }),
     ),
@@ -227,9 +230,12 @@ function triedFact(context: RunContext, event: RunEvent): { tried?: TriedModel[]
 }
 
 // What only a run with a plan asks for.
-function callFacts({ modelIndex, plan, tokens = 0 }: RunContext): Partial<ModelCallParams> {
+function callFacts(context: RunContext): Partial<ModelCallParams> {
+  const { modelIndex, plan, leftOut, tokens = 0 } = context
   const tokensMax = plan?.tokensMax
   return {
+    ...(leftOut === undefined ? {} : { leftOut }),
+    ...(plan?.pruneResults === undefined ? {} : { pruneResults: plan.pruneResults }),
     ...(modelIndex === undefined ? {} : { modelIndex }),
     ...(tokensMax === undefined ? {} : { tokensLeft: Math.max(0, tokensMax - tokens) }),
   }

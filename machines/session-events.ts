@@ -142,6 +142,30 @@ export interface Expiry {
   offsetMinutes: number
 }
 
+/** A summary of the oldest messages is asked for by hand. */
+export type CompactionAsked = {
+  type: 'compaction.asked'
+  sessionKey: string
+  compactionId: string
+  model: string
+  fallbacks: string[]
+  by: string
+  at: number
+}
+
+/** A summary is there, or will not be. */
+export type CompactionFinished = {
+  type: 'compaction.finished'
+  compactionId: string
+  status: 'done' | 'failed'
+  fault: string
+  ref: string // of the summary; empty unless done
+  bytes: number
+  count: number // of the entries that it covers
+  hash: string // of their refs
+  at: number
+}
+
 export type SessionEvent =
   | MessageAccepted
   | RunFinished
@@ -151,6 +175,8 @@ export type SessionEvent =
   | SessionRenewed
   | SessionAborted
   | SessionAsked
+  | CompactionAsked
+  | CompactionFinished
   | { type: 'queue.due'; at: number }
 
 /** A message whose answer is another run's; it had been given a run of its own. */
@@ -163,7 +189,7 @@ export interface MergedRun {
 export interface HistoryEntry {
   bytes?: number // of its text; absent: not known
   ref: string
-  role: 'user' | 'assistant'
-  runId: string
+  role: 'user' | 'assistant' | 'summary' // summary: of all that was before it
+  runId: string // of a summary: its compaction
   brief?: true // only its beginning is shown to the model
 }

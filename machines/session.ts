@@ -21,13 +21,24 @@
 import { assign, enqueueActions, setup } from 'xstate'
 import { limits } from '../protocol/limits.ts'
 import { collected, type SendParams } from './effects.ts'
+import {
+  beginnings,
+  compactByHand,
+  compactFor,
+  type Compaction,
+  isAwaited,
+  kept,
+  measuredBy,
+  told,
+  uncompacted,
+} from './rules/compaction.ts'
 import { failureMark, failureNotices } from './rules/failure-notice.ts'
+import { askedEntry, joined, type Measured } from './rules/history.ts'
 import { bytesFact } from './rules/plan.ts'
 import {
   enqueue as queuedWith,
   FOLLOWUP,
   mergedIn,
-  type MergedMessage,
   type Next,
   nextOf,
   type PlannedRun,
@@ -38,7 +49,6 @@ import {
 import { patchFacts, type SessionFacts } from './rules/session-facts.ts'
 import * as tell from './rules/session-sends.ts'
 import type { Expiry, HistoryEntry, MessageAccepted, SessionEvent } from './session-events.ts'
-import type { Wait } from './waits.ts'
 
 export interface SessionContext {
   key: string
@@ -52,6 +62,8 @@ export interface SessionContext {
   facts?: SessionFacts | null // absent where nothing was ever settled
   deleted?: boolean // absent where it never was
   expiry?: Expiry | null // absent where no message ever named one
+  compaction?: Compaction | null // absent where no summary was ever asked for
+  measured?: Measured | null // absent where no provider ever told
   failureToldAt?: number // ms since epoch; absent where no failure was told to a channel
 }
 
@@ -82,7 +94,7 @@ const machine = setup({
       const { ref, runId } = event
       const answer: HistoryEntry = { ...bytesFact(event), ref, role: 'assistant', runId }
       const messages = context.messages + 1
-      return { ...over, messages, history: history.concat(answer) }
+      return { ...over, ...measuredBy(event), messages, history: history.concat(answer) }
     }),
     'filing.keep': assign(({ context, event }) => {
       if (event.type !== 'message.filed') return context
@@ -105,7 +117,8 @@ const machine = setup({
       if (event.type !== 'session.reset' && event.type !== 'session.deleted') return context
       const { sessionKey: key, generation = generationOf(context) + 1 } = event
       const empty = { ...context, key, generation, messages: 0, history: [], queue: [] }
-      const next = { ...empty, current: null, ...(context.expiry ? { expiry: null } : {}) }
+      const until = context.expiry ? { expiry: null } : {}
+      const next = { ...empty, current: null, ...until, ...uncompacted(context) }
       if (event.type === 'session.reset') return { ...next, ...reborn(context) }
       return { ...next, deleted: true, ...(context.facts === undefined ? {} : { facts: null }) }
     }),
@@ -141,11 +154,15 @@ const machine = setup({
       const { runId, merged = [] } = run
       const asked = [...merged, run].map((message) => askedEntry(message, runId))
       const history = joined(context, asked)
-      return { ...context, queue, current: run, turn: context.turn + 1, history }
+      const taken = { ...context, queue, current: run, turn: context.turn + 1, history }
+      return { ...taken, ...compactFor(taken, event.at) }
     }),
-    'run.request': enqueueActions(({ context: { current, key }, enqueue }) => {
-      if (current === null) return
-      enqueue({ type: 'stream.send', params: tell.requested(key, current) })
+    'run.request': enqueueActions(({ context, event, enqueue }) => {
+      for (const params of beginnings(context, event.at)) enqueue({ type: 'stream.send', params })
+    }),
+    'compaction.keep': assign(({ context, event }) => ({ ...context, ...kept(context, event) })),
+    'compaction.tell': enqueueActions(({ context, event, enqueue }) => {
+      for (const params of told(context, event)) enqueue({ type: 'stream.send', params })
     }),
     'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'run.finished') return
@@ -198,22 +215,14 @@ const machine = setup({
     'abort.gathered': ({ context, event }) =>
       event.type === 'session.aborted' &&
       (event.runId === null || context.queue.some((run) => isNamed(run, event))),
+    'compaction.possible': ({ context, event }) =>
+      event.type === 'compaction.asked' &&
+      isThere(context) &&
+      compactByHand(context, event).compaction !== undefined,
+    'compaction.awaited': ({ context, event }) => isAwaited(context, event),
     'reply.wanted': ({ event }) => 'reply' in event && event.reply !== undefined,
   },
 })
-
-// Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
-function joined(context: SessionContext, entries: readonly HistoryEntry[]): HistoryEntry[] {
-  const { history, messagesMax } = context
-  const kept = Math.max(1, messagesMax - entries.length)
-  return history.slice(Math.max(0, history.length - kept)).concat(entries)
-}
-
-function askedEntry(message: MergedMessage | PlannedRun, runId: string): HistoryEntry {
-  const isBrief = 'brief' in message && message.brief
-  const entry: HistoryEntry = { ...bytesFact(message), ref: message.ref, role: 'user', runId }
-  return isBrief ? { ...entry, brief: true } : entry
-}
 
 function accepting(context: SessionContext, event: MessageAccepted): SessionContext {
   const { sessionKey: key, messagesMax, expiry } = event
@@ -257,6 +266,7 @@ function isCurrent(context: SessionContext, event: SessionEvent): boolean {
 }
 
 const RENEWAL = ['reply.send', 'runs.abort', 'generation.begin'] as const
+const COMPACTION = ['compaction.keep', 'compaction.tell'] as const
 const NEXT = ['run.take', 'run.request'] as const
 
 /** Reads which life of its key a session is in: 0 is the first. */
@@ -317,6 +327,8 @@ export const sessionMachine = machine.createMachine({
     'session.reset': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
     'session.deleted': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
     'session.asked': { actions: 'reply.send' },
+    'compaction.asked': { guard: 'compaction.possible', actions: COMPACTION },
+    'compaction.finished': { guard: 'compaction.awaited', actions: COMPACTION },
   },
   states: {
     idle: {
@@ -375,17 +387,3 @@ export const sessionMachine = machine.createMachine({
     },
   },
 })
-
-/** Lists what a session waits for: the end of what people are writing, or its own. */
-export function sessionWaits(value: unknown, context: SessionContext): Wait[] {
-  const { key: sessionKey, queue, expiry } = context
-  if (value === 'gathering') {
-    const { gathersUntil } = nextOf(queue, Number.NEGATIVE_INFINITY)
-    return [{ id: 'gather', dueAt: gathersUntil ?? 0, event: { type: 'queue.due' } }]
-  }
-  if (value !== 'idle' || !expiry) return []
-  const { at: dueAt, reason, zone, offsetMinutes } = expiry
-  const generation = generationOf(context) + 1
-  const facts = { sessionKey, generation, reason, by: '', zone, offsetMinutes }
-  return [{ id: 'expire', dueAt, event: { type: 'session.reset', ...facts } }]
-}

@@ -23,6 +23,7 @@ export const STREAM_KINDS = [
   'invocation',
   'approval',
   'cron',
+  'compaction',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

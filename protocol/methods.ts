@@ -161,6 +161,12 @@ export const methods = {
     roles: CLIENT,
     writes: false,
   },
+  'history.prompt': {
+    params: object({ run: optional(id()), at: optional(address()) }),
+    scope: 'operator.history',
+    roles: CLIENT,
+    writes: false,
+  },
   'state.at': {
     params: object({ at: optional(address()), ...actor, path: optional(address()) }),
     scope: 'operator.read',

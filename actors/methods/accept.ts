@@ -12,7 +12,6 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import { draftText } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
 import { runDefaults } from '../intake.ts'
-import { planRun } from '../run-plan.ts'
 import type { MethodHouse } from './house.ts'
 
 /** A message of a client and how it wants it answered. */
@@ -50,8 +49,9 @@ async function offer(
   { sessionKey, text, mark, begun, ...asked }: MessageRequest,
   { cause, correlationId }: Pick<Origin, 'cause' | 'correlationId'>,
 ): Promise<JournalRecord> {
-  const { live } = house.configuration
-  const arriving = { sessionKey, channel: null, at: house.services.clock.now() }
+  const at = house.services.clock.now()
+  const named = asked.model === undefined ? {} : { model: asked.model }
+  const arriving = { sessionKey, channel: null, at, ...named }
   const row = house.work.sessions.get(sessionKey)
   const { queue: policy, ...defaults } = await runDefaults(house.configuration, row, arriving)
   const queue = queueFor(policy, asked.queueMode)
@@ -70,10 +70,8 @@ async function offer(
     sender: null,
     route: asked.route ?? null,
     ...defaults,
+    ...named,
     bytes: body.bytes.length,
-    ...(asked.model === undefined
-      ? {}
-      : { model: asked.model, plan: planRun(live.config, asked.model) }),
     ...(asked.thinking === undefined ? {} : { thinking: asked.thinking }),
     queue,
     ...(asked.runKey === undefined ? {} : { runKey: asked.runKey }),

@@ -14,6 +14,7 @@ import {
 } from '../../machines/history/documents.ts'
 import { type ActorName, findStream } from '../../machines/history/find-stream.ts'
 import { readGoal } from '../../machines/history/goal.ts'
+import { promptAt, runOf } from '../../machines/history/prompt.ts'
 import { type Resolved, resolveAddress, resolveRange } from '../../machines/history/resolve.ts'
 import { type History, factsOf, requireRecord } from '../../machines/history/source.ts'
 import { stateAt } from '../../machines/history/state.ts'
@@ -31,6 +32,7 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import { readTextOrNull } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
 import { openHistory } from '../history.ts'
+import { formatPrompt } from '../prompt.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
 /**
@@ -63,6 +65,21 @@ export const historySubscribe: Handler<'history.subscribe'> = (house, params, { 
   const { filter = [], off = false } = params
   caller.follow(off ? null : checked('filter', () => parseFilter(filter)))
   return { following: !off, position: house.work.position }
+}
+
+/** The prompt of a run's last call up to a moment, from its refs; who read it becomes a record. */
+export const historyPrompt: Handler<'history.prompt'> = async (house, params, origin) => {
+  const history = openHistory(house.store)
+  const { position } = locate(house, history, { path: 'at', text: params.at ?? 'head' })
+  const meant =
+    params.run === undefined ? runOf(history, position) : { runId: params.run, position }
+  const prompt = promptAt(history, kinds, meant)
+  const { caller, cause, correlationId } = origin
+  const by = caller.admission.deviceId
+  const seen = { from: prompt.position, to: prompt.position, count: 1 }
+  const event = { type: 'bodies.read', by, ...seen }
+  await house.registry.deliver(GATEWAY, { event, cause, correlationId })
+  return formatPrompt(prompt, (ref) => readTextOrNull(house.store, ref) ?? '[not there]')
 }
 
 /** The state of one actor at a moment; `{ absent: true }` where it had no record yet. */

@@ -10,6 +10,7 @@ import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
 import type { InFlight } from '../run.ts'
 import type { RunEnds } from '../run-ends.ts'
+import type { SummaryEnds } from '../summary-ends.ts'
 
 export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
@@ -19,6 +20,7 @@ export interface MethodHouse extends HealthHouse {
   readonly approvals: Approvals
   readonly pairings: Pairings
   readonly runEnds: RunEnds
+  readonly summaryEnds: SummaryEnds
   /** The answer of a run as far as it has come; null where none is being written. */
   readonly inFlight: (runId: string) => InFlight | null
   readonly url: () => string // where clients find this gateway

@@ -11,12 +11,13 @@ import { generationOf, type SessionContext } from '../../machines/session.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { quote, streamId } from '../../protocol/ids.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
-import { type EndedRun, endedRuns } from '../../protocol/runs.ts'
+import { type EndedRun, endedRuns, sayFailure } from '../../protocol/runs.ts'
 import { sessionIdOf } from '../../protocol/session-id.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
 import type { BodyDraft } from '../../store/contract.ts'
 import { draftText } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
+import { planRun } from '../run-plan.ts'
 import { findRun } from './find-run.ts'
 import type { Handler, MethodHouse } from './house.ts'
 
@@ -226,13 +227,33 @@ export async function injectMessage(
   return { key, messageId: `m${position}`, position }
 }
 
-/** Shortens nothing: prompts are cut to `session.maxMessages`. `{ key, compacted, reason }`. */
-export const sessionsCompact: Handler<'sessions.compact'> = (house, params) => {
-  const { key, there } = readSession(house, canonicalSessionKey(params.key))
-  const reason = there
-    ? 'nothing to do: prompts are cut to session.maxMessages, summaries are not made'
-    : 'no such session'
-  return { key, compacted: false, reason }
+/**
+ * Has a session's older messages summarised now; `{ key, compacted, messages?, reason? }` when that
+ * is done, or why it is not.
+ */
+export const sessionsCompact: Handler<'sessions.compact'> = async (house, params, origin) => {
+  const { key, there, facts } = readSession(house, canonicalSessionKey(params.key))
+  const refused = (reason: string) => ({ key, compacted: false, reason })
+  if (!there) return refused('no such session')
+  const { config } = house.configuration.live
+  const model = facts.model ?? config.agent.model.primary
+  const compactionId = `compact-${house.services.chance.id()}`
+  const { fallbacks } = planRun(config, model)
+  const event = { type: 'compaction.asked', sessionKey: key, compactionId, model, fallbacks }
+  const waiting = house.summaryEnds.wait(compactionId)
+  const asked = tell(house, { ...event, by: byOf(origin) }, origin)
+  const { ignored } = await asked.catch((thrown: unknown) => {
+    house.summaryEnds.forget(compactionId)
+    throw thrown
+  })
+  if (ignored !== null) {
+    house.summaryEnds.forget(compactionId)
+    return refused('nothing to do: there is too little to summarise, or a summary is being made')
+  }
+  const end = await waiting
+  if (end === null) return refused('the summary is still being made')
+  if (end.status === 'failed') return refused(sayFailure({ fault: end.fault }))
+  return { key, compacted: true, messages: end.count }
 }
 
 async function tell(

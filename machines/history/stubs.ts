@@ -25,6 +25,16 @@ const STUBS: Readonly<Record<string, Stub>> = {
       finish: 'stub',
     }),
   },
+  'history.summarize': {
+    latencyMs: 1_000,
+    done: ({ params }) => ({
+      ref: missingBody(params),
+      bytes: 0,
+      inputTokens: 0,
+      outputTokens: 0,
+      finish: 'stub',
+    }),
+  },
   'model.cancel': { latencyMs: 1, done: NO_FACTS },
   'message.deliver': { latencyMs: 50, done: () => ({ messageId: null }) },
   'code.tell': { latencyMs: 50, done: NO_FACTS },

@@ -18,8 +18,8 @@ import type {
 import { planFact, type RunPlan } from './plan.ts'
 import { FOLLOWUP, mergedIn, nameRun, type PlannedRun } from './queue.ts'
 
-/** Asks for a run. */
-export function requested(sessionKey: string, run: PlannedRun): SendParams {
+/** Asks for a run; its prompt leaves out so many of the oldest entries. */
+export function requested(sessionKey: string, run: PlannedRun, leftOut: number): SendParams {
   const { runId, model, thinking, asked, runKey, merged, plan } = run
   const event = {
     type: 'run.requested',
@@ -31,6 +31,7 @@ export function requested(sessionKey: string, run: PlannedRun): SendParams {
     ...keyFact(runKey),
     ...(merged === undefined ? {} : { merged: merged.map(nameRun) }),
     ...planFact(plan),
+    ...(leftOut === 0 ? {} : { leftOut }),
   }
   return { to: streamId('run', runId), event }
 }

@@ -127,6 +127,8 @@ export interface ResolvedGroup {
 export interface ResolvedSession {
   readonly dmScope: DmScope
   readonly maxMessages: number
+  readonly compactThreshold: number // of the model's window: 0 to 1; 1: hardly ever
+  readonly pruneToolResults: boolean
   readonly reset: ResolvedReset
   readonly resetByType: Partial<Readonly<Record<'direct' | 'group' | 'thread', ResolvedReset>>>
   readonly resetByChannel: Readonly<Record<string, ResolvedReset>>
@@ -180,12 +182,24 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
   }
 }
 
+function resolveBudget(
+  budget: NonNullable<NonNullable<NonNullable<GatewayConfig['agents']>['defaults']>['budget']>,
+): ResolvedBudget {
+  return {
+    tokensPerRun: budget.tokensPerRun ?? null,
+    callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
+    tokensPerDay: budget.tokensPerDay ?? null,
+  }
+}
+
 function resolveSession(session: NonNullable<GatewayConfig['session']>): ResolvedSession {
   const { resetByType = {}, resetByChannel = {} } = session
   const types = { ...resetByType, direct: resetByType.direct ?? resetByType.dm }
   return {
     dmScope: session.dmScope ?? 'per-channel-peer',
     maxMessages: session.maxMessages ?? limits.sessionMessagesMax,
+    compactThreshold: session.compactThreshold ?? limits.compactThreshold,
+    pruneToolResults: session.prune?.toolResults ?? false,
     reset: resolveReset(session.reset ?? {}),
     resetByType: Object.fromEntries(
       (['direct', 'group', 'thread'] as const).flatMap((type) => {
@@ -216,16 +230,6 @@ function resolveQueue({
   drop = 'summarize',
 }: NonNullable<NonNullable<GatewayConfig['messages']>['queue']>): ResolvedQueue {
   return { mode, byChannel, debounceMs, cap, drop }
-}
-
-function resolveBudget(
-  budget: NonNullable<NonNullable<NonNullable<GatewayConfig['agents']>['defaults']>['budget']>,
-): ResolvedBudget {
-  return {
-    tokensPerRun: budget.tokensPerRun ?? null,
-    callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
-    tokensPerDay: budget.tokensPerDay ?? null,
-  }
 }
 
 /** Reads which models answer, in order; without any the offline model `echo` does. */

@@ -312,8 +312,6 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'threadBindings',
     'typingMode',
   ].map((key) => `session.${key}`),
-  'session.compactThreshold',
-  'session.prune',
   'agents.defaults.workspace',
   'agents.list',
   'models.mode',

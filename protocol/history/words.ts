@@ -39,6 +39,13 @@ const SAYINGS: Readonly<Record<string, Say>> = {
     const what = runId === null ? 'all runs' : `run ${text(runId)}`
     return `${stream} let go of ${what}, by ${text(by)}`
   },
+  'compaction.asked': ({ by }, { stream }) => `${stream} was to be summarised, by ${text(by)}`,
+  'compaction.requested': ({ sessionKey, count, model }, { stream }) =>
+    `${stream} was to summarise ${text(count)} entries of ${text(sessionKey)}, by ${text(model)}`,
+  'compaction.finished': ({ status, count, fault }, { stream }) => {
+    const why = status === 'done' ? '' : ` (${text(fault)})`
+    return `${stream} heard that the summary of ${text(count)} entries is ${text(status)}${why}`
+  },
   'run.requested': ({ model }, { stream }) => `${stream} was asked of ${text(model)}`,
   'run.finished': ({ runId, status, fault }, { stream }) => {
     const why = fault === '' || fault === undefined ? '' : ` (${text(fault)})`

@@ -121,6 +121,6 @@ export const sessionMethods = {
     params: object({ key: sessionKey() }),
     scope: 'operator.admin',
     roles: CLIENT,
-    writes: false,
+    writes: true,
   },
 } as const

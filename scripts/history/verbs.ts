@@ -75,6 +75,10 @@ export const HISTORY_VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check every record and every signed head, also of a copy',
     load: async () => (await import('../verbs/history-verify.ts')).historyVerify,
   },
+  'history prompt': {
+    summary: 'show what a model was asked, word for word: RUN or #N',
+    load: async () => (await import('../verbs/history-prompt.ts')).historyPrompt,
+  },
   'history stats': {
     summary: 'count what is in the journal',
     load: async () => (await import('../verbs/history-stats.ts')).historyStats,

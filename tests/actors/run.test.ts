@@ -2,7 +2,7 @@
 import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { formatSystem } from '../../actors/run.ts'
+import { formatSystem } from '../../actors/prompt.ts'
 
 const run = suite('model driver')
 

@@ -213,4 +213,25 @@ test(
   }),
 )
 
+test(
+  'H3.8 history prompt shows what a model was asked, by run or by record',
+  stage(async ({ run, json, message }) => {
+    const byRecord = await json('history', 'prompt', `#${message}`)
+    const byRun = await json('history', 'prompt', String(byRecord['runId']))
+    const shown = await run('history', 'prompt', `#${message}`)
+    const none = await run('history', 'prompt', '#1')
+
+    assert.equal(byRun, byRecord)
+    const messages = byRecord['messages'] as { role: string }[]
+    assert.equal(
+      messages.map(({ role }) => role),
+      ['user', 'assistant', 'user'],
+    )
+    // Its outcome is of a hand that recorded nothing of the prompt.
+    assert.equal([byRecord['outcome'], byRecord['asSent']], ['done', null])
+    assert.match(shown.stdout, /── system\nThe time is .*\n── user {2}b:/)
+    assert.equal([shown.code, none.code], [0, 10])
+  }),
+)
+
 test.run()

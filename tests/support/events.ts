@@ -2,6 +2,7 @@
 import { approvalEvents, cronEvents, invocationEvents, nodeEvents } from './node-events.ts'
 import fc from 'fast-check'
 import { STREAM_KINDS, type StreamId, type StreamKind, streamId } from '../../protocol/ids.ts'
+import { talkEvents } from './events-talk.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 
 const runId = fc.constantFrom('run-1', 'run-2', 'run-3')
@@ -51,22 +52,6 @@ const retryDue = fc.constant({ type: 'retry.due' })
 const unknown = fc.constant({ type: 'nobody.knows' })
 const thinking = fc.constantFrom('off', 'high')
 
-const accepted = fc.record({
-  type: fc.constant('message.accepted'),
-  sessionKey: fc.constant('agent:main:main'),
-  messageId: fc.string({ maxLength: 8 }),
-  runId,
-  ref,
-  channel: fc.option(fc.constant('irc')),
-  peer: fc.option(fc.constant('ann')),
-  sender: fc.option(fc.constant('ann')),
-  route,
-  model: fc.constant('echo'),
-  thinking,
-  messagesMax: fc.integer({ min: 2, max: 6 }),
-})
-const acceptedByName = accepted.map((event) => ({ ...event, runKey: 'mine' }))
-
 const policy = fc.record({
   dmPolicy: fc.constantFrom('open', 'allowlist', 'disabled', 'pairing'),
   allowFrom: fc.constantFrom([], ['ann'], ['*']),
@@ -109,6 +94,18 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   invocation: invocationEvents(ref),
   approval: approvalEvents(ref),
   cron: cronEvents(ref),
+  compaction: [
+    fc.record({
+      type: fc.constant('compaction.requested'),
+      compactionId: runId,
+      sessionKey: fc.constant('agent:main:main'),
+      model: fc.constant('a/b'),
+      fallbacks: fc.constantFrom([], ['c/d']),
+      count: fc.nat(9),
+      hash: fc.constant('aa'),
+    }),
+    fc.constant({ type: 'retry.due' }),
+  ],
   gateway: [
     fc.record({ type: fc.constant('gateway.booted'), epoch: fc.nat(9), version: fc.constant('1') }),
     fc.record({
@@ -263,73 +260,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     }),
     fc.constant({ type: 'restart.due' }),
   ],
-  session: [
-    accepted,
-    acceptedByName,
-    fc.record({
-      type: fc.constant('message.filed'),
-      sessionKey: fc.constant('agent:main:main'),
-      deliveryId: fc.constant('d-1'),
-      ref,
-    }),
-    fc.record({
-      type: fc.constant('message.injected'),
-      sessionKey: fc.constant('agent:main:main'),
-      messageId: fc.constant('m-1'),
-      ref,
-      by: fc.constant('d'),
-    }),
-    fc.record({
-      type: fc.constantFrom('session.created', 'session.patched'),
-      sessionKey: fc.constant('agent:main:main'),
-      generation: fc.nat(2),
-      changes: fc.constantFrom({ label: 'home' }, { label: null, pinned: true }, {}),
-      by: fc.constant('d'),
-    }),
-    fc.record({
-      type: fc.constantFrom('session.reset', 'session.deleted'),
-      sessionKey: fc.constant('agent:main:main'),
-      generation: fc.integer({ min: 1, max: 3 }),
-      reason: fc.constant('reset'),
-      by: fc.constant('d'),
-    }),
-    fc.record({
-      type: fc.constant('session.aborted'),
-      sessionKey: fc.constant('agent:main:main'),
-      runId: fc.option(runId),
-      by: fc.constant('d'),
-    }),
-    fc.record({
-      type: fc.constant('run.finished'),
-      runId,
-      status: fc.constantFrom('done', 'failed', 'aborted'),
-      fault: fc.constantFrom('', 'rate'),
-      ref,
-      inputTokens: fc.nat(9),
-      outputTokens: fc.nat(9),
-    }),
-  ],
-  run: [
-    fc.record({
-      type: fc.constant('run.requested'),
-      asked: fc.constant({ channel: null, room: null, sender: null, at: 1 }),
-      runId: fc.constant('run-1'),
-      sessionKey: fc.constant('agent:main:main'),
-      model: fc.constant('echo'),
-      thinking,
-    }),
-    done,
-    failed,
-    lost,
-    retryDue,
-    fc.constant({ type: 'run.aborted', by: 'owner' }),
-    fc.record({
-      type: fc.constant('effect.cancelled'),
-      effect: fc.constant('1.e0'),
-      name: fc.constant('model.call'),
-      attempt,
-    }),
-  ],
+  ...talkEvents({ runId, ref, route, thinking, outcomes: [done, failed, lost, retryDue], attempt }),
   channel: [
     fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
     fc.constant({ type: 'channel.disabled' }),
@@ -358,20 +289,6 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
         target: fc.constantFrom('ann', null),
         cooldownMs: fc.constantFrom(0, 60_000),
       }),
-    }),
-    done,
-    failed,
-    lost,
-    retryDue,
-  ],
-  delivery: [
-    fc.record({
-      type: fc.constant('delivery.requested'),
-      deliveryId: fc.constant('d-1'),
-      channel: fc.constant('irc'),
-      target: fc.constant('ann'),
-      ref,
-      fileIn: fc.option(fc.constant('agent:main:main')),
     }),
     done,
     failed,

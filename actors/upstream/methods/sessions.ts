@@ -71,7 +71,8 @@ export const sessionHandlers: Handlers<typeof sessionMethods> = {
   },
   'sessions.compact': async (house, { key }, call) => {
     const done = await performed(house, 'sessions.compact', { key }, call)
-    return { ok: true, key: done.key, compacted: false, reason: done.reason }
+    const { compacted, reason } = done
+    return { ok: true, key: done.key, compacted, ...defined({ reason }) }
   },
 }
 
@@ -202,6 +203,7 @@ async function create(house: UpstreamHouse, asked: Created, call: Call): Promise
 }
 
 interface Done {
+  readonly compacted?: boolean
   readonly key: string
   readonly deleted?: boolean
   readonly reason?: string

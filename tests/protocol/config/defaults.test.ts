@@ -46,6 +46,8 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
     reset: { mode: 'none', atHour: 4, idleMinutes: null },
     resetByType: {},
     resetByChannel: {},
+    compactThreshold: 0.8,
+    pruneToolResults: false,
   })
   assert.equal(resolved.queue, {
     mode: 'steer',

@@ -144,6 +144,6 @@ export const sessionMethods = {
     params: shape({ key: upstreamKey(), agentId, maxLines: optional(number()) }),
     scope: 'operator.admin',
     roles: OPERATOR,
-    writes: false,
+    writes: true,
   },
 } as const satisfies Record<string, UpstreamMethod>

@@ -1,0 +1,93 @@
+/**
+ * Prompts in words: the recipe of a call (`machines/rules/prompt.ts`), its refs read.
+ *
+ * One way for the driver that calls and for whoever asks later what was said: what is shown of the
+ * past is made by the same code from the same refs.
+ */
+import type { Asked } from '../machines/effects.ts'
+import type { PromptAt } from '../machines/history/prompt.ts'
+import { pruneResults } from '../machines/rules/prune.ts'
+import type { HistoryEntry } from '../machines/session-events.ts'
+import { limits } from '../protocol/limits.ts'
+import type { ModelMessage } from './models/provider.ts'
+
+/** Reads the messages that a model is shown; `isPruned`: old results of tools are cut. */
+export function readMessages(
+  read: (ref: string) => string,
+  entries: readonly HistoryEntry[],
+  isPruned: boolean,
+): ModelMessage[] {
+  const messages = entries.map((entry) => readMessage(read, entry))
+  return isPruned ? pruneResults(messages) : messages
+}
+
+function readMessage(
+  read: (ref: string) => string,
+  { role, ref, brief }: HistoryEntry,
+): ModelMessage {
+  const text = read(ref)
+  if (role === 'summary') return { role: 'user', text: `${SUMMARY_HEAD}\n\n${text}` }
+  return { role, text: brief === true ? cutBrief(text) : text }
+}
+
+// Not into the system message: what people said must not speak in its voice.
+const SUMMARY_HEAD = 'Summary of the conversation until here, in place of its older messages:'
+
+// A message that had to make room is not forgotten whole.
+function cutBrief(text: string): string {
+  if (text.length <= limits.briefChars) return text
+  return `${text.slice(0, limits.briefChars).toWellFormed()} […]`
+}
+
+/** Writes the system message: the configured one, then the facts of the asking (decisions.md 26). */
+export function formatSystem(prompt: string, { channel, room, sender, at }: Asked): string {
+  const from = room === null ? `${sender}, directly,` : `${sender} in ${room}`
+  const facts = [
+    `The time is ${new Date(at).toISOString()}.`,
+    ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
+  ]
+  return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
+}
+
+/** A prompt of the past in words, as verbs and methods tell it. */
+export interface PromptDocument {
+  readonly runId: string
+  readonly sessionKey: string
+  readonly call: string // address of the effect: 12.e0
+  readonly position: number
+  readonly at: number // ms since epoch
+  readonly model: string
+  readonly thinking: string
+  readonly attempt: number
+  readonly outcome: string
+  readonly asSent: boolean | null // checked against what its outcome recorded; null: it recorded nothing
+  readonly leftOut: number // oldest entries of the history that were not shown
+  readonly system: string
+  readonly messages: readonly (ModelMessage & { readonly ref: string })[]
+  readonly tools: readonly object[] // none was offered by this version
+}
+
+/** Puts a prompt of the past into words; `read` says what is no longer there. */
+export function formatPrompt(prompt: PromptAt, read: (ref: string) => string): PromptDocument {
+  const { runId, address: call, position, at, params, entries, systemRef } = prompt
+  const {
+    sessionKey,
+    model,
+    thinking,
+    attempt,
+    leftOut = 0,
+    asked,
+    pruneResults: isPruned,
+  } = params
+  const messages = readMessages(read, entries, isPruned === true)
+  const head = { runId, sessionKey, call, position, at, model, thinking, attempt }
+  return {
+    ...head,
+    outcome: prompt.outcome,
+    asSent: prompt.isAsSent,
+    leftOut,
+    system: formatSystem(systemRef === null ? '' : read(systemRef), asked),
+    messages: messages.map((message, index) => ({ ...message, ref: entries[index]?.ref ?? '' })),
+    tools: [],
+  }
+}
