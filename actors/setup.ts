@@ -4,7 +4,7 @@ import { foldIrc, isIrcTarget } from '../protocol/channels/irc.ts'
 import type { ResolvedConfig, ResolvedIrc } from '../protocol/config/defaults.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import { directSessionKey, roomSessionKey } from '../protocol/session-key.ts'
-import type { ChannelSetup } from './channel.ts'
+import type { ChannelSetup } from './channel-setup.ts'
 import { openIrc } from './channels/irc.ts'
 import type { Services } from './services.ts'
 

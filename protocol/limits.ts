@@ -223,6 +223,9 @@ export const limits = {
   codeLockMs: 600_000,
   codesHeldMax: 64, // Codes of one channel in memory, until they are told.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
+  hookBytesMax: 256 * 1024, // Of one post of a platform: the longest text there is, and room for its frame.
+  hooksMax: 32, // Posts read and taken at a time: 8 MB; a platform that is refused comes again.
+  cursorMs: 5_000, // A cursor behind which nothing was taken is kept this late: one record for a busy room.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
   ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
   ircReceivedBytesMax: 16 * 1024, // A line without an end: tags may take 8,191 bytes, the rest 512.

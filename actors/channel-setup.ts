@@ -1,0 +1,36 @@
+/** What a channel is made of, and what it needs of the house. */
+import type { OpenWork } from '../machines/projections/open-work.ts'
+import type { ChannelPolicy } from '../machines/rules/policy.ts'
+import type { InboundMessage } from '../protocol/message.ts'
+import type { StoreReader } from '../store/contract.ts'
+import type { ChannelAdapter, ChannelHost } from './channels/adapter.ts'
+import type { Registry } from './registry.ts'
+import type { Services } from './services.ts'
+
+/** One configured channel. */
+export interface ChannelSetup {
+  readonly name: string
+  readonly policy: ChannelPolicy
+  /** Our account on the platform, where its message ids and cursor belong to one; absent: they do not. */
+  readonly account?: string
+  readonly open: (host: ChannelHost) => ChannelAdapter
+  /** Checks a target before anything is accepted for it; returns why not, or null. */
+  readonly refuseTarget: (target: string) => string | null
+  /** The session that an inbound message belongs to. */
+  readonly sessionKey: (message: InboundMessage) => string
+}
+
+/** What a message takes along into its session. */
+export interface RunDefaults {
+  readonly model: string
+  readonly thinking: string
+  readonly messagesMax: number
+}
+
+/** What channels need of the house. */
+export interface ChannelHouse {
+  readonly registry: Registry
+  readonly store: StoreReader
+  readonly work: OpenWork
+  readonly services: Services
+}
