@@ -6,58 +6,10 @@
  * named by what it expects, in words that stand in messages: `expected an integer between ...`.
  * What depends on two keys at once is checked in `check.ts`; defaults stand in `defaults.ts`.
  */
-import { array, define, type Infer, object, optional, record, string, Struct } from 'superstruct'
+import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
-
-/** A leaf whose name is what its messages say they expected. */
-function leaf<T>(expected: string, accepts: (value: unknown) => boolean): Struct<T, null> {
-  return define<T>(expected, accepts)
-}
-
-function integer(min: number, max: number): Struct<number, null> {
-  return leaf(
-    `an integer between ${min} and ${max}`,
-    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-  )
-}
-
-function share(): Struct<number, null> {
-  return leaf(
-    'a number between 0 and 1',
-    (value) => typeof value === 'number' && value >= 0 && value <= 1,
-  )
-}
-
-function flag(): Struct<boolean, null> {
-  return leaf('true or false', (value) => typeof value === 'boolean')
-}
-
-function text(min: number, max: number): Struct<string, null> {
-  return leaf(
-    `a text of ${min} to ${max} characters`,
-    (value) => typeof value === 'string' && value.length >= min && value.length <= max,
-  )
-}
-
-function oneOf<const Word extends string>(...words: readonly Word[]): Struct<Word, null> {
-  const expected = words.map((word) => JSON.stringify(word)).join(' or ')
-  return leaf(expected, (value) => words.some((word) => word === value))
-}
-
-/** A map with free keys; unlike superstruct's `record` it remembers its values' struct. */
-function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>> {
-  const map = record(string(), value)
-  return new Struct<Record<string, T>, Struct<T>>({
-    type: map.type,
-    schema: value,
-    validator: (members, context) => map.validator(members, context),
-    entries: (members, context) => map.entries(members, context),
-  })
-}
-
-const name = () => text(1, 128)
-const unread = () =>
-  optional(leaf<object | string | number | boolean | null>('anything', () => true))
+import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
+import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaf.ts'
 
 export const ircConfig = object({
   enabled: optional(flag()),
@@ -69,6 +21,7 @@ export const ircConfig = object({
   realname: optional(name()),
   password: optional(text(1, 400)),
   channels: optional(array(name())), // rooms to join
+  identity: optional(oneOf('nick', 'account')), // by what a sender is known, where the network tells
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(name())),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
@@ -215,7 +168,8 @@ const sessionConfig = object({
 
 const channelsConfig = object({
   irc: optional(ircConfig),
-  telegram: unread(),
+  telegram: optional(telegramConfig),
+  webhook: optional(webhookConfig),
   whatsapp: unread(),
   discord: unread(),
   slack: unread(),
@@ -260,7 +214,8 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 
 /** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
 export const KNOWN_UNSUPPORTED: readonly string[] = [
-  ...['telegram', 'whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
+  ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
+  ...['whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
     (channel) => `channels.${channel}`,
   ),
   ...[
@@ -317,6 +272,9 @@ export const SECRET_PATHS: readonly string[] = [
   'models.providers.*.apiKey',
   'channels.irc.password',
   'channels.telegram.botToken',
+  'channels.telegram.webhookSecret',
+  'channels.webhook.secret',
+  'channels.webhook.url', // As that of alerts.
 ]
 
 /**

@@ -1,0 +1,62 @@
+/**
+ * Leaves of the configuration's shape. Each is named by what it expects, in words that stand in
+ * messages: `expected an integer between ...`.
+ */
+import { define, optional, record, string, Struct } from 'superstruct'
+
+/** A leaf whose name is what its messages say they expected. */
+export function leaf<T>(expected: string, accepts: (value: unknown) => boolean): Struct<T, null> {
+  return define<T>(expected, accepts)
+}
+
+/** A whole number. */
+export function integer(min: number, max: number): Struct<number, null> {
+  return leaf(
+    `an integer between ${min} and ${max}`,
+    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  )
+}
+
+/** A part of a whole. */
+export function share(): Struct<number, null> {
+  return leaf(
+    'a number between 0 and 1',
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  )
+}
+
+/** Yes or no. */
+export function flag(): Struct<boolean, null> {
+  return leaf('true or false', (value) => typeof value === 'boolean')
+}
+
+/** A text; bounds in UTF-16 units. */
+export function text(min: number, max: number): Struct<string, null> {
+  return leaf(
+    `a text of ${min} to ${max} characters`,
+    (value) => typeof value === 'string' && value.length >= min && value.length <= max,
+  )
+}
+
+/** One of some words. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): Struct<Word, null> {
+  const expected = words.map((word) => JSON.stringify(word)).join(' or ')
+  return leaf(expected, (value) => words.some((word) => word === value))
+}
+
+/** A map with free keys; unlike superstruct's `record` it remembers its values' struct. */
+export function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>> {
+  const map = record(string(), value)
+  return new Struct<Record<string, T>, Struct<T>>({
+    type: map.type,
+    schema: value,
+    validator: (members, context) => map.validator(members, context),
+    entries: (members, context) => map.entries(members, context),
+  })
+}
+
+/** A name of a person, a room or a thing. */
+export const name = () => text(1, 128)
+/** A part that this version does not read. */
+export const unread = () =>
+  optional(leaf<object | string | number | boolean | null>('anything', () => true))
