@@ -8,18 +8,40 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import type { Channels, OpenHook } from './channel.ts'
-import type { HookAnswer } from './channels/adapter.ts'
+import type { Link } from './channel-link.ts'
+import type { ChannelAdapter, HookAnswer, HookRequest } from './channels/adapter.ts'
 import { readBody } from './http-body.ts'
 import type { Log } from './services.ts'
 
+/** Gives a request to the adapter whose path it came to. */
+export type OpenHook = (request: HookRequest) => Promise<HookAnswer>
+
+/** What finds the way in for a path; null: nobody has it. */
+export interface Hooked {
+  readonly hook: (path: string) => OpenHook | null
+}
+
+/** Finds the adapter that has a path. While its link is down the platform is told to come later. */
+export function findHook(
+  channels: readonly { readonly adapter: ChannelAdapter; readonly link: Link }[],
+  path: string,
+): OpenHook | null {
+  const channel = channels.find(({ adapter }) => adapter.hook?.path === path)
+  const hook = channel?.adapter.hook
+  if (channel === undefined || hook === undefined) return null
+  return async (request) =>
+    channel.link.isUp
+      ? hook.answer(request)
+      : { status: 503, body: { error: 'the channel is not open' }, retryAfterMs: 1_000 }
+}
+
 /** The paths of all channels. */
 export class ChannelHooks {
-  #channels: Pick<Channels, 'hook'>
+  #channels: Hooked
   #log: Log
   #running = 0
 
-  constructor(channels: Pick<Channels, 'hook'>, log: Log) {
+  constructor(channels: Hooked, log: Log) {
     this.#channels = channels
     this.#log = log
   }

@@ -2,6 +2,7 @@
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import type { InboundMessage } from '../protocol/message.ts'
+import type { JournalRecord } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import type { ChannelAdapter, ChannelHost } from './channels/adapter.ts'
 import type { Registry } from './registry.ts'
@@ -33,4 +34,6 @@ export interface ChannelHouse {
   readonly store: StoreReader
   readonly work: OpenWork
   readonly services: Services
+  /** Hears of every committed record. */
+  readonly listen: (committed: (record: JournalRecord) => void) => void
 }

@@ -16,6 +16,7 @@ import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Effect } from '../protocol/record.ts'
 import { readText } from './bodies.ts'
+import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
 import type { ChannelHouse, ChannelSetup, RunDefaults } from './channel-setup.ts'
@@ -23,11 +24,10 @@ import {
   type ChannelAdapter,
   type ChannelHost,
   DeliveryFault,
-  type HookAnswer,
-  type HookRequest,
   type LinkEnd,
   LinkFault,
 } from './channels/adapter.ts'
+import { DeliveryOrder } from './delivery-order.ts'
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
@@ -81,7 +81,7 @@ export function openChannels(
   }
 
   return {
-    drivers: driversOf(find, gate, house),
+    drivers: driversOf(find, gate, house, new DeliveryOrder(house)),
     hold: async (cause, correlationId) => {
       gate.shut()
       for (const name of channels.keys()) {
@@ -97,7 +97,7 @@ export function openChannels(
         [...channels].map(([name, { state }]) => [name, gate.isShut ? 'held' : state()]),
       ),
     reasons: () => reasonsOf(channels, house),
-    hook: (path) => findHook(channels, path),
+    hook: (path) => findHook([...channels.values()], path),
     retry: async (name, cause, correlationId) => {
       const { setup } = find(name) ?? refuseUnknown(name, channels)
       if (!gate.isShut) await tell(house, name, enabled(setup, cause, correlationId))
@@ -139,21 +139,12 @@ function reasonsOf(
 
 const WITH_REASON: ReadonlySet<ChannelState> = new Set(['connecting', 'failed'])
 
-/** Gives a request to the adapter whose path it came to. */
-export type OpenHook = (request: HookRequest) => Promise<HookAnswer>
-
-// A platform that is told to come later does; what is taken while there is no link would be answered nowhere.
-function findHook(channels: ReadonlyMap<string, Channel>, path: string): OpenHook | null {
-  const channel = [...channels.values()].find(({ adapter }) => adapter.hook?.path === path)
-  const hook = channel?.adapter.hook
-  if (channel === undefined || hook === undefined) return null
-  return async (request) =>
-    channel.link.isUp
-      ? hook.answer(request)
-      : { status: 503, body: { error: 'the channel is not open' }, retryAfterMs: 1_000 }
-}
-
-function driversOf(find: Find, gate: Gate, house: ChannelHouse): ReadonlyMap<string, Driver> {
+function driversOf(
+  find: Find,
+  gate: Gate,
+  house: ChannelHouse,
+  order: DeliveryOrder,
+): ReadonlyMap<string, Driver> {
   const ready = ({ params }: Effect): Promise<void> | null => {
     const channel = find(String(params['channel']))
     return channel === null ? null : gate.passage(channel.link, house.services)
@@ -180,7 +171,10 @@ function driversOf(find: Find, gate: Gate, house: ChannelHouse): ReadonlyMap<str
       'message.deliver',
       {
         visible: isVisible('message.deliver'),
-        ready,
+        ready: (effect) => {
+          const turn = order.turn(effect.params as unknown as MessageDeliverParams)
+          return turn === null ? ready(effect) : turn.then(() => ready(effect) ?? undefined)
+        },
         run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
       },
     ],

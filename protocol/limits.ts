@@ -211,6 +211,7 @@ export const limits = {
   deliveryAttemptsMax: 5, // Upstream's limit before a dead letter.
   deliveryBackoffMs: 5_000, // Upstream's first wait; times five each: 5 s, 25 s, 2 min, 10 min.
   deliveryBackoffMsMax: 600_000,
+  deliveryOrderMs: 1_200_000, // Longer than all attempts of the one before: 13 min and their waits.
   channelBackoffMs: 1_000, // Reconnection: 1, 2, 4 ... s, plus jitter.
   channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
   channelOpenMs: 30_000, // Dial, TLS and registration.

@@ -31,9 +31,9 @@ export interface ChannelWorld {
   readonly hangUp?: () => void
   /**
    * The server takes what it is sent and answers nothing more, until it is stopped; resolves when
-   * something is on its way to it.
+   * something is on its way to it. Absent: this server cannot.
    */
-  readonly freeze: () => Promise<void>
+  readonly freeze?: () => Promise<void>
   /** The next message is refused: come back in two seconds. Absent: the platform has no such word. */
   readonly refuseOnce?: () => void
   /** Our credentials hold no more. Absent: there are none. */

@@ -26,6 +26,7 @@ interface Refusal {
   readonly method: string
   readonly status: number
   readonly body: Json
+  readonly sent: number // not before so much was sent
 }
 
 const WEBHOOK_RETRY_MS = 20
@@ -101,7 +102,18 @@ export class FakeTelegram {
   /** Answers the next call of a method otherwise. */
   refuse(method: string, status: number, description: string, parameters: Json = {}): void {
     const body = { ok: false, error_code: status, description, parameters }
-    this.#refusals.push({ method, status, body })
+    this.#refusals.push({ method, status, body, sent: 0 })
+  }
+
+  /** Asks for patience at the next call of a method behind so many that were sent. */
+  refuseNext(method: string, sent: number, parameters: Json): void {
+    const body = { ok: false, error_code: 429, description: 'Too Many Requests', parameters }
+    this.#refusals.push({ method, status: 429, body, sent })
+  }
+
+  /** Somebody else has set another webhook, or none. */
+  takeWebhook(): void {
+    this.#webhook = null
   }
 
   /** Somebody writes to the bot; returns the message's id. */
@@ -140,7 +152,9 @@ export class FakeTelegram {
     this.asked.push({ method, params })
     if (this.#frozen !== null) return this.#frozen()
     if (token !== this.token) return answer(response, 401, failure(401, 'Unauthorized'))
-    const at = this.#refusals.findIndex((refusal) => refusal.method === method)
+    const at = this.#refusals.findIndex(
+      (refusal) => refusal.method === method && this.sent.length >= refusal.sent,
+    )
     const [refusal] = at < 0 ? [] : this.#refusals.splice(at, 1)
     if (refusal !== undefined) return answer(response, refusal.status, refusal.body)
     const result = await this.#call(method, params, response)
