@@ -72,7 +72,10 @@ function failedChannels({ channels }: HealthHouse): string[] {
   const reasons = channels.reasons()
   return Object.entries(channels.states())
     .filter(([, state]) => state === 'failed')
-    .map(([name]) => `${name} has failed: ${reasons[name] ?? 'for an unknown reason'}`)
+    .map(([name]) => {
+      const why = reasons[name] ?? 'for an unknown reason'
+      return `${name} has failed: ${why}; to try again: openclaw gateway release`
+    })
 }
 
 // A store that has failed says nothing of its disk.
