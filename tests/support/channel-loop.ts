@@ -9,7 +9,13 @@ import type { JournalRecord } from '../../protocol/record.ts'
 import type { StoreReader } from '../../store/contract.ts'
 import { auditJournal } from './audit.ts'
 import { type Line, type Players, type PlayersKind, startPlayers } from './channel-players.ts'
-import { makeStateDir, startChild, startServing, type StateDir } from './child.ts'
+import {
+  type ChildGateway,
+  makeStateDir,
+  startChild,
+  startServing,
+  type StateDir,
+} from './child.ts'
 import { withReader } from './journal.ts'
 import { seeded } from './kill-loop.ts'
 import { readRecords } from './kernel.ts'
@@ -28,12 +34,15 @@ export interface ChannelLoopReport {
   readonly counts: Readonly<Record<string, number>>
 }
 
-const LIFE_MS = [50, 900] as const // from ready to SIGKILL
+const LIFE_MS = [20, 900] as const // from the first message that was taken to SIGKILL
+const UNHEARD = 0.2 // From ready on instead: it dies while it opens its channel.
+const UNHEARD_MS_MAX = 10_000
 const BIRTH_MS = [30, 500] as const // from spawn to SIGKILL, where it dies before it is ready
 const STILLBORN = 0.15
 const SERVER_DIES = 0.5
 const DOWN_MS = [20, 400] as const
-const SAY_MS = [10, 90] as const
+const SAY_MS = [20, 120] as const
+const SAY_TO_NOBODY = 0.1 // People write less while nothing answers.
 const REST_MS = 180_000
 
 interface Loop {
@@ -41,6 +50,7 @@ interface Loop {
   readonly state: StateDir
   readonly players: Players
   readonly counts: Record<string, number>
+  readonly life: { serving: boolean }
 }
 
 /** Runs the loop; the report names every broken promise. */
@@ -49,7 +59,13 @@ export async function runChannelLoop(options: ChannelLoopOptions): Promise<Chann
   const players = await startPlayers(channel)
   const state = makeStateDir({ channels: players.config })
   const counts = { kills: 0, 'server kills': 0, stillborn: 0 }
-  const loop: Loop = { random: seeded(seed), state, players, counts }
+  const loop: Loop = {
+    random: seeded(seed),
+    state,
+    players,
+    counts,
+    life: { serving: false },
+  }
   const talk = startTalk(loop)
   try {
     for (let cycle = 1; cycle <= cycles; cycle += 1) {
@@ -66,14 +82,16 @@ export async function runChannelLoop(options: ChannelLoopOptions): Promise<Chann
   }
 }
 
-// People write whatever becomes of the gateway.
-function startTalk({ random, players }: Loop): { stop: () => void } {
+// People write whatever becomes of the gateway; each at a time of their own.
+function startTalk({ random, players, life }: Loop): { stop: () => void } {
   let count = 0
   let timer: NodeJS.Timeout | undefined
   const next = (): void => {
     const person = players.people[Math.floor(random() * players.people.length)] ?? ''
-    count += 1
-    players.say({ person, text: `line ${count}` })
+    if (life.serving || random() < SAY_TO_NOBODY) {
+      count += 1
+      players.say({ person, text: `line ${count}` })
+    }
     timer = setTimeout(next, between(random, SAY_MS))
   }
   timer = setTimeout(next, 0)
@@ -81,7 +99,7 @@ function startTalk({ random, players }: Loop): { stop: () => void } {
 }
 
 /** One life: born, put under load, killed; in every other one the server dies as well. */
-async function liveOnce({ random, state, players, counts }: Loop): Promise<void> {
+async function liveOnce({ random, state, players, counts, life }: Loop): Promise<void> {
   const stillborn = random() < STILLBORN
   const child = await startChild(
     state.path,
@@ -90,6 +108,8 @@ async function liveOnce({ random, state, players, counts }: Loop): Promise<void>
   bump(counts, 'kills')
   if (child === null) return bump(counts, 'stillborn')
   players.moved(child.port)
+  life.serving = true
+  if (random() >= UNHEARD) await heardOne(child)
   const lifeMs = between(random, LIFE_MS)
   const dies = random() < SERVER_DIES
   const before = dies ? Math.round(lifeMs * random()) : lifeMs
@@ -103,8 +123,15 @@ async function liveOnce({ random, state, players, counts }: Loop): Promise<void>
     await pause(lifeMs - before)
   }
   players.moved(null)
+  life.serving = false
   await child.kill()
   await players.comeBack()
+}
+
+// Where the machine is busy, whole lives would pass before anybody is heard.
+function heardOne(child: ChildGateway): Promise<unknown> {
+  const heard = (): boolean => child.log.some((line) => line.includes('"message received"'))
+  return until(heard, 'a message', UNHEARD_MS_MAX)
 }
 
 /** The last life: everything comes to its end, and it stops. */

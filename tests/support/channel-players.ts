@@ -37,6 +37,8 @@ export interface Players {
   readonly close: () => Promise<void>
 }
 
+const SETTLE_MS = 120_000 // Each message is a commit of its own, and a loop leaves hundreds.
+
 export type PlayersKind = 'irc' | 'telegram' | 'webhook'
 
 /** Starts the players of a channel. */
@@ -63,7 +65,7 @@ async function startTelegram(): Promise<Players> {
     moved: () => {},
     kill: () => server.stop(),
     comeBack: () => server.listen(),
-    settled: () => until(() => server.unconfirmed === 0, 'all updates are confirmed'),
+    settled: () => until(() => server.unconfirmed === 0, 'all updates are confirmed', SETTLE_MS),
     close: () => server.stop(),
   }
 }
@@ -110,7 +112,7 @@ async function startWebhook(): Promise<Players> {
     },
     kill: () => peer.stop(),
     comeBack: () => peer.listen(),
-    settled: () => until(() => waiting.length === 0, 'all messages are posted'),
+    settled: () => until(() => waiting.length === 0, 'all messages are posted', SETTLE_MS),
     close: async () => {
       over = true
       await peer.stop()
