@@ -11,7 +11,7 @@ import { type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import { draftText } from './bodies.ts'
-import type { ChannelHouse, ChannelSetup, RunDefaults } from './channel-setup.ts'
+import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
 import type { Resume } from './channels/adapter.ts'
 import type { SenderCodes } from './sender-codes.ts'
 import type { Cancel } from './services.ts'
@@ -20,7 +20,7 @@ import type { Cancel } from './services.ts'
 export class ChannelInbox {
   #setup: ChannelSetup
   #codes: SenderCodes
-  #defaults: (sessionKey: string) => RunDefaults
+  #intake: Intake
   #house: ChannelHouse
   #stream: StreamId
   #account: { account?: string }
@@ -29,15 +29,10 @@ export class ChannelInbox {
   #passed: string | null = null // not yet on disk
   #cancel: Cancel | null = null
 
-  constructor(
-    setup: ChannelSetup,
-    codes: SenderCodes,
-    defaults: (sessionKey: string) => RunDefaults,
-    house: ChannelHouse,
-  ) {
+  constructor(setup: ChannelSetup, codes: SenderCodes, intake: Intake, house: ChannelHouse) {
     this.#setup = setup
     this.#codes = codes
-    this.#defaults = defaults
+    this.#intake = intake
     this.#house = house
     this.#stream = streamId('channel', setup.name)
     this.#account = setup.account === undefined ? {} : { account: setup.account }
@@ -105,9 +100,12 @@ export class ChannelInbox {
     const { registry, services, work } = this.#house
     const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
     const { name } = this.#setup
-    const body = draftText(services.chance, text)
+    const ordered = this.#intake.directive(text)
+    const body = draftText(services.chance, ordered === null ? text : ordered.rest || text)
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     const sessionKey = this.#setup.sessionKey(message)
+    const arriving = { sessionKey, channel: name, at: services.clock.now() }
+    const defaults = await this.#intake.defaults(arriving)
     const event = {
       type: 'message.received',
       channel: name,
@@ -122,10 +120,11 @@ export class ChannelInbox {
       sessionKey,
       pending: work.sessions.get(sessionKey)?.pending ?? 0,
       runId: services.chance.id(),
-      ...this.#defaults(sessionKey),
+      ...defaults,
+      ...(ordered === null ? {} : { directive: ordered.directive, rest: ordered.rest !== '' }),
       ...this.#codes.draw(registry.snapshot(this.#stream).context as ChannelContext, {
         ...message,
-        at: services.clock.now(),
+        at: arriving.at,
       }),
       ...this.#account,
       ...(cursor === undefined ? {} : { cursor }),

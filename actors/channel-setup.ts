@@ -1,10 +1,12 @@
 /** What a channel is made of, and what it needs of the house. */
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
+import type { Directive } from '../protocol/directives.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import type { StoreReader } from '../store/contract.ts'
 import type { ChannelAdapter, ChannelHost } from './channels/adapter.ts'
+import type { Arriving, RunDefaults } from './intake.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
 
@@ -21,11 +23,11 @@ export interface ChannelSetup {
   readonly sessionKey: (message: InboundMessage) => string
 }
 
-/** What a message takes along into its session. */
-export interface RunDefaults {
-  readonly model: string
-  readonly thinking: string
-  readonly messagesMax: number
+/** What the door asks of the configuration about a message. */
+export interface Intake {
+  readonly defaults: (arriving: Arriving) => Promise<RunDefaults>
+  /** Reads a directive off its text; null where it is for the agent. */
+  readonly directive: (text: string) => { directive: Directive; rest: string } | null
 }
 
 /** What channels need of the house. */

@@ -14,12 +14,13 @@ import {
 import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import { wordPhrase } from '../protocol/phrases.ts'
 import type { Effect } from '../protocol/record.ts'
 import { readText } from './bodies.ts'
 import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
-import type { ChannelHouse, ChannelSetup, RunDefaults } from './channel-setup.ts'
+import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
 import {
   type ChannelAdapter,
   type ChannelHost,
@@ -69,10 +70,10 @@ export interface Channels {
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
-  defaults: (sessionKey: string) => RunDefaults,
+  intake: Intake,
   house: ChannelHouse,
 ): Channels {
-  const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, defaults, house)]))
+  const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, intake, house)]))
 
   const gate = new Gate()
 
@@ -207,14 +208,10 @@ interface Channel {
   readonly link: Link
 }
 
-function openChannel(
-  setup: ChannelSetup,
-  defaults: (sessionKey: string) => RunDefaults,
-  house: ChannelHouse,
-): Channel {
+function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): Channel {
   const { registry, services } = house
   const codes = new SenderCodes(services.chance)
-  const inbox = new ChannelInbox(setup, codes, defaults, house)
+  const inbox = new ChannelInbox(setup, codes, intake, house)
   const link = makeLink()
   const received: ChannelHost['received'] = (message, cursor) => {
     hear(link, services.clock.monotonic())
@@ -351,17 +348,17 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 async function deliver(
   find: Find,
   { store, services: { clock } }: ChannelHouse,
-  { channel: name, target, ref, deliveryId }: MessageDeliverParams,
+  { channel: name, target, ref, deliveryId, phrase }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
-  if (store.bodyState(ref) === 'erased') {
+  if (phrase === undefined && store.bodyState(ref) === 'erased') {
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
   }
   try {
-    const text = readText(store, ref)
+    const text = phrase === undefined ? readText(store, ref) : wordPhrase(phrase)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
     hear(channel.link, clock.monotonic())
     return { type: 'effect.done', facts: { messageId } }

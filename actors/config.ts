@@ -21,6 +21,7 @@ import { draftText } from './bodies.ts'
 import type { ConfigFiles } from './config-files.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
+import { planRun } from './run-plan.ts'
 import type { Cancel, Services } from './services.ts'
 import { readTls } from './tls.ts'
 
@@ -251,6 +252,7 @@ export class ConfigKeeper {
             ref: told.ref,
             model: next.agent.model.primary,
             messagesMax: next.session.maxMessages,
+            plan: planRun(next, next.agent.model.primary),
           }
     const event = {
       type: 'config.proposed' as const,

@@ -41,6 +41,16 @@ export async function planNext(
   }
 }
 
+/** Finds the next time when it is that hour here; with the zone and the offset that hold then. */
+export async function nextDaily(
+  hour: number,
+  after: number,
+): Promise<{ at: number; zone: string; offsetMinutes: number }> {
+  const { nextAt, ...zoned } = await planCalendar(`0 ${hour} * * *`, null, after)
+  return { at: nextAt ?? after + DAY_MS, ...zoned }
+}
+
+const DAY_MS = 86_400_000
 const NO_ZONE = { zone: '', offsetMinutes: 0 }
 
 async function planCalendar(expr: string, tz: string | null, after: number): Promise<Planned> {

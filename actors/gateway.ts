@@ -8,7 +8,6 @@
  * → hub is the way of one message.
  */
 import { join } from 'node:path'
-import type { SessionRow } from '../machines/projections/sessions.ts'
 import { POLICIES } from '../machines/rules/retention.ts'
 import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import { GATEWAY } from '../protocol/ids.ts'
@@ -18,7 +17,6 @@ import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
 import { type Archive, openArchive } from './archive.ts'
 import { type Channels, openChannels } from './channel.ts'
-import type { RunDefaults } from './channel-setup.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
 import { ConfigKeeper, readLive } from './config.ts'
@@ -36,6 +34,7 @@ import {
 import { Heads } from './heads.ts'
 import { holdChannels, readHold, releaseDriver } from './hold.ts'
 import { Idempotency } from './idempotency.ts'
+import { openIntake } from './intake.ts'
 import { openIncidents } from './incidents.ts'
 import { openJournalKey } from './journal-key.ts'
 import { type Kernel, openKernel, type Recovered } from './kernel.ts'
@@ -265,25 +264,19 @@ function openConfigured(
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services)
   const house = { registry, store, work, listen, services }
-  return openChannels(setups, (key) => runDefaults(configuration, work.sessions.get(key)), house)
-}
-
-// Read anew for each message, so that a change takes effect at once.
-function runDefaults({ live }: ConfigKeeper, row: SessionRow | undefined): RunDefaults {
-  const { agent, session } = live.config
-  const { model = agent.model.primary, thinking = 'off' } = row?.facts ?? {}
-  return { model, thinking, messagesMax: session.maxMessages }
+  return openChannels(setups, openIntake(configuration, work.sessions), house)
 }
 
 function openModelDriver(
   { services }: GatewayOptions,
   configuration: ConfigKeeper,
-  { store, registry, hub }: Kernel,
+  { store, registry, work, hub }: Kernel,
 ): ModelDriver {
   return new ModelDriver(
-    { store, registry, services, publish: (delta) => hub.delta(delta) },
+    { store, registry, services, usage: work.usage, publish: (delta) => hub.delta(delta) },
     {
       concurrentMax: configuration.live.config.agent.maxConcurrent,
+      tokensPerDay: () => configuration.live.config.agent.budget.tokensPerDay,
       systemPrompt: () => configuration.live.config.agent.systemPrompt,
       find: (model) => configuration.live.models.find(model),
     },

@@ -10,7 +10,7 @@
  * erased, the key and the rest of the request decide.
  */
 import { keyOf, type OpenWork } from '../machines/projections/open-work.ts'
-import type { IdempotencyMark } from '../machines/session.ts'
+import type { IdempotencyMark } from '../machines/session-events.ts'
 import { bodyRef, canonical, sha256Hex } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { type JournalRecord, parseRecord } from '../protocol/record.ts'

@@ -9,7 +9,7 @@
 import type { InvocationContext } from '../machines/invocation.ts'
 import { INVOCATION_ENDS } from '../machines/invocation.ts'
 import type { NodeContext } from '../machines/node.ts'
-import type { IdempotencyMark } from '../machines/session.ts'
+import type { IdempotencyMark } from '../machines/session-events.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'

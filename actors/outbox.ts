@@ -22,6 +22,7 @@ export type Outcome =
       readonly retryable: boolean
       readonly retryAfterMs?: number | null
       readonly sent?: 'no' | 'maybe'
+      readonly facts?: Facts // beside its class
     }
   | { readonly type: 'effect.cancelled' }
 
@@ -168,6 +169,7 @@ export class Outbox {
     if (outcome.type === 'effect.done') return { type: outcome.type, ...head, ...outcome.facts }
     if (outcome.type === 'effect.cancelled') return { type: outcome.type, ...head }
     const random = Math.round(this.#services.chance.fraction() * 1e6) / 1e6
-    return { ...outcome, ...head, retryAfterMs: outcome.retryAfterMs ?? null, random }
+    const { facts, ...failure } = outcome
+    return { ...facts, ...failure, ...head, retryAfterMs: outcome.retryAfterMs ?? null, random }
   }
 }

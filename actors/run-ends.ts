@@ -1,12 +1,12 @@
 /**
  * Ends of runs, for whoever waits: from committed records, never by asking again and again.
  */
-import { endedRuns, type EndedRun } from '../protocol/runs.ts'
+import { endedRuns, type EndedRun, modelsIn, sayFailure } from '../protocol/runs.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { memberOf } from '../protocol/members.ts'
-import { type JournalRecord, parseRecord } from '../protocol/record.ts'
+import { type JournalEvent, type JournalRecord, parseRecord } from '../protocol/record.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { readTextOrMark } from './bodies.ts'
@@ -21,6 +21,8 @@ export interface RunEnd {
   readonly text?: string // of the answer
   readonly ref?: string // of its body
   readonly fault?: string // class of what went wrong
+  readonly reason?: string // the same for people, with the models that failed
+  readonly model?: string // that answered, where it is not the one that was asked first
   readonly usage?: { readonly inputTokens: number; readonly outputTokens: number }
 }
 
@@ -70,9 +72,10 @@ export class RunEnds {
     if (ended === null) return { runId, status: 'timeout', startedAt, endedAt: null }
     const { status, fault, ref, inputTokens, outputTokens, at: endedAt } = ended
     const end = { runId, status: STATUS[status], startedAt, endedAt }
-    if (status !== 'done') return fault === '' ? end : { ...end, fault }
+    if (status !== 'done') return fault === '' ? end : { ...end, fault, reason: sayFailure(ended) }
+    const answered = ended.model === undefined ? {} : { model: ended.model }
     const usage = { inputTokens, outputTokens }
-    return { ...end, text: readTextOrMark(store, ref), ref, usage }
+    return { ...end, text: readTextOrMark(store, ref), ref, usage, ...answered }
   }
 
   async #next(runId: string, timeoutMs: number): Promise<Ended | null> {
@@ -116,6 +119,9 @@ function readStart(store: StoreReader, runId: string): number | null {
 function readEnd(store: StoreReader, runId: string): Ended | null {
   const stream = streamId('run', runId)
   const last = store.version(stream)
+  const into = mergedInto(readAt(store, stream, last))
+  const carrier = into === null ? null : readEnd(store, into)
+  if (carrier !== null) return { ...carrier, runId, inputTokens: 0, outputTokens: 0 }
   let ended: Ended | null = null
   for (let version = last; version > Math.max(0, last - limits.runEndRecordsMax); version -= 1) {
     const record = readAt(store, stream, version)
@@ -126,20 +132,41 @@ function readEnd(store: StoreReader, runId: string): Ended | null {
   return ended
 }
 
-function endIn({ event, value, ignored, at }: JournalRecord, runId: string): Ended | null {
+function endIn(record: JournalRecord, runId: string): Ended | null {
+  const { event, value, ignored, at } = record
   const nothing = { runId, fault: '', ref: '', inputTokens: 0, outputTokens: 0, at }
   const isLetGo = event.type === 'run.aborted' && typeof event['sessionKey'] === 'string'
   if (isLetGo) return { ...nothing, status: 'aborted' }
   if (ignored !== null) return null
   if (value === 'aborted') return { ...nothing, status: 'aborted' }
   if (value === 'failed') {
-    const fault = memberOf(event, 'class')
-    return { ...nothing, status: 'failed', fault: typeof fault === 'string' ? fault : 'lost' }
+    const said = toldIn(record)
+    const fault = said?.['fault'] ?? memberOf(event, 'class')
+    const models = said === null ? {} : modelsIn(said)
+    return {
+      ...nothing,
+      ...models,
+      status: 'failed',
+      fault: typeof fault === 'string' ? fault : 'lost',
+    }
   }
   if (value !== 'done') return null
   const { ref, inputTokens, outputTokens } = event
   const usage = { inputTokens: Number(inputTokens), outputTokens: Number(outputTokens) }
-  return { ...nothing, status: 'done', ref: String(ref), ...usage }
+  const said = toldIn(record)
+  const models = said === null ? {} : modelsIn(said)
+  return { ...nothing, ...models, status: 'done', ref: String(ref), ...usage }
+}
+
+// What the run told its session of its end.
+function toldIn({ sends }: JournalRecord): JournalEvent | null {
+  return sends.find(({ event }) => event.type === 'run.finished')?.event ?? null
+}
+
+// A message that another run answered; that one was never merged itself.
+function mergedInto(record: JournalRecord | null): string | null {
+  if (record?.event.type !== 'run.merged' || record.ignored !== null) return null
+  return String(record.event['into'])
 }
 
 function readAt(store: StoreReader, stream: StreamId, version: number): JournalRecord | null {

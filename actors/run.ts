@@ -4,14 +4,20 @@
  * Deltas go straight to the hub and are not journalled (decisions.md 12); the answer is one body.
  */
 import type { Asked, ModelCallParams } from '../machines/effects.ts'
-import { promptOf, type SessionContext } from '../machines/session.ts'
+import { estimateTokens } from '../machines/rules/tokens.ts'
+import type { Usage } from '../machines/projections/usage.ts'
+import type { RunContext } from '../machines/run.ts'
+import { promptOf } from '../machines/rules/prompt.ts'
+import type { SessionContext } from '../machines/session.ts'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../protocol/record.ts'
 import { endedRuns } from '../protocol/runs.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readTextOrMark } from './bodies.ts'
+import { spentDay } from './day-budget.ts'
 import {
+  type ModelCall,
   ModelFault,
   type ModelMessage,
   type ModelProvider,
@@ -39,6 +45,7 @@ export interface InFlight {
 
 export interface ModelSettings {
   readonly concurrentMax: number
+  readonly tokensPerDay: () => number | null // null: no bound
   readonly systemPrompt: () => string
   /** Finds the provider of a model name such as `home/llama3.2`, or null. */
   readonly find: (model: string) => FoundModel | null
@@ -50,10 +57,15 @@ export interface FoundModel {
   readonly maxOutputTokens: number | null
 }
 
+const OVER_BUDGET = { type: 'effect.failed', class: 'budget', retryable: false } as const
+// The message has left the history: no model could do better.
+const NO_PROMPT = { type: 'effect.failed', class: 'prompt', retryable: false } as const
+
 interface House {
   readonly store: StoreReader
   readonly registry: Registry
   readonly services: Services
+  readonly usage: Usage
   readonly publish: (delta: Delta) => void
 }
 
@@ -141,9 +153,9 @@ export class ModelDriver {
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }
-    if (call.messages.length === 0) {
-      throw new ModelFault(`run ${runId} has no message in its session's history`, 'request')
-    }
+    if (call.messages.length === 0) return NO_PROMPT
+    const refusal = this.#budget(params, call)
+    if (refusal !== null) return refusal
     let index = 0
     const said = { text: '', startedAt: this.#house.services.clock.now() }
     if (!signal.aborted) this.#inFlight.set(runId, said)
@@ -153,16 +165,33 @@ export class ModelDriver {
       this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
-    const { text, ...usage } = await provider.call(call, onDelta, signal)
+    const { text, toolCalls: _, ...usage } = await provider.call(call, onDelta, signal)
     const body = draftText(this.#house.services.chance, text)
     const facts = { ref: body.ref, bytes: body.bytes.length, chunks: index, ...usage }
     return { type: 'effect.done', facts, bodies: [body] }
   }
 
-  #prompt({ sessionKey, runId }: CallParams): ModelMessage[] {
-    const { context } = this.#house.registry.snapshot(streamId('session', sessionKey))
-    const entries = promptOf(context as SessionContext, runId) ?? []
-    return entries.map(({ role, ref }) => ({ role, text: readTextOrMark(this.#house.store, ref) }))
+  #prompt({ sessionKey, runId, entries: count = 0 }: CallParams): ModelMessage[] {
+    const { registry, store } = this.#house
+    const session = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
+    const said = promptOf(session, runId)
+    if (said === null) return []
+    const run = registry.snapshot(streamId('run', runId)).context as RunContext
+    const own = run.entries?.slice(0, count) ?? []
+    return [...said, ...own].map(({ role, ref, brief }) => {
+      const text = readTextOrMark(store, ref)
+      return { role, text: brief === true ? cutBrief(text) : text }
+    })
+  }
+
+  // No budget is overdrawn knowingly: the day's is looked at, the run's against what the prompt will cost.
+  #budget({ tokensLeft = Infinity, runId, model }: CallParams, call: ModelCall): Outcome | null {
+    const { usage, services } = this.#house
+    const day = spentDay(usage, services.clock.now(), this.#settings.tokensPerDay())
+    const isOver = tokensLeft < Infinity && estimateCall(call) > tokensLeft
+    if (day === null && !isOver) return null
+    services.log.warn('model call refused by its budget', { runId, model, ...day })
+    return { ...OVER_BUDGET, facts: { ...(day ?? { tokensLeft }) } }
   }
 
   #fail({ runId, model, attempt }: CallParams, error: unknown, effect: string): Outcome {
@@ -183,6 +212,17 @@ export function formatSystem(prompt: string, { channel, room, sender, at }: Aske
     ...(channel === null ? [] : [`The last message is from ${from} on ${channel}.`]),
   ]
   return [...(prompt === '' ? [] : [prompt]), facts.join(' ')].join('\n\n')
+}
+
+function estimateCall({ system, messages, tools = [] }: ModelCall): number {
+  const texts = [system, ...messages.map((message) => message.text), JSON.stringify(tools)]
+  return texts.reduce((sum, text) => sum + estimateTokens(Buffer.byteLength(text)), 0)
+}
+
+// A message that had to make room is not forgotten whole.
+function cutBrief(text: string): string {
+  if (text.length <= limits.briefChars) return text
+  return `${text.slice(0, limits.briefChars).toWellFormed()} […]`
 }
 
 type CallParams = Effect['params'] & ModelCallParams

@@ -240,7 +240,7 @@ function formatMessage(
 ): TranscriptMessage {
   const { entry, seq, context } = of
   const { position, version: _, ref, at: ts, role, ...facts } = entry
-  const model = role === 'assistant' ? modelOf(store, entry) : {}
+  const model = role === 'assistant' && entry.model === undefined ? modelOf(store, entry) : {}
   const status = role === 'user' ? statusOf(context, entry.runId) : {}
   return {
     id: `m${position}`,

@@ -15,7 +15,7 @@
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
-import { streamId } from '../protocol/ids.ts'
+import type { Directive } from '../protocol/directives.ts'
 import { limits } from '../protocol/limits.ts'
 import type { PeerKind } from '../protocol/message.ts'
 import {
@@ -27,8 +27,11 @@ import {
   type EffectLost,
   type SendParams,
 } from './effects.ts'
+import { forwards, refusal } from './rules/directives.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
+import { FOLLOWUP, type QueuePolicy } from './rules/queue.ts'
+import type { RunPlan } from './rules/plan.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import {
   approveSender,
@@ -42,6 +45,7 @@ import {
   rejectSender,
   type Senders,
 } from './rules/senders.ts'
+import type { Expiry } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type ChannelEnabled = {
@@ -69,6 +73,11 @@ export type MessageReceived = {
   model: string
   thinking: string
   messagesMax: number
+  queue?: QueuePolicy // absent: a run of its own, after those that wait
+  expiry?: Expiry // absent: its session stays
+  directive?: Directive // it is for the gateway
+  rest?: boolean // of a directive: there is a message behind it; absent: no
+  plan?: RunPlan // absent: in journals of before
   codeDigest?: string // of the code that was drawn for an unknown sender
   account?: string // of ours on the platform, to which ids belong; absent: the only one
   cursor?: string // the platform's, behind this message; absent: it has none
@@ -227,25 +236,11 @@ const machine = setup({
     ),
     'message.forward': enqueueActions(({ event, enqueue }) => {
       if (event.type !== 'message.received') return
-      const { channel, sessionKey, messageId, runId, ref, model, thinking, messagesMax } = event
-      const accepted = {
-        type: 'message.accepted',
-        sessionKey,
-        messageId,
-        runId,
-        ref,
-        channel,
-        peer: event.peer === 'direct' ? event.senderId : event.roomId,
-        sender: event.senderId,
-        route: { channel, target: event.target },
-        model,
-        thinking,
-        messagesMax,
-      }
-      enqueue({
-        type: 'stream.send',
-        params: { to: streamId('session', sessionKey), event: accepted },
-      })
+      for (const params of forwards(event)) enqueue({ type: 'stream.send', params })
+    }),
+    'sender.tell': enqueueActions(({ event, enqueue }) => {
+      if (event.type !== 'message.received') return
+      enqueue({ type: 'stream.send', params: refusal(event) })
     }),
     'channel.open': collected<ChannelOpenParams>,
     'code.tell': collected<CodeTellParams>,
@@ -262,6 +257,11 @@ const machine = setup({
     'link.ended': ({ event }) => event.type === 'link.dropped' && event.final === true,
     'message.admitted': ({ context, event }) =>
       event.type === 'message.received' && judgeMessage(context, event).admitted,
+    // An old record names no rule of its queue, and told nobody.
+    'session.full': ({ context, event }) =>
+      event.type === 'message.received' &&
+      event.queue !== undefined &&
+      judgeMessage(context, event).rule === 'session.full',
     'code.due': ({ context, event }) =>
       event.type === 'message.received' && judgeMessage(context, event).rule === 'dm.pairing.code',
     // Where it may have been told, another code would make the first one worthless.
@@ -296,7 +296,9 @@ function isFullHouse(context: ChannelContext): boolean {
 // The cap of a session's queue is judged before anything is taken in (decisions.md 25).
 function judgeMessage(context: ChannelContext, event: MessageReceived): Verdict {
   const verdict = judgePerson(context, event)
-  if (!verdict.admitted || event.pending <= limits.sessionQueueMax) return verdict
+  const { cap, drop } = event.queue ?? FOLLOWUP
+  const isFull = event.pending > cap && drop === 'new' && event.directive === undefined
+  if (!verdict.admitted || !isFull) return verdict
   return { admitted: false, rule: 'session.full' }
 }
 
@@ -353,6 +355,7 @@ export const channelMachine = machine.createMachine({
           { type: 'code.tell', params: ({ context, event }) => codeOf(context, event) },
         ],
       },
+      { guard: 'session.full', actions: ['verdict.keep', 'cursor.keep', 'sender.tell'] },
       { actions: ['verdict.keep', 'cursor.keep'] },
     ],
     'cursor.moved': { actions: 'cursor.keep' },

@@ -20,6 +20,7 @@ import {
   type EffectLost,
   type SendParams,
 } from './effects.ts'
+import { planFact, type RunPlan } from './rules/plan.ts'
 import type { Wait } from './waits.ts'
 
 /** Whom to wake when a change has come to its end, and with what. */
@@ -29,6 +30,7 @@ export interface ConfigWake {
   ref: string // body of the note
   model: string
   messagesMax: number
+  plan?: RunPlan // absent: in journals of before
 }
 
 export type ConfigProposed = {
@@ -134,6 +136,7 @@ const machine = setup({
         model: wake.model,
         thinking: 'off',
         messagesMax: wake.messagesMax,
+        ...planFact(wake.plan),
       }
       enqueue({
         type: 'stream.send',

@@ -16,6 +16,7 @@ import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import type { Phrase } from '../protocol/phrases.ts'
 import {
   collected,
   type EffectDone,
@@ -26,7 +27,7 @@ import {
 } from './effects.ts'
 import { type Attempt, isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
 import type { RetryPolicy } from './rules/retry.ts'
-import type { IdempotencyMark } from './session.ts'
+import type { IdempotencyMark } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type DeliveryRequested = {
@@ -34,7 +35,8 @@ export type DeliveryRequested = {
   deliveryId: string
   channel: string
   target: string
-  ref: string
+  ref: string // empty where there is a phrase
+  phrase?: Phrase // said instead of a body
   fileIn: string | null // session key: once sent, the message joins that session's history
   idempotency?: IdempotencyMark
   at: number
@@ -53,6 +55,7 @@ export interface DeliveryContext extends Attempt {
   channel: string
   target: string
   ref: string
+  phrase?: Phrase // absent: what is behind `ref` is said
 }
 
 const POLICY: RetryPolicy = {
@@ -75,6 +78,7 @@ const machine = setup({
             draft.target = event.target
             draft.ref = event.ref
             draft.attempt = 1
+            if (event.phrase !== undefined) draft.phrase = event.phrase
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -131,11 +135,12 @@ export const deliveryMachine = machine.createMachine({
     attempting: {
       entry: {
         type: 'message.deliver',
-        params: ({ context: { deliveryId, channel, target, ref, attempt } }) => ({
+        params: ({ context: { deliveryId, channel, target, ref, phrase, attempt } }) => ({
           deliveryId,
           channel,
           target,
           ref,
+          ...(phrase === undefined ? {} : { phrase }),
           attempt,
         }),
       },

@@ -10,6 +10,7 @@
  *   effect.lost       the process ended first (K6); `started` tells whether it was tried at all
  */
 import type { StreamId } from '../protocol/ids.ts'
+import type { Phrase } from '../protocol/phrases.ts'
 import type { JobRoute, Schedule } from './cron.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 
@@ -58,6 +59,9 @@ export interface ModelCallParams {
   thinking: string
   attempt: number
   runKey?: string // the client's own name of the run
+  modelIndex?: number // 0 is the run's own model, then its fallbacks; absent: 0
+  tokensLeft?: number // of the run's budget; absent: no bound
+  entries?: number // of the run's own, which follow its message in the prompt; absent: 0
 }
 
 /** What a delivery asks a channel for. */
@@ -65,7 +69,8 @@ export interface MessageDeliverParams {
   deliveryId: string
   channel: string
   target: string
-  ref: string
+  ref: string // empty where there is a phrase
+  phrase?: Phrase // said instead of a body
   attempt: number
 }
 

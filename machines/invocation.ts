@@ -17,7 +17,7 @@ import {
   type EffectLost,
   type NodeCallParams,
 } from './effects.ts'
-import type { IdempotencyMark } from './session.ts'
+import type { IdempotencyMark } from './session-events.ts'
 
 export type InvocationRequested = {
   type: 'invocation.requested'

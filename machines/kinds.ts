@@ -13,7 +13,7 @@ import { invocationMachine } from './invocation.ts'
 import { nodeMachine } from './node.ts'
 import { pairingMachine, pairingWaits } from './pairing.ts'
 import { runMachine, runWaits } from './run.ts'
-import { sessionMachine } from './session.ts'
+import { sessionMachine, sessionWaits } from './session.ts'
 import { createStepper, type Stepper } from './step.ts'
 import type { Wait } from './waits.ts'
 
@@ -36,7 +36,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
     stepper: createStepper(pairingMachine),
     waits: (snapshot) => pairingWaits(snapshot.value, snapshot.context),
   },
-  session: { stepper: createStepper(sessionMachine), waits: never },
+  session: {
+    stepper: createStepper(sessionMachine),
+    waits: (snapshot) => sessionWaits(snapshot.value, snapshot.context),
+  },
   run: {
     stepper: createStepper(runMachine),
     waits: (snapshot) => runWaits(snapshot.value, snapshot.context),

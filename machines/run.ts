@@ -3,11 +3,13 @@
  *
  *   new ──run.requested──► calling ──effect.done──────────────► done
  *                            ▲  │ ├──effect.failed (retryable)─► waiting ──retry.due──► calling
+ *                            │  │ ├──effect.failed (another)───► calling, its next model
  *                            │  │ ├──effect.failed─────────────► failed
  *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
- *                          effect.lost
+ *                          effect.lost                      run.merged: new ──► merged
  *
- * A lost call is made again: a model call changes nothing outside. Each end tells the session.
+ * A lost call is made again: a model call changes nothing outside. Each end tells the session, and
+ * which models gave no answer. When the next model is asked stands in `rules/failover.ts`.
  */
 import { produce } from 'immer'
 import { assign, setup } from 'xstate'
@@ -23,8 +25,21 @@ import {
   type ModelCallParams,
   type SendParams,
 } from './effects.ts'
-import { type Attempt, isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import { isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import {
+  callsOf,
+  endingFault,
+  type Failover,
+  isRetryable,
+  isSpent,
+  isSwitchable,
+  switchModel,
+  triedWith,
+} from './rules/failover.ts'
+import type { RunPlan, TriedModel } from './rules/plan.ts'
+import { nameRun } from './rules/queue.ts'
 import type { RetryPolicy } from './rules/retry.ts'
+import type { HistoryEntry, MergedRun } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -35,27 +50,51 @@ export type RunRequested = {
   thinking: string
   asked: Asked
   runKey?: string // the client's own name of the run
+  plan?: RunPlan // absent: in journals of before
+  merged?: readonly MergedRun[] // messages that it answers beside its own
   at: number
 }
 
-type ModelDone = EffectDone<{ ref: string; inputTokens: number; outputTokens: number }>
+/** A message that came meanwhile: the next model call reads it, where there is one. */
+export type RunSteered = {
+  type: 'run.steered'
+  runId: string // that the message was given
+  runKey?: string
+  ref: string
+  at: number
+}
+
+type ModelDone = EffectDone<{
+  ref: string
+  bytes?: number
+  inputTokens: number
+  outputTokens: number
+}>
 
 export type RunEvent =
   | RunRequested
+  | RunSteered
   | ModelDone
   | EffectFailed
   | EffectCancelled
   | EffectLost
   | { type: 'retry.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
+  | { type: 'run.merged'; into: string; at: number }
 
-export interface RunContext extends Attempt {
+export interface RunContext extends Failover {
   runId: string
   sessionKey: string
-  model: string
   thinking: string
   asked: Asked
   runKey?: string
+  merged?: readonly MergedRun[] // messages that it answers beside its own
+  steered?: readonly Steered[] // messages that no prompt holds yet
+  entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
+}
+
+interface Steered extends MergedRun {
+  ref: string
 }
 
 const POLICY: RetryPolicy = {
@@ -79,16 +118,48 @@ const machine = setup({
             draft.asked = event.asked
             draft.attempt = 1
             if (event.runKey !== undefined) draft.runKey = event.runKey
+            if (event.plan !== undefined) draft.plan = event.plan
+            if (event.merged !== undefined) draft.merged = [...event.merged]
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
-      event.type !== 'effect.failed' ? context : { ...context, fault: event.class },
+      event.type !== 'effect.failed'
+        ? context
+        : { ...context, fault: endingFault(context, event, POLICY), ...triedFact(context, event) },
     ),
-    'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
-    'retry.plan': assign(({ context, event }) =>
-      event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
+    'fault.lost': assign(({ context, event }) => ({
+      ...context,
+      fault: 'lost',
+      ...triedFact(context, event),
+    })),
+    'retry.plan': assign(({ context, event }) => {
+      if (event.type !== 'effect.failed') return context
+      const { retryAt, fault } = planRetry({ ...context, attempt: callsOf(context) }, event, POLICY)
+      return { ...context, retryAt, fault }
+    }),
+    'model.next': assign(({ context, event }) =>
+      event.type === 'effect.failed' ? switchModel(context, event.class) : context,
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
+    'message.steer': assign(({ context, event }) => {
+      if (event.type !== 'run.steered') return context
+      const { runId, runKey, ref } = event
+      const steered = { runId, ref, ...(runKey === undefined ? {} : { runKey }) }
+      return { ...context, steered: [...(context.steered ?? []), steered] }
+    }),
+    // A prompt is made anew, so what came meanwhile goes into it.
+    'steered.take': assign(({ context }) => {
+      const { steered = [], entries = [], merged = [], runId } = context
+      if (steered.length === 0) return context
+      const read = steered.map(({ ref }): HistoryEntry => ({ ref, role: 'user', runId }))
+      const answered = steered.map(nameRun)
+      return {
+        ...context,
+        steered: [],
+        entries: [...entries, ...read],
+        merged: [...merged, ...answered],
+      }
+    }),
     'model.call': collected<ModelCallParams>,
     'model.cancel': collected<{ runId: string; attempt: number }>,
     'stream.send': collected<SendParams>,
@@ -98,14 +169,21 @@ const machine = setup({
     'attempt.retryable': ({ context, event }) =>
       event.type === 'effect.failed' &&
       isCurrent(context, event, 'model.call') &&
-      event.retryable &&
-      context.attempt < POLICY.attemptsMax,
+      isRetryable(context, event, POLICY),
+    'model.another': ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      isCurrent(context, event, 'model.call') &&
+      isSwitchable(context, event),
     'attempt.left': ({ context, event }) =>
       event.type === 'effect.lost' &&
       isCurrent(context, event, 'model.call') &&
-      context.attempt < POLICY.attemptsMax,
+      callsOf(context) < POLICY.attemptsMax &&
+      !isSpent(context),
   },
 })
+
+const NEXT_MODEL = ['model.next', 'steered.take'] as const
+const AGAIN = ['attempt.next', 'steered.take'] as const
 
 const finished = (status: 'done' | 'failed' | 'aborted') => ({
   type: 'stream.send' as const,
@@ -118,12 +196,50 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
       fault: status === 'failed' ? context.fault : '',
       ...answerFacts(event),
       ...keyFact(context),
+      ...modelFacts(context, status),
+      ...sizeFact(context, event),
+      ...carriedFacts(context),
     },
   }),
 })
 
 function keyFact({ runKey }: RunContext): { runKey?: string } {
   return runKey === undefined ? {} : { runKey }
+}
+
+// Absent where the run's own model answered at once, and in journals of before.
+function modelFacts(
+  { plan, model, modelIndex = 0, tried = [] }: RunContext,
+  status: string,
+): { model?: string; tried?: TriedModel[] } {
+  if (plan === undefined || tried.length === 0) return {}
+  return { ...(status === 'done' && modelIndex > 0 ? { model } : {}), tried }
+}
+
+function sizeFact({ plan }: RunContext, event: RunEvent): { bytes?: number } {
+  if (plan === undefined || event.type !== 'effect.done') return {}
+  return event.bytes === undefined ? {} : { bytes: event.bytes }
+}
+
+function triedFact(context: RunContext, event: RunEvent): { tried?: TriedModel[] } {
+  if (context.plan === undefined) return {}
+  return { tried: triedWith(context, event.type === 'effect.failed' ? event.class : 'lost') }
+}
+
+// What only a run with a plan asks for.
+function callFacts({ modelIndex, plan, tokens = 0 }: RunContext): Partial<ModelCallParams> {
+  const tokensMax = plan?.tokensMax
+  return {
+    ...(modelIndex === undefined ? {} : { modelIndex }),
+    ...(tokensMax === undefined ? {} : { tokensLeft: Math.max(0, tokensMax - tokens) }),
+  }
+}
+
+function carriedFacts({ merged, entries }: RunContext): Partial<RunContext> {
+  return {
+    ...(merged === undefined ? {} : { merged }),
+    ...(entries === undefined ? {} : { entries }),
+  }
 }
 
 function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
@@ -150,6 +266,7 @@ export const runMachine = machine.createMachine({
       on: {
         'run.requested': { target: 'calling', actions: 'request.keep' },
         'run.aborted': 'aborted', // It was queued, and its session has let it go.
+        'run.merged': 'merged', // Its message was answered by another run.
       },
     },
     calling: {
@@ -163,12 +280,15 @@ export const runMachine = machine.createMachine({
           asked: context.asked,
           attempt: context.attempt,
           ...keyFact(context),
+          ...callFacts(context),
+          ...(context.entries === undefined ? {} : { entries: context.entries.length }),
         }),
       },
       on: {
         'effect.done': { guard: 'attempt.current', target: 'done', actions: finished('done') },
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
+          { guard: 'model.another', target: 'calling', reenter: true, actions: NEXT_MODEL },
           {
             guard: 'attempt.current',
             target: 'failed',
@@ -176,13 +296,14 @@ export const runMachine = machine.createMachine({
           },
         ],
         'effect.lost': [
-          { guard: 'attempt.left', target: 'calling', reenter: true, actions: 'attempt.next' },
+          { guard: 'attempt.left', target: 'calling', reenter: true, actions: AGAIN },
           {
             guard: 'attempt.current',
             target: 'failed',
             actions: ['fault.lost', finished('failed')],
           },
         ],
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': {
           target: 'aborted',
           actions: [
@@ -197,13 +318,15 @@ export const runMachine = machine.createMachine({
     },
     waiting: {
       on: {
-        'retry.due': { target: 'calling', actions: 'attempt.next' },
+        'retry.due': { target: 'calling', actions: AGAIN },
+        'run.steered': { actions: 'message.steer' },
         'run.aborted': { target: 'aborted', actions: finished('aborted') },
       },
     },
     done: { type: 'final' },
     failed: { type: 'final' },
     aborted: { type: 'final' },
+    merged: { type: 'final' },
   },
 })
 

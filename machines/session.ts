@@ -2,140 +2,43 @@
  * One session: a conversation, its queue and its one run at a time.
  *
  *   idle ──message.accepted──► running ──run.finished, queue empty──► idle
- *                               │  ▲ └──run.finished, more queued──┐
- *                               └──┴── message.accepted (queued) ──┘
+ *                               │  ▲ ├──run.finished, more queued──┐
+ *                               │  └─┼─────────────────────────────┘
+ *                               │    └─run.finished, they are still writing─► gathering
+ *                               │  ▲                                             │
+ *                               │  └── queue.due, or a message of another kind ──┘
+ *                               └── message.accepted: queued, steered, or instead (rules/queue.ts)
  *
- * `message.filed` (sent through `send`) and `message.injected` join the history in either state.
+ * `message.filed` (sent through `send`) and `message.injected` join the history in any state.
  * `session.aborted` ends runs here and now: each is told `run.aborted`, and what it brings later is
  * refused. `session.reset` and `session.deleted` end all of them and begin another generation, which
- * remembers nothing; the journal does. A deleted session begins anew with its next message.
+ * remembers nothing; the journal does. A deleted session begins anew with its next message. An idle
+ * session waits for its expiry, where its last message named one, and resets itself.
  *
  * The history holds refs, never text (K1); it is the recipe of the next prompt. A message joins it
  * when its run begins, so that each answer follows its question.
  */
 import { assign, enqueueActions, setup } from 'xstate'
-import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import { type Asked, collected, type SendParams } from './effects.ts'
-import { type FactChanges, patchFacts, type SessionFacts } from './rules/session-facts.ts'
-
-/** Where an answer goes: pinned when the message is taken in. */
-export interface Route {
-  channel: string
-  target: string
-}
-
-/** Who asks, and in whose name an idempotency key counts. */
-export interface IdempotencyMark {
-  owner: string
-  key: string
-  digest: string // of method and params
-}
-
-export type MessageAccepted = {
-  type: 'message.accepted'
-  sessionKey: string
-  messageId: string
-  runId: string
-  ref: string
-  channel: string | null
-  peer: string | null
-  sender: string | null // stable id; null for a client
-  route: Route | null
-  model: string
-  thinking: string
-  messagesMax: number // of the history
-  runKey?: string // the client's own name of the run
-  idempotency?: IdempotencyMark
-  at: number
-}
-
-export type RunFinished = {
-  type: 'run.finished'
-  runId: string
-  status: 'done' | 'failed' | 'aborted'
-  fault: string
-  ref: string // of the answer; empty unless done
-  inputTokens: number
-  outputTokens: number
-  runKey?: string
-  at: number
-}
-
-/** A message that was sent elsewhere and belongs into this conversation. */
-export type MessageFiled = {
-  type: 'message.filed'
-  sessionKey: string
-  deliveryId: string
-  ref: string
-  at: number
-}
-
-/** A message that was put into this conversation as if the agent had said it. */
-export type MessageInjected = {
-  type: 'message.injected'
-  sessionKey: string
-  messageId: string
-  ref: string
-  by: string
-  at: number
-}
-
-/** A session is settled, before it has a message, or after. `generation`: the one that is meant. */
-export type SessionSettled = {
-  type: 'session.created' | 'session.patched'
-  sessionKey: string
-  generation: number
-  changes: FactChanges
-  by: string
-  at: number
-}
-
-/** Another generation begins: with the next message, where it was deleted. */
-export type SessionRenewed = {
-  type: 'session.reset' | 'session.deleted'
-  sessionKey: string
-  generation: number // that begins
-  reason: string
-  by: string
-  at: number
-}
-
-/** Runs are let go: one, or all that are in hand and queued. */
-export type SessionAborted = {
-  type: 'session.aborted'
-  sessionKey: string
-  runId: string | null
-  by: string
-  at: number
-}
-
-export type SessionEvent =
-  | MessageAccepted
-  | RunFinished
-  | MessageFiled
-  | MessageInjected
-  | SessionSettled
-  | SessionRenewed
-  | SessionAborted
-
-/** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
-export interface HistoryEntry {
-  ref: string
-  role: 'user' | 'assistant'
-  runId: string
-}
-
-/** A message and the run that will answer it; `runKey` only where its client named the run. */
-export interface PlannedRun {
-  runId: string
-  asked: Asked
-  ref: string
-  route: Route | null
-  model: string
-  thinking: string
-  runKey?: string
-}
+import { collected, type SendParams } from './effects.ts'
+import { failureMark, failureNotices } from './rules/failure-notice.ts'
+import { bytesFact } from './rules/plan.ts'
+import {
+  enqueue as queuedWith,
+  FOLLOWUP,
+  mergedIn,
+  type MergedMessage,
+  type Next,
+  nextOf,
+  type PlannedRun,
+  planRun,
+  type Queued,
+  without,
+} from './rules/queue.ts'
+import { patchFacts, type SessionFacts } from './rules/session-facts.ts'
+import * as tell from './rules/session-sends.ts'
+import type { Expiry, HistoryEntry, MessageAccepted, SessionEvent } from './session-events.ts'
+import type { Wait } from './waits.ts'
 
 export interface SessionContext {
   key: string
@@ -148,6 +51,8 @@ export interface SessionContext {
   generation?: number // absent before the first reset: 0
   facts?: SessionFacts | null // absent where nothing was ever settled
   deleted?: boolean // absent where it never was
+  expiry?: Expiry | null // absent where no message ever named one
+  failureToldAt?: number // ms since epoch; absent where no failure was told to a channel
 }
 
 const machine = setup({
@@ -155,28 +60,40 @@ const machine = setup({
   actions: {
     'message.keep': assign(({ context, event }) => {
       if (event.type !== 'message.accepted') return context
-      const { sessionKey: key, messagesMax } = event
-      const queue = [...context.queue, plannedBy(event)]
-      const messages = context.messages + 1
-      return { ...context, key, messages, messagesMax, queue, ...reborn(context) }
+      return { ...accepting(context, event), queue: queueWith(context, event).queue }
+    }),
+    'message.first': assign(({ context, event }) => {
+      if (event.type !== 'message.accepted') return context
+      return { ...accepting(context, event), queue: [planRun(event), ...context.queue] }
+    }),
+    'message.steer': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'message.accepted' || event.queue?.mode !== 'steer') return
+      const steered = context.current === null ? [] : [tell.steered(context.current, event)]
+      for (const params of steered) enqueue({ type: 'stream.send', params })
     }),
     'answer.keep': assign(({ context, event }) => {
       if (event.type !== 'run.finished') return context
-      const over = { ...context, current: null }
-      if (event.status !== 'done') return over
+      const { merged = [], entries = [] } = event
+      const queue = without(context.queue, merged)
       // Not cut to messagesMax here: the next question does it, and the answer stays with its own.
-      const answer: HistoryEntry = { ref: event.ref, role: 'assistant', runId: event.runId }
-      return { ...over, messages: context.messages + 1, history: context.history.concat(answer) }
+      const history = context.history.concat(entries)
+      const over = { ...context, queue, history, current: null, ...failureMark(context, event) }
+      if (event.status !== 'done') return over
+      const { ref, runId } = event
+      const answer: HistoryEntry = { ...bytesFact(event), ref, role: 'assistant', runId }
+      const messages = context.messages + 1
+      return { ...over, messages, history: history.concat(answer) }
     }),
     'filing.keep': assign(({ context, event }) => {
       if (event.type !== 'message.filed') return context
       const { sessionKey: key, ref, deliveryId: runId } = event
-      const history = joined(context, { ref, role: 'assistant', runId })
+      const history = joined(context, [{ ref, role: 'assistant', runId }])
       return { ...context, key, messages: context.messages + 1, history, ...reborn(context) }
     }),
     'injection.keep': assign(({ context, event }) => {
       if (event.type !== 'message.injected') return context
-      const history = joined(context, { ref: event.ref, role: 'assistant', runId: event.messageId })
+      const { ref, messageId: runId } = event
+      const history = joined(context, [{ ref, role: 'assistant', runId }])
       return { ...context, messages: context.messages + 1, history }
     }),
     'facts.keep': assign(({ context, event }) => {
@@ -186,106 +103,160 @@ const machine = setup({
     }),
     'generation.begin': assign(({ context, event }) => {
       if (event.type !== 'session.reset' && event.type !== 'session.deleted') return context
-      const { generation } = event
-      const empty = { ...context, generation, messages: 0, history: [], queue: [], current: null }
-      if (event.type === 'session.reset') return empty
-      return { ...empty, deleted: true, ...(context.facts === undefined ? {} : { facts: null }) }
+      const { sessionKey: key, generation = generationOf(context) + 1 } = event
+      const empty = { ...context, key, generation, messages: 0, history: [], queue: [] }
+      const next = { ...empty, current: null, ...(context.expiry ? { expiry: null } : {}) }
+      if (event.type === 'session.reset') return { ...next, ...reborn(context) }
+      return { ...next, deleted: true, ...(context.facts === undefined ? {} : { facts: null }) }
     }),
     'queue.drop': assign(({ context, event }) => ({
       ...context,
-      queue: context.queue.filter((run) => !isLetGo(run, event)),
+      queue: event.type === 'session.aborted' ? left(context, event.runId) : context.queue,
     })),
+    'queue.overflow': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'message.accepted') return
+      const { dropped } = queueWith(context, event)
+      for (const params of tell.dropped(context.key, dropped, event)) {
+        enqueue({ type: 'stream.send', params })
+      }
+    }),
     'runs.drop': assign(({ context }) => ({ ...context, queue: [], current: null })),
+    'current.abort': enqueueActions(({ context: { current, key }, enqueue }) => {
+      for (const params of tell.aborted(key, current === null ? [] : [current], 'queue')) {
+        enqueue({ type: 'stream.send', params })
+      }
+    }),
     'runs.abort': enqueueActions(({ context, event, enqueue }) => {
-      const { current, queue, key: sessionKey } = context
       const by = 'by' in event ? event.by : ''
-      const runs = [...(current === null ? [] : [current]), ...queue]
-      for (const { runId, runKey } of runs.filter((run) => isLetGo(run, event))) {
-        const named = runKey === undefined ? {} : { runKey }
-        const told = { type: 'run.aborted', by, runId, sessionKey, ...named }
-        enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event: told } })
-      }
+      const runs = runsOf(context).filter((run) => isLetGo(run, event))
+      const params = tell.aborted(context.key, runs, by).filter(({ event: told }) => {
+        const isAll = event.type !== 'session.aborted' || event.runId === null
+        return isAll || isNamed(context.current, event) || told['runId'] === event.runId
+      })
+      for (const send of params) enqueue({ type: 'stream.send', params: send })
     }),
-    'run.take': assign(({ context }) => {
-      const [next = null, ...queue] = context.queue
-      if (next === null) return { ...context, current: null }
-      const history = joined(context, { ref: next.ref, role: 'user', runId: next.runId })
-      return { ...context, queue, current: next, turn: context.turn + 1, history }
+    'run.take': assign(({ context, event }) => {
+      const { run, queue } = nextFor(context.queue, event)
+      if (run === null) return { ...context, current: null }
+      const { runId, merged = [] } = run
+      const asked = [...merged, run].map((message) => askedEntry(message, runId))
+      const history = joined(context, asked)
+      return { ...context, queue, current: run, turn: context.turn + 1, history }
     }),
-    'run.request': enqueueActions(({ context, enqueue }) => {
-      if (context.current === null) return
-      const { runId, model, thinking, asked, runKey } = context.current
-      const event = {
-        type: 'run.requested',
-        runId,
-        sessionKey: context.key,
-        model,
-        thinking,
-        asked,
-        ...(runKey === undefined ? {} : { runKey }),
-      }
-      enqueue({ type: 'stream.send', params: { to: streamId('run', runId), event } })
+    'run.request': enqueueActions(({ context: { current, key }, enqueue }) => {
+      if (current === null) return
+      enqueue({ type: 'stream.send', params: tell.requested(key, current) })
     }),
     'answer.deliver': enqueueActions(({ context, event, enqueue }) => {
-      const route = context.current?.route ?? null
-      if (event.type !== 'run.finished' || event.status !== 'done' || route === null) return
-      const deliveryId = `reply-${event.runId}`
-      const request = {
-        type: 'delivery.requested',
-        deliveryId,
-        ...route,
-        ref: event.ref,
-        fileIn: null, // It is in the history as the run's answer.
+      if (event.type !== 'run.finished') return
+      const route = event.status === 'done' ? (context.current?.route ?? null) : null
+      const answers = route === null ? [] : [tell.answer(route, event)]
+      const notices = failureNotices(context, event)
+      for (const params of [...answers, ...notices, ...tell.merged(event)]) {
+        enqueue({ type: 'stream.send', params })
       }
-      enqueue({
-        type: 'stream.send',
-        params: { to: streamId('delivery', deliveryId), event: request },
-      })
+    }),
+    'reply.send': enqueueActions(({ context, event, enqueue }) => {
+      const params = tell.reply(context, event)
+      if (params !== null) enqueue({ type: 'stream.send', params })
     }),
     'stream.send': collected<SendParams>,
   },
   guards: {
-    // What a channel has admitted is never dropped: its cap was judged at the door.
+    // What a channel has admitted is never refused: its cap was judged at the door.
     'queue.hasRoom': ({ context, event }) =>
-      context.queue.length < limits.sessionQueueMax ||
-      (event.type === 'message.accepted' && event.channel !== null),
-    'queue.waiting': ({ context, event }) => isCurrent(context, event) && context.queue.length > 0,
+      event.type === 'message.accepted' &&
+      (event.channel !== null || context.queue.length < policyOf(event).cap || makesRoom(event)),
+    'message.interrupts': ({ event }) =>
+      event.type === 'message.accepted' && event.queue?.mode === 'interrupt',
+    'queue.ready': ({ context, event }) =>
+      event.type === 'message.accepted' &&
+      nextOf(queueWith(context, event).queue, event.at).run !== null,
+    'queue.next': ({ context, event }) =>
+      isCurrent(context, event) && nextFor(leftBy(context, event), event).run !== null,
+    'queue.gathers': ({ context, event }) =>
+      isCurrent(context, event) && leftBy(context, event).length > 0,
     'run.current': ({ context, event }) => isCurrent(context, event),
     'session.there': ({ context }) => isThere(context),
     'session.meant': ({ context, event }) =>
-      isThere(context) && generationIn(event) === generationOf(context),
+      isAny(event) || (isThere(context) && generationIn(event) === generationOf(context)),
     'session.unborn': ({ context, event }) =>
       !isThere(context) && generationIn(event) === generationOf(context),
     'session.renewable': ({ context, event }) =>
-      isThere(context) && generationIn(event) === generationOf(context) + 1,
-    'abort.queued': ({ context, event }) => context.queue.some((run) => isNamed(run, event)),
+      isAny(event) || (isThere(context) && generationIn(event) === generationOf(context) + 1),
+    'abort.queued': ({ context, event }) =>
+      context.queue.some((run) => isNamed(run, event)) && !isNamed(context.current, event),
     'abort.onward': ({ context, event }) =>
       isNamed(context.current, event) && context.queue.length > 0,
     'abort.last': ({ context, event }) =>
       event.type === 'session.aborted' && (event.runId === null || isNamed(context.current, event)),
+    'abort.some': ({ context, event }) =>
+      event.type === 'session.aborted' &&
+      context.queue.some((run) => isNamed(run, event)) &&
+      left(context, event.runId).length > 0,
+    'abort.gathered': ({ context, event }) =>
+      event.type === 'session.aborted' &&
+      (event.runId === null || context.queue.some((run) => isNamed(run, event))),
+    'reply.wanted': ({ event }) => 'reply' in event && event.reply !== undefined,
   },
 })
 
 // Copied, not drafted: a proxy in front of some hundred entries costs ten times the step itself.
-function joined({ history, messagesMax }: SessionContext, entry: HistoryEntry): HistoryEntry[] {
-  return history.slice(Math.max(0, history.length + 1 - messagesMax)).concat(entry)
+function joined(context: SessionContext, entries: readonly HistoryEntry[]): HistoryEntry[] {
+  const { history, messagesMax } = context
+  const kept = Math.max(1, messagesMax - entries.length)
+  return history.slice(Math.max(0, history.length - kept)).concat(entries)
 }
 
-function plannedBy(message: MessageAccepted): PlannedRun {
-  const { runId, ref, route, model, thinking, runKey } = message
-  const planned = { runId, asked: askedBy(message), ref, route, model, thinking }
-  return runKey === undefined ? planned : { ...planned, runKey }
+function askedEntry(message: MergedMessage | PlannedRun, runId: string): HistoryEntry {
+  const isBrief = 'brief' in message && message.brief
+  const entry: HistoryEntry = { ...bytesFact(message), ref: message.ref, role: 'user', runId }
+  return isBrief ? { ...entry, brief: true } : entry
 }
 
-function askedBy({ channel, peer, sender, at }: MessageAccepted): Asked {
-  return { channel, room: peer === sender ? null : peer, sender, at }
+function accepting(context: SessionContext, event: MessageAccepted): SessionContext {
+  const { sessionKey: key, messagesMax, expiry } = event
+  const until =
+    expiry === undefined && context.expiry === undefined ? {} : { expiry: expiry ?? null }
+  const messages = context.messages + 1
+  return { ...context, key, messages, messagesMax, ...until, ...reborn(context) }
+}
+
+function policyOf({ queue = FOLLOWUP }: MessageAccepted): typeof FOLLOWUP {
+  return queue
+}
+
+function makesRoom(event: MessageAccepted): boolean {
+  return policyOf(event).drop !== 'new'
+}
+
+function queueWith({ queue }: SessionContext, event: MessageAccepted): Queued {
+  return queuedWith(queue, planRun(event), policyOf(event))
+}
+
+// Behind the end of a run somebody may still be writing; nothing else waits for that.
+function nextFor(queue: readonly PlannedRun[], event: SessionEvent): Next {
+  return nextOf(queue, event.type === 'run.finished' ? event.at : Number.POSITIVE_INFINITY)
+}
+
+function leftBy({ queue }: SessionContext, event: SessionEvent): PlannedRun[] {
+  return without(queue, event.type === 'run.finished' ? (event.merged ?? []) : [])
+}
+
+function left({ queue }: SessionContext, runId: string | null): PlannedRun[] {
+  return runId === null ? [] : without(queue, [{ runId }])
+}
+
+function runsOf({ current, queue }: SessionContext): PlannedRun[] {
+  return current === null ? queue : [current, ...queue]
 }
 
 function isCurrent(context: SessionContext, event: SessionEvent): boolean {
   return event.type === 'run.finished' && event.runId === context.current?.runId
 }
 
-const RENEWAL = ['runs.abort', 'generation.begin'] as const
+const RENEWAL = ['reply.send', 'runs.abort', 'generation.begin'] as const
+const NEXT = ['run.take', 'run.request'] as const
 
 /** Reads which life of its key a session is in: 0 is the first. */
 export function generationOf({ generation = 0 }: Pick<SessionContext, 'generation'>): number {
@@ -293,7 +264,13 @@ export function generationOf({ generation = 0 }: Pick<SessionContext, 'generatio
 }
 
 function generationIn(event: SessionEvent): number {
-  return 'generation' in event ? event.generation : -1
+  return 'generation' in event ? (event.generation ?? -1) : -1
+}
+
+// Somebody in a channel means the session that is there, and has not seen its generation.
+function isAny(event: SessionEvent): boolean {
+  const names = event.type === 'session.patched' || event.type === 'session.reset'
+  return names && event.generation === undefined
 }
 
 function factsOf({ facts }: SessionContext): SessionFacts {
@@ -308,13 +285,15 @@ function reborn({ deleted }: SessionContext): Partial<SessionContext> {
   return deleted === true ? { deleted: false } : {}
 }
 
+// A message that another run answers is ended with that run.
 function isNamed(run: PlannedRun | null, event: SessionEvent): boolean {
-  return event.type === 'session.aborted' && run !== null && event.runId === run.runId
+  if (event.type !== 'session.aborted' || run === null) return false
+  return mergedIn(run).some(({ runId }) => runId === event.runId)
 }
 
 // Whoever begins another generation lets go of all runs.
 function isLetGo(run: PlannedRun, event: SessionEvent): boolean {
-  return event.type !== 'session.aborted' || event.runId === null || event.runId === run.runId
+  return event.type !== 'session.aborted' || event.runId === null || isNamed(run, event)
 }
 
 export const sessionMachine = machine.createMachine({
@@ -333,46 +312,79 @@ export const sessionMachine = machine.createMachine({
     'message.filed': { actions: 'filing.keep' },
     'message.injected': { guard: 'session.there', actions: 'injection.keep' },
     'session.created': { guard: 'session.unborn', actions: 'facts.keep' },
-    'session.patched': { guard: 'session.meant', actions: 'facts.keep' },
+    'session.patched': { guard: 'session.meant', actions: ['facts.keep', 'reply.send'] },
     'session.reset': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
     'session.deleted': { guard: 'session.renewable', target: '.idle', actions: RENEWAL },
+    'session.asked': { actions: 'reply.send' },
   },
   states: {
     idle: {
       on: {
-        'message.accepted': {
-          target: 'running',
-          actions: ['message.keep', 'run.take', 'run.request'],
-        },
+        'message.accepted': { target: 'running', actions: ['message.first', ...NEXT] },
+        'session.aborted': { guard: 'reply.wanted', actions: 'reply.send' },
       },
     },
     running: {
       on: {
-        'message.accepted': { guard: 'queue.hasRoom', actions: 'message.keep' },
+        'message.accepted': [
+          { guard: 'message.interrupts', actions: ['current.abort', 'message.first', ...NEXT] },
+          { guard: 'queue.hasRoom', actions: ['queue.overflow', 'message.keep', 'message.steer'] },
+        ],
         'run.finished': [
+          { guard: 'queue.next', actions: ['answer.deliver', 'answer.keep', ...NEXT] },
           {
-            guard: 'queue.waiting',
-            actions: ['answer.deliver', 'answer.keep', 'run.take', 'run.request'],
+            guard: 'queue.gathers',
+            target: 'gathering',
+            actions: ['answer.deliver', 'answer.keep'],
           },
           { guard: 'run.current', target: 'idle', actions: ['answer.deliver', 'answer.keep'] },
         ],
         'session.aborted': [
-          { guard: 'abort.queued', actions: ['runs.abort', 'queue.drop'] },
-          { guard: 'abort.onward', actions: ['runs.abort', 'run.take', 'run.request'] },
-          { guard: 'abort.last', target: 'idle', actions: ['runs.abort', 'runs.drop'] },
+          { guard: 'abort.queued', actions: ['reply.send', 'runs.abort', 'queue.drop'] },
+          { guard: 'abort.onward', actions: ['reply.send', 'runs.abort', ...NEXT] },
+          {
+            guard: 'abort.last',
+            target: 'idle',
+            actions: ['reply.send', 'runs.abort', 'runs.drop'],
+          },
+        ],
+      },
+    },
+    gathering: {
+      on: {
+        'message.accepted': [
+          { guard: 'message.interrupts', target: 'running', actions: ['message.first', ...NEXT] },
+          {
+            guard: 'queue.ready',
+            target: 'running',
+            actions: ['queue.overflow', 'message.keep', ...NEXT],
+          },
+          { guard: 'queue.hasRoom', actions: ['queue.overflow', 'message.keep'] },
+        ],
+        'queue.due': { target: 'running', actions: NEXT },
+        'session.aborted': [
+          { guard: 'abort.some', actions: ['reply.send', 'runs.abort', 'queue.drop'] },
+          {
+            guard: 'abort.gathered',
+            target: 'idle',
+            actions: ['reply.send', 'runs.abort', 'runs.drop'],
+          },
         ],
       },
     },
   },
 })
 
-/**
- * Reads the prompt of a run off its session: the history up to the run's own message, or null
- * where the run has not begun or its message has left the kept history.
- */
-export function promptOf(context: SessionContext, runId: string): readonly HistoryEntry[] | null {
-  const index = context.history.findLastIndex(
-    (entry) => entry.role === 'user' && entry.runId === runId,
-  )
-  return index === -1 ? null : context.history.slice(0, index + 1)
+/** Lists what a session waits for: the end of what people are writing, or its own. */
+export function sessionWaits(value: unknown, context: SessionContext): Wait[] {
+  const { key: sessionKey, queue, expiry } = context
+  if (value === 'gathering') {
+    const { gathersUntil } = nextOf(queue, Number.NEGATIVE_INFINITY)
+    return [{ id: 'gather', dueAt: gathersUntil ?? 0, event: { type: 'queue.due' } }]
+  }
+  if (value !== 'idle' || !expiry) return []
+  const { at: dueAt, reason, zone, offsetMinutes } = expiry
+  const generation = generationOf(context) + 1
+  const facts = { sessionKey, generation, reason, by: '', zone, offsetMinutes }
+  return [{ id: 'expire', dueAt, event: { type: 'session.reset', ...facts } }]
 }

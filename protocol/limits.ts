@@ -184,7 +184,13 @@ export const limits = {
 
   // Sessions and runs.
   sessionMessagesMax: 400, // Default of session.maxMessages.
-  sessionQueueMax: 20, // Upstream's cap.
+  sessionQueueMax: 20, // Upstream's cap; default of messages.queue.cap.
+  queueCapMax: 200, // Of messages.queue.cap: what one session's record can hold (about 60 KiB).
+  queueDebounceMs: 500, // Upstream's; default of messages.queue.debounceMs.
+  queueDebounceMsMax: 60_000, // Longer, and people think that nobody listens.
+  mergedMessagesMax: 50, // Older messages that one run answers beside its own.
+  briefChars: 160, // Of a message that had to make room: what the model still reads of it.
+  phraseCharsMax: 400, // What the gateway itself says in a channel: one IRC line.
   sessionGenerationsMax: 1_000, // Earlier session ids of one key that can be asked for: 2 ms.
   transcriptPageMax: 1_000, // Upstream's: messages of one page.
   transcriptPageDefault: 200, // Upstream's.
@@ -199,12 +205,18 @@ export const limits = {
   sessionListMax: 1_000, // Rows of one page, about 200 KB; without a limit all are told.
   sessionSearchCharsMax: 128,
   runAttemptsMax: 4, // Model calls of one run, the first included.
+  runCallsMax: 50, // Model calls of one run: what a loop of tools costs at most, where nothing else is said.
+  usageQuarterMs: 900_000, // Every time zone begins its day on a quarter of an hour.
+  usageQuartersMax: 400, // Of four days: more than any day that is asked for.
+  modelFallbacksMax: 8, // Each adds up to runAttemptsMax calls to a run that fails.
+  failureNoticeEveryMs: 60_000, // Two bots that fail at each other say so once a minute.
   runBackoffMs: 1_000, // Doubles: 1, 2, 4 s, plus jitter of up to a half.
   runBackoffMsMax: 60_000, // Also the most that a Retry-After may make us wait.
   modelIdleMs: 120_000, // Upstream's idle limit: no byte for so long is a cut stream.
   modelTextBytesMax: 1024 * 1024, // An answer is one body.
   modelStreamBytesMax: 64 * 1024 * 1024, // On the wire: each few characters come in 250 bytes of JSON.
   modelFaultCharsMax: 300, // What a server says of an error, kept for people.
+  modelToolNameCharsMax: 64, // OpenAI's bound on a function's name; Anthropic's is 128.
   echoPiecesMax: 256, // Deltas of one echo: enough to see it stream.
 
   // Deliveries and channels.

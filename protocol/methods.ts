@@ -27,6 +27,7 @@ import {
   secret,
   sessionKey,
   text,
+  QUEUE_MODES,
   THINKING_LEVELS,
 } from './methods/params.ts'
 import { approvalMethods } from './methods/approvals.ts'
@@ -121,6 +122,7 @@ export const methods = {
       verbose: optional(boolean()),
       idempotencyKey: optional(idempotencyKey()),
       runKey: optional(idempotencyKey()),
+      queueMode: optional(enums([...QUEUE_MODES, 'configured'])), // absent: followup
     }),
     scope: 'operator.write',
     roles: CLIENT,

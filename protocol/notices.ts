@@ -8,7 +8,7 @@ import { streamName } from './ids.ts'
 import { memberOf } from './members.ts'
 import type { EventName } from './methods.ts'
 import type { JournalRecord } from './record.ts'
-import { endedRuns } from './runs.ts'
+import { endedRuns, sayFailure } from './runs.ts'
 import { sessionIdOf } from './session-id.ts'
 
 /** A notice without its text, which the hub fills in from the body where `textRef` names one. */
@@ -25,7 +25,7 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
   if (record.kind !== 'event' || record.ignored !== null) return NONE
   switch (record.event.type) {
     case 'message.accepted':
-      return chatNotice(record)
+      return [...endNotices(record), ...chatNotice(record)]
     case 'run.requested':
     case 'retry.due':
     case 'effect.lost':
@@ -48,6 +48,7 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
       return [cronNotice(record)]
     case 'effect.done':
     case 'effect.failed':
+      if (record.stream.startsWith('run:')) return runNotice(record) // Its next model is asked.
       if (record.stream.startsWith('cron:')) return cronEnd(record)
       return deliveryNotice(record)
     case 'exec.requested':
@@ -92,10 +93,14 @@ function runNotice(record: JournalRecord): readonly Notice[] {
 
 function endNotices(record: JournalRecord): readonly Notice[] {
   const sessionKey = streamName(record.stream)
-  return endedRuns(record).map(({ runId, runKey, status, fault, ref, ...usage }) => {
-    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey) }
+  return endedRuns(record).map((ended) => {
+    const { runId, runKey, status, fault, ref, inputTokens, outputTokens, model, into } = ended
+    const usage = { inputTokens, outputTokens }
+    const merged = into === undefined ? {} : { into }
+    const answered = model === undefined ? {} : { model }
+    const payload = { runId, sessionKey, status, usage, ...keyFact(runKey), ...merged, ...answered }
     if (status === 'done') return notice('agent.done', record, payload, ref)
-    const message = `the model gave no answer (${fault || status})`
+    const message = sayFailure({ ...ended, fault: fault || status })
     const error = { code: 'UNAVAILABLE', message }
     return notice('agent.done', record, { ...payload, text: '', error })
   })

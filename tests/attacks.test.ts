@@ -55,6 +55,7 @@ interface Manifest {
 
 // Each was looked at before it came in: what it does, who publishes it, what it brings along.
 const REVIEWED = [
+  '@ai-sdk/anthropic',
   '@ai-sdk/openai-compatible',
   'ai',
   'citty',

@@ -4,13 +4,15 @@
  * Resolves when the message is on disk; the answer of the model follows as events. A full queue is
  * told before anything is accepted.
  */
-import type { IdempotencyMark, MessageAccepted, Route } from '../../machines/session.ts'
+import type { QueueMode, QueuePolicy } from '../../machines/rules/queue.ts'
+import type { IdempotencyMark, MessageAccepted, Route } from '../../machines/session-events.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { draftText } from '../bodies.ts'
 import type { Origin } from '../caller.ts'
+import { runDefaults } from '../intake.ts'
+import { planRun } from '../run-plan.ts'
 import type { MethodHouse } from './house.ts'
 
 /** A message of a client and how it wants it answered. */
@@ -21,6 +23,7 @@ export interface MessageRequest {
   readonly thinking?: string
   readonly runKey?: string // the client's own name of the run: at most limits.idempotencyKeyCharsMax
   readonly route?: Route | null // where the answer goes beside its session; null: nowhere
+  readonly queueMode?: QueueMode | 'configured' // absent: a run of its own, in turn
   readonly mark: IdempotencyMark | null // null: every call is a message of its own
   /** Hears the id of the run before its record is written; not of a repeated request. */
   readonly begun?: (runId: string) => void
@@ -42,14 +45,17 @@ export async function acceptMessage(
   return record
 }
 
-function offer(
+async function offer(
   house: MethodHouse,
   { sessionKey, text, mark, begun, ...asked }: MessageRequest,
   { cause, correlationId }: Pick<Origin, 'cause' | 'correlationId'>,
 ): Promise<JournalRecord> {
-  assertRoom(house, sessionKey)
-  const { agent, session } = house.configuration.live.config
-  const settled = house.work.sessions.get(sessionKey)?.facts
+  const { live } = house.configuration
+  const arriving = { sessionKey, channel: null, at: house.services.clock.now() }
+  const row = house.work.sessions.get(sessionKey)
+  const { queue: policy, ...defaults } = await runDefaults(house.configuration, row, arriving)
+  const queue = queueFor(policy, asked.queueMode)
+  assertRoom(house, sessionKey, queue)
   const body = draftText(house.services.chance, text)
   const runId = house.services.chance.id()
   begun?.(runId)
@@ -63,9 +69,13 @@ function offer(
     peer: null,
     sender: null,
     route: asked.route ?? null,
-    model: asked.model ?? settled?.model ?? agent.model.primary,
-    thinking: asked.thinking ?? settled?.thinking ?? 'off',
-    messagesMax: session.maxMessages,
+    ...defaults,
+    bytes: body.bytes.length,
+    ...(asked.model === undefined
+      ? {}
+      : { model: asked.model, plan: planRun(live.config, asked.model) }),
+    ...(asked.thinking === undefined ? {} : { thinking: asked.thinking }),
+    queue,
     ...(asked.runKey === undefined ? {} : { runKey: asked.runKey }),
     ...(mark === null ? {} : { idempotency: mark }),
   } satisfies Omit<MessageAccepted, 'at'>
@@ -73,12 +83,19 @@ function offer(
   return house.registry.offer(streamId('session', sessionKey), message)
 }
 
-function assertRoom({ work }: MethodHouse, sessionKey: string): void {
+// Who asks for nothing is refused rather than that others make room.
+function queueFor(policy: QueuePolicy, mode: MessageRequest['queueMode']): QueuePolicy {
+  if (mode === undefined) return { ...policy, mode: 'followup', drop: 'new' }
+  return mode === 'configured' ? policy : { ...policy, mode }
+}
+
+// Where others make room for it, nobody is refused.
+function assertRoom({ work }: MethodHouse, sessionKey: string, { cap, drop }: QueuePolicy): void {
   const pending = work.sessions.get(sessionKey)?.pending ?? 0
-  if (pending > limits.sessionQueueMax) throw queueFull(sessionKey)
+  if (drop === 'new' && pending > cap) throw queueFull(sessionKey)
 }
 
 function queueFull(sessionKey: string): GatewayError {
-  const text = `${sessionKey}: ${limits.sessionQueueMax} messages are queued already, try again later`
+  const text = `${sessionKey}: as many messages are queued as may be, try again later`
   return new GatewayError('UNAVAILABLE', text, { sessionKey })
 }

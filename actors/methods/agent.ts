@@ -3,7 +3,7 @@
  *
  * Answered when the message is on disk; the answer of the model follows as events.
  */
-import type { MessageAccepted } from '../../machines/session.ts'
+import type { MessageAccepted } from '../../machines/session-events.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { streamId } from '../../protocol/ids.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
@@ -14,18 +14,21 @@ import { abortRuns } from './sessions.ts'
 
 /** Accepts a message; `{ runId, sessionKey, status, position }`. */
 export const agent: Handler<'agent'> = async (house, params, origin) => {
-  const { message: text, thinking, idempotencyKey, runKey, verbose } = params
+  // How it waits for its turn is no part of what was asked for.
+  const { queueMode, ...told } = params
+  const { message: text, thinking, idempotencyKey, runKey, verbose } = told
   const { caller } = origin
   const owner = caller.admission.deviceId
   const request = {
     sessionKey: canonicalSessionKey(params.sessionKey),
     text,
-    mark: idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'agent', params),
+    mark: idempotencyKey === undefined ? null : markRequest(owner, idempotencyKey, 'agent', told),
     begun: (runId: string) => {
       if (verbose === true) caller.watch(runId)
     },
     ...(thinking === undefined ? {} : { thinking }),
     ...(runKey === undefined ? {} : { runKey }),
+    ...(queueMode === undefined ? {} : { queueMode }),
   }
   const { event, position } = await acceptMessage(house, request, origin)
   const { runId, sessionKey } = event as unknown as MessageAccepted

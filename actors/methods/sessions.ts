@@ -74,7 +74,8 @@ export const sessionsCreate: Handler<'sessions.create'> = (house, params, origin
 
 /** Changes what is settled; `null` and `false` remove. Answers as `sessions.create`. */
 export const sessionsPatch: Handler<'sessions.patch'> = (house, params, origin) => {
-  const { key, expectedSessionId, ...changes } = params
+  const { key, expectedSessionId, queueMode: queue, ...facts } = params
+  const changes = queue === undefined ? facts : { ...facts, queue }
   const session = readSession(house, canonicalSessionKey(key))
   assertExpected(session, expectedSessionId)
   return settleSession(house, { session, changes }, origin)

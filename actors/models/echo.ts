@@ -19,7 +19,7 @@ export function openEcho(): ModelProvider {
         onDelta(piece)
         await Promise.resolve()
       }
-      return { text, inputTokens: 0, outputTokens: 0, finish: 'stop' }
+      return { text, inputTokens: 0, outputTokens: 0, finish: 'stop', toolCalls: [] }
     },
   }
 }

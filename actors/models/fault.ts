@@ -38,6 +38,7 @@ const NAMES_OF_MALFORMED: ReadonlySet<unknown> = new Set([
 const NAMES_OF_OURS: ReadonlySet<unknown> = new Set([
   'AI_InvalidPromptError',
   'AI_InvalidArgumentError',
+  'AI_MissingToolResultsError',
 ])
 
 function classOfError(thrown: unknown): ModelFaultClass {

@@ -7,15 +7,48 @@
 
 export type ThinkingLevel = 'off' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh'
 
-export interface ModelMessage {
-  readonly role: 'user' | 'assistant'
-  readonly text: string // a user's text is sent unchanged, as a string (decisions.md 26)
+/** A user's text is sent unchanged, as a string (decisions.md 26). */
+export interface UserMessage {
+  readonly role: 'user'
+  readonly text: string
+}
+
+export interface AssistantMessage {
+  readonly role: 'assistant'
+  readonly text: string // may be empty where it calls tools
+  readonly toolCalls?: readonly ToolCall[] // absent: none; each needs its result behind it
+}
+
+/** What a tool said to one call; stands behind the message that called it, before the next user's. */
+export interface ToolResultMessage {
+  readonly role: 'tool'
+  readonly callId: string
+  readonly name: string
+  readonly text: string
+  readonly isError: boolean
+}
+
+export type ModelMessage = UserMessage | AssistantMessage | ToolResultMessage
+
+/** A model's wish that a tool be run. */
+export interface ToolCall {
+  readonly id: string // unique within its answer, chosen by the provider
+  readonly name: string // ours, as it stood in `ModelCall.tools`; else as the model wrote it
+  readonly arguments: string // JSON text as the model wrote it: whoever runs it must check it
+}
+
+/** A tool as a model is told of it. */
+export interface ModelTool {
+  readonly name: string // any text: providers map it to what their grammar allows, and back
+  readonly description: string
+  readonly parameters: Readonly<Record<string, unknown>> // a JSON schema of an object
 }
 
 export interface ModelCall {
   readonly model: string // the provider's own model id, without the provider's name
   readonly system: string
   readonly messages: readonly ModelMessage[]
+  readonly tools?: readonly ModelTool[] // absent: none
   readonly thinking: ThinkingLevel
   readonly maxOutputTokens: number | null
 }
@@ -24,7 +57,8 @@ export interface ModelAnswer {
   readonly text: string
   readonly inputTokens: number // 0 where the provider does not tell
   readonly outputTokens: number
-  readonly finish: 'stop' | 'length' | 'other'
+  readonly finish: 'stop' | 'tools' | 'length' | 'other' // tools: it waits for their results
+  readonly toolCalls: readonly ToolCall[] // in the model's order
 }
 
 /**

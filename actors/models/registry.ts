@@ -4,6 +4,7 @@
 import type { ResolvedConfig, ResolvedProvider } from '../../protocol/config/defaults.ts'
 import { ECHO_MODEL, readModelName } from '../../protocol/config/model.ts'
 import type { Services } from '../services.ts'
+import { openAnthropic } from './anthropic.ts'
 import { openEcho } from './echo.ts'
 import { openOpenAi } from './openai.ts'
 import { ModelFault, type ModelProvider } from './provider.ts'
@@ -50,13 +51,14 @@ export function openModels(
 
 function openProvider(
   name: string,
-  { baseUrl, apiKey, apiKeyVariable }: ResolvedProvider,
+  { baseUrl, api, apiKey, apiKeyVariable }: ResolvedProvider,
   services: Services,
   env: Readonly<Record<string, string | undefined>>,
 ): ModelProvider {
-  if (apiKeyVariable === null) return openOpenAi({ baseUrl, apiKey }, services)
+  const open = api === 'anthropic-messages' ? openAnthropic : openOpenAi
+  if (apiKeyVariable === null) return open({ baseUrl, apiKey }, services)
   const found = env[apiKeyVariable]
-  if (found !== undefined && found !== '') return openOpenAi({ baseUrl, apiKey: found }, services)
+  if (found !== undefined && found !== '') return open({ baseUrl, apiKey: found }, services)
   const fault = `${name}: the environment variable ${apiKeyVariable} is not set`
   const refuse = () => Promise.reject(new ModelFault(fault, 'auth'))
   return { probe: refuse, call: refuse }

@@ -9,7 +9,7 @@ import { DEFAULT_AGENT_ID, agentOf } from '../../protocol/session-key.ts'
 import { streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
-import { type EndedRun, endedRuns } from '../../protocol/runs.ts'
+import { type EndedRun, endedRuns, sayFailure } from '../../protocol/runs.ts'
 import { readTextOrMark } from '../bodies.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Delta } from '../run.ts'
@@ -96,20 +96,21 @@ export class RunTeller {
   }
 
   #end(ended: EndedRun, { stream, at: endedAt }: JournalRecord): void {
-    const { runId: id, status, fault, ref } = ended
+    const { runId: id, status, ref, into } = ended
     const run = this.#runs.get(id) ?? this.#unseen(ended, streamName(stream), endedAt)
     this.#runs.delete(id)
     run.cancel?.()
     this.#flush(run)
     const { startedAt } = run
     const times = { startedAt, endedAt }
-    if (status === 'done') this.#done(run, ref, times)
+    if (status === 'done') this.#done(run, into === undefined ? ref : null, times)
     else if (status === 'aborted') this.#aborted(run, times)
-    else this.#failed(run, fault, times)
+    else this.#failed(run, ended, times)
   }
 
-  #done(run: Told, ref: string, ended: object): void {
-    const text = readTextOrMark(this.#house.store, ref)
+  // What a message that was merged into another run is answered is said by that run.
+  #done(run: Told, ref: string | null, ended: object): void {
+    const text = ref === null ? '' : readTextOrMark(this.#house.store, ref)
     const reply = { disposition: text === '' ? 'empty' : 'visible', text }
     const stopReason = 'stop'
     this.#agent(run, 'lifecycle', {
@@ -119,7 +120,8 @@ export class RunTeller {
       stopReason,
       terminalReply: reply,
     })
-    this.#chat(run, { state: 'final', stopReason, message: this.#message(text) })
+    const said = ref === null ? {} : { message: this.#message(text) }
+    this.#chat(run, { state: 'final', stopReason, ...said })
   }
 
   #aborted(run: Told, ended: object): void {
@@ -130,9 +132,10 @@ export class RunTeller {
     this.#agent(run, 'lifecycle', phase)
   }
 
-  #failed(run: Told, fault: string, ended: object): void {
-    const error = `the model gave no answer (${fault})`
-    this.#agent(run, 'lifecycle', { phase: 'error', ...ended, error })
+  #failed(run: Told, ended: EndedRun, times: object): void {
+    const { fault } = ended
+    const error = sayFailure(ended)
+    this.#agent(run, 'lifecycle', { phase: 'error', ...times, error })
     this.#chat(run, { state: 'error', errorMessage: error, errorKind: kindOf(fault) })
   }
 

@@ -28,7 +28,9 @@ export type ReplayClass = (typeof REPLAY_CLASSES)[number]
 
 /** Tells the worst class in which a step differs from its record. */
 export function classOf(record: JournalRecord, now: Outputs): ReplayClass {
-  if (record.value !== now.value || record.ignored !== now.ignored) return 'STATE'
+  // Why it was ignored is no state: a machine that has learned to refuse it is the same.
+  const wasIgnored = record.ignored !== null
+  if (record.value !== now.value || wasIgnored !== (now.ignored !== null)) return 'STATE'
   if (!isSame(record.effects, now.effects)) return 'EFFECTS'
   if (!isSame(record.sends, now.sends)) return 'SENDS'
   if (!isSame(record.armed, now.armed) || !isSame(record.cancelled, now.cancelled)) return 'TIMERS'
@@ -49,11 +51,13 @@ export function isSame(left: unknown, right: unknown): boolean {
   )
 }
 
-const COMPARED = ['value', 'ignored', 'effects', 'sends', 'armed', 'cancelled'] as const
+const COMPARED = ['value', 'effects', 'sends', 'armed', 'cancelled'] as const
 
 /** Lists where a step differs from its record, as pointers into the record. */
 export function outputPaths(record: JournalRecord, now: Outputs): string[] {
-  return COMPARED.flatMap((field) => differingPaths(record[field], now[field], [field]))
+  const isOther = (record.ignored === null) !== (now.ignored === null)
+  const outputs = COMPARED.flatMap((field) => differingPaths(record[field], now[field], [field]))
+  return isOther ? ['/ignored', ...outputs] : outputs
 }
 
 /** Lists the pointers at which two values differ; a missing part is named as a whole. */

@@ -86,7 +86,9 @@ export class InboundTracker {
     const admitted = record.sends.some(({ event }) => event.type === 'message.accepted')
     const tracked = this.#track(record, runId, true)
     if (admitted) this.#runs.set(runId, tracked)
-    else end(tracked, 'refused', record.position)
+    else if (record.event['directive'] !== undefined && record.sends.length > 0) {
+      end(tracked, 'answered', record.position)
+    } else end(tracked, 'refused', record.position)
   }
 
   #accepted(record: JournalRecord): void {
@@ -95,9 +97,15 @@ export class InboundTracker {
     const tracked = known ?? this.#track(record, runId, (record.event['route'] ?? null) !== null)
     this.#runs.set(runId, tracked)
     if (record.ignored !== null) end(tracked, 'refused', record.position)
+    this.#letGo(record) // It may interrupt another, or take its place in the queue.
   }
 
-  #finished({ event, position }: JournalRecord): void {
+  #finished(record: JournalRecord): void {
+    const { event, position } = record
+    for (const { runId, status, into } of endedRuns(record)) {
+      const merged = into === undefined ? undefined : this.#runs.get(runId)
+      if (merged !== undefined) end(merged, status === 'done' ? 'answered' : status, position)
+    }
     const runId = String(event['runId'])
     const tracked = this.#runs.get(runId)
     this.#runs.delete(runId)

@@ -8,6 +8,7 @@
  *   keys         idempotency keys and where their answer stands
  *   inbound      messages taken in, by channel; ids are a room's own
  *   sessions     their rows, and their open runs (`sessions.ts`)
+ *   usage        what models have cost in the last days (`usage.ts`)
  *
  * The maps are changed in place; what is in them is immutable.
  */
@@ -18,7 +19,7 @@ import type { MessageReceived } from '../channel.ts'
 import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
 import type { InvocationRequested } from '../invocation.ts'
-import type { IdempotencyMark, MessageAccepted } from '../session.ts'
+import type { IdempotencyMark, MessageAccepted } from '../session-events.ts'
 import {
   foldSessions,
   restoreSession,
@@ -27,6 +28,7 @@ import {
   saveSession,
   type SessionsFold,
 } from './sessions.ts'
+import { foldUsage, type Usage } from './usage.ts'
 
 export type { SessionRow } from './sessions.ts'
 
@@ -63,6 +65,7 @@ export interface OpenWork extends SessionsFold {
   readonly inbound: Map<string, Set<string>> // channel -> inboundKey, oldest first
   readonly connections: Set<string> // streams
   readonly channels: Set<string> // names of those enabled
+  readonly usage: Usage
 }
 
 /** The fold of an empty journal. */
@@ -81,6 +84,7 @@ export function emptyOpenWork(): OpenWork {
     sessions: new Map(),
     deleted: new Map(),
     runs: new Map(),
+    usage: new Map(),
   }
 }
 
@@ -97,6 +101,7 @@ export function foldOpenWork(work: OpenWork, record: JournalRecord): void {
   produceOutputs(work, record)
   if (record.ignored !== null) return
   foldFacts(work, record)
+  foldUsage(work.usage, record)
   foldSessions(work, record)
 }
 
@@ -248,6 +253,7 @@ export function saveOpenWork(work: OpenWork): unknown {
     channels: [...work.channels],
     sessions: [...work.sessions.values()].map(saveSession),
     deleted: [...work.deleted],
+    usage: [...work.usage],
   }
 }
 
@@ -264,6 +270,7 @@ interface SavedOpenWork {
   channels: string[]
   sessions: SavedSession[]
   deleted?: [string, number][] // absent where it was saved before sessions could be
+  usage?: [number, number][] // absent where it was saved before it was counted
 }
 
 /** Puts a checkpoint together again; null where it is of another format. */
@@ -287,5 +294,6 @@ export function restoreOpenWork(value: unknown): OpenWork | null {
     sessions: new Map(rows.map((row) => [row.key, row])),
     deleted: new Map(saved.deleted),
     runs: runsIn(rows),
+    usage: new Map(saved.usage),
   }
 }

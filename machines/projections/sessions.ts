@@ -16,7 +16,7 @@ import type {
   MessageInjected,
   SessionRenewed,
   SessionSettled,
-} from '../session.ts'
+} from '../session-events.ts'
 
 /** A message that was accepted and whose run has not ended. */
 export interface OpenRun {
@@ -65,6 +65,7 @@ export function foldSessions(fold: SessionsFold, record: JournalRecord): void {
   switch (record.event.type) {
     case 'message.accepted':
       foldAccepted(fold, event as MessageAccepted, record.at)
+      foldEnds(fold, record) // Of what it interrupts, or what had to make room.
       break
     case 'run.finished':
       foldEnds(fold, record)
@@ -133,12 +134,13 @@ function foldAnswer({ sessions }: SessionsFold, { stream, event, at }: JournalRe
 // By count too: a fold that was begun before runs were kept by name knows their number only.
 function foldEnds({ sessions, runs }: SessionsFold, record: JournalRecord): void {
   const ended = endedRuns(record)
-  for (const { runId } of ended) runs.delete(runId)
   const row = sessions.get(streamName(record.stream))
-  if (row === undefined) return
+  if (row === undefined || ended.length === 0) return
+  const named = ended.filter(({ runId }) => runs.delete(runId)).length
+  const unnamed = Math.min(ended.length - named, Math.max(0, row.pending - row.runs.length))
   sessions.set(row.key, {
     ...row,
-    pending: Math.max(0, row.pending - ended.length),
+    pending: Math.max(0, row.pending - named - unnamed),
     runs: row.runs.filter((run) => !isAmong(run, ended)),
     updatedAt: record.at,
   })
@@ -149,8 +151,9 @@ function isAmong({ runId }: OpenRun, ended: readonly EndedRun[]): boolean {
 }
 
 function foldSettled(fold: SessionsFold, event: SessionSettled, at: number): void {
-  const { sessionKey: key, generation, changes } = event
+  const { sessionKey: key, changes } = event
   const row = rowOf(fold, key, at)
+  const { generation = row.generation } = event
   fold.sessions.set(key, {
     ...row,
     generation,
@@ -160,8 +163,9 @@ function foldSettled(fold: SessionsFold, event: SessionSettled, at: number): voi
 }
 
 function foldRenewed(fold: SessionsFold, event: SessionRenewed, at: number): void {
-  const { sessionKey: key, generation, type } = event
+  const { sessionKey: key, type } = event
   const row = rowOf(fold, key, at)
+  const { generation = row.generation + 1 } = event
   const empty = { messages: 0, pending: 0, runs: [], last: null, inputTokens: 0, outputTokens: 0 }
   fold.sessions.set(key, { ...row, ...empty, generation, updatedAt: at })
   if (type === 'session.reset') return

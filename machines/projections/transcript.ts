@@ -5,7 +5,12 @@
  * places are stable. What left the history that a prompt is made of is still in it.
  */
 import type { JournalRecord } from '../../protocol/record.ts'
-import type { MessageAccepted, MessageFiled, MessageInjected, RunFinished } from '../session.ts'
+import type {
+  MessageAccepted,
+  MessageFiled,
+  MessageInjected,
+  RunFinished,
+} from '../session-events.ts'
 
 /** One message, its text still a ref. */
 export interface TranscriptEntry {
@@ -16,7 +21,7 @@ export interface TranscriptEntry {
   readonly at: number // ms since epoch
   readonly runId: string | null // null: no run has to do with it
   readonly runKey?: string
-  readonly model?: string // that was asked
+  readonly model?: string // that was asked; of an answer: that gave it, where it is not the first
   readonly channel?: string
   readonly sender?: string
   readonly usage?: { readonly inputTokens: number; readonly outputTokens: number }
@@ -65,13 +70,14 @@ function question(record: JournalRecord, event: MessageAccepted): TranscriptEntr
 }
 
 function answer(record: JournalRecord, event: RunFinished): TranscriptEntry | null {
-  const { runId, runKey, status, inputTokens, outputTokens } = event
+  const { runId, runKey, status, inputTokens, outputTokens, model } = event
   if (status !== 'done') return null
   return {
     ...said(record, event),
     role: 'assistant',
     runId,
     usage: { inputTokens, outputTokens },
+    ...(model === undefined ? {} : { model }),
     ...(runKey === undefined ? {} : { runKey }),
   }
 }

@@ -5,6 +5,7 @@ export interface SessionFacts {
   readonly label?: string
   readonly model?: string // for its messages, unless one names its own
   readonly thinking?: string
+  readonly queue?: string // mode (`rules/queue.ts`)
   readonly archived?: true
   readonly pinned?: true
   readonly unread?: true
@@ -15,6 +16,7 @@ export interface FactChanges {
   readonly label?: string | null | undefined
   readonly model?: string | null | undefined
   readonly thinking?: string | null | undefined
+  readonly queue?: string | null | undefined
   readonly archived?: boolean | undefined
   readonly pinned?: boolean | undefined
   readonly unread?: boolean | undefined

@@ -3,7 +3,7 @@
  * What depends on two keys at once is checked in `channel-check.ts`.
  */
 import { array, type Infer, object, optional } from 'superstruct'
-import { flag, leaf, mapOf, name, oneOf, text, unread } from './leaf.ts'
+import { flag, leaf, mapOf, name, oneOf, text, unread } from './leaves.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 export const TELEGRAM_UNSUPPORTED = [

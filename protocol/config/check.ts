@@ -6,6 +6,7 @@
  */
 import { isPasswordHash, passwordHashFault } from '../auth/password.ts'
 import { quote } from '../ids.ts'
+import { limits } from '../limits.ts'
 import { checkHttpChannels } from './channel-check.ts'
 import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
 import type { ConfigIssue } from './parse.ts'
@@ -153,6 +154,12 @@ function checkModels(config: GatewayConfig): ConfigIssue[] {
       issues.push(issue([...path, 'baseUrl'], 'must hold no user, password or query; use apiKey'))
     }
   }
+  const choice = config.agents?.defaults?.model
+  const fallbacks = typeof choice === 'object' ? (choice.fallbacks ?? []) : []
+  if (fallbacks.length > limits.modelFallbacksMax) {
+    const reason = `at most ${limits.modelFallbacksMax} models, got ${fallbacks.length}`
+    issues.push(issue(['agents', 'defaults', 'model', 'fallbacks'], reason))
+  }
   for (const [path, name] of modelsNamed(config)) {
     const problem = modelProblem(name, config)
     if (problem !== null) issues.push(issue(path, problem))
@@ -183,10 +190,7 @@ function modelProblem(name: string, config: GatewayConfig): string | null {
   if (provider === ECHO_MODEL) return parsed.model === ECHO_MODEL ? null : 'expected "echo" alone'
   const own = config.models?.providers ?? {}
   const entry = Object.hasOwn(own, provider) ? own[provider] : undefined
-  if (entry?.api === 'anthropic-messages')
-    return 'api "anthropic-messages" is not supported by this version'
   if (entry !== undefined || Object.hasOwn(BUILT_IN_PROVIDERS, provider)) return null
-  if (provider === 'anthropic') return 'provider "anthropic" is not supported by this version'
   const known = [ECHO_MODEL, ...Object.keys(BUILT_IN_PROVIDERS), ...Object.keys(own)].join(', ')
   return `unknown provider ${quote(provider)}; known: ${known}`
 }

@@ -5,6 +5,7 @@
  * not there is null.
  */
 import { limits } from '../limits.ts'
+import type { QUEUE_MODES } from '../methods/params.ts'
 import type { DmScope } from '../session-key.ts'
 import {
   type ResolvedAccess,
@@ -14,7 +15,7 @@ import {
   resolveWebhookChannel,
 } from './channel-defaults.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
-import { BUILT_IN_PROVIDERS, ECHO_MODEL } from './model.ts'
+import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
 import {
   type GatewayConfig,
@@ -32,6 +33,7 @@ export interface ResolvedConfig {
   readonly telegram: ResolvedTelegram | null // likewise
   readonly webhook: ResolvedWebhookChannel | null // likewise
   readonly session: ResolvedSession
+  readonly queue: ResolvedQueue
   readonly history: { readonly preset: 'forever' | 'balanced' | 'privacy' | 'lean' }
   readonly discovery: 'off' | 'minimal' // announced by mDNS
   readonly store: { readonly maxBytes: number | null } // null: as much as the disk has
@@ -81,6 +83,14 @@ export interface ResolvedAgent {
   readonly model: ModelChoice
   readonly systemPrompt: string
   readonly maxConcurrent: number // runs at a time, all sessions together
+  readonly budget: ResolvedBudget
+}
+
+/** What runs may cost; null: no bound. */
+export interface ResolvedBudget {
+  readonly tokensPerRun: number | null
+  readonly callsPerRun: number
+  readonly tokensPerDay: number | null
 }
 
 /** Full model names in the order in which they are tried. */
@@ -91,6 +101,7 @@ export interface ModelChoice {
 
 export interface ResolvedProvider {
   readonly baseUrl: string // without a slash at its end
+  readonly api: ModelApi
   readonly apiKey: string | null
   readonly apiKeyVariable: string | null // the environment variable that holds the key instead
   readonly models: Readonly<Record<string, ResolvedModel>> // by the provider's own id; may be empty
@@ -116,7 +127,28 @@ export interface ResolvedIrc extends ResolvedAccess {
 export interface ResolvedSession {
   readonly dmScope: DmScope
   readonly maxMessages: number
+  readonly reset: ResolvedReset
+  readonly resetByType: Partial<Readonly<Record<'direct' | 'group' | 'thread', ResolvedReset>>>
+  readonly resetByChannel: Readonly<Record<string, ResolvedReset>>
 }
+
+/** When a session begins anew by itself; where both are given, whichever comes first. */
+export interface ResolvedReset {
+  readonly mode: 'none' | 'daily' | 'idle'
+  readonly atHour: number // of this machine's zone
+  readonly idleMinutes: number | null // null: silence resets nothing
+}
+
+/** What becomes of a message that comes while its session's run is in hand. */
+export interface ResolvedQueue {
+  readonly mode: QueueWord
+  readonly byChannel: Readonly<Record<string, QueueWord>>
+  readonly debounceMs: number
+  readonly cap: number // messages that wait in one session
+  readonly drop: 'old' | 'new' | 'summarize'
+}
+
+type QueueWord = (typeof QUEUE_MODES)[number]
 
 /**
  * Fills in every default.
@@ -133,18 +165,65 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
       model: modelChoice(config),
       systemPrompt: config.agents?.defaults?.systemPrompt ?? '',
       maxConcurrent: config.agents?.defaults?.maxConcurrent ?? 4,
+      budget: resolveBudget(config.agents?.defaults?.budget ?? {}),
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
     telegram: resolveTelegram(telegram),
     webhook: resolveWebhookChannel(webhook),
-    session: {
-      dmScope: config.session?.dmScope ?? 'per-channel-peer',
-      maxMessages: config.session?.maxMessages ?? limits.sessionMessagesMax,
-    },
+    session: resolveSession(config.session ?? {}),
+    queue: resolveQueue(config.messages?.queue ?? {}),
     history: { preset: config.history?.preset ?? 'forever' },
     discovery: config.discovery?.mdns?.mode ?? 'off',
     store: { maxBytes: config.store?.maxBytes ?? null },
+  }
+}
+
+function resolveSession(session: NonNullable<GatewayConfig['session']>): ResolvedSession {
+  const { resetByType = {}, resetByChannel = {} } = session
+  const types = { ...resetByType, direct: resetByType.direct ?? resetByType.dm }
+  return {
+    dmScope: session.dmScope ?? 'per-channel-peer',
+    maxMessages: session.maxMessages ?? limits.sessionMessagesMax,
+    reset: resolveReset(session.reset ?? {}),
+    resetByType: Object.fromEntries(
+      (['direct', 'group', 'thread'] as const).flatMap((type) => {
+        const reset = types[type]
+        return reset === undefined ? [] : [[type, resolveReset(reset)]]
+      }),
+    ),
+    resetByChannel: Object.fromEntries(
+      Object.entries(resetByChannel).map(([name, reset]) => [name, resolveReset(reset)]),
+    ),
+  }
+}
+
+function resolveReset({
+  mode = 'none',
+  atHour = 4,
+  idleMinutes,
+}: NonNullable<NonNullable<GatewayConfig['session']>['reset']>): ResolvedReset {
+  const idle = idleMinutes ?? (mode === 'idle' ? 60 : null)
+  return { mode, atHour, idleMinutes: idle }
+}
+
+function resolveQueue({
+  mode = 'steer',
+  byChannel = {},
+  debounceMs = limits.queueDebounceMs,
+  cap = limits.sessionQueueMax,
+  drop = 'summarize',
+}: NonNullable<NonNullable<GatewayConfig['messages']>['queue']>): ResolvedQueue {
+  return { mode, byChannel, debounceMs, cap, drop }
+}
+
+function resolveBudget(
+  budget: NonNullable<NonNullable<NonNullable<GatewayConfig['agents']>['defaults']>['budget']>,
+): ResolvedBudget {
+  return {
+    tokensPerRun: budget.tokensPerRun ?? null,
+    callsPerRun: budget.callsPerRun ?? limits.runCallsMax,
+    tokensPerDay: budget.tokensPerDay ?? null,
   }
 }
 
@@ -220,14 +299,19 @@ function resolveProviders(
   // An entry of one's own replaces the built-in provider whole: its key goes to no other server.
   const configured = Object.entries(own).map(([name, provider]) => [
     name,
-    resolveProvider(provider),
+    resolveProvider(name, provider),
   ])
   return Object.fromEntries([...builtIn, ...configured])
 }
 
-function resolveProvider({ baseUrl, apiKey, models }: ModelProviderConfig): ResolvedProvider {
+function resolveProvider(
+  name: string,
+  { baseUrl, api, apiKey, models }: ModelProviderConfig,
+): ResolvedProvider {
+  const own = name === ANTHROPIC_PROVIDER ? 'anthropic-messages' : 'openai-completions'
   return {
     baseUrl: baseUrl.replace(/\/+$/, ''),
+    api: api ?? own,
     apiKey: apiKey ?? null,
     apiKeyVariable: null,
     models: Object.fromEntries(

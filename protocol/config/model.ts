@@ -13,12 +13,31 @@ export interface ModelName {
   readonly model: string // as the provider names it; may hold more slashes
 }
 
+/** The wire formats of models that we speak, by upstream's names. */
+export type ModelApi = 'openai-completions' | 'anthropic-messages'
+
+/** The name of the built-in provider that speaks Anthropic's format, and no other. */
+export const ANTHROPIC_PROVIDER = 'anthropic'
+
 /** Providers that need no entry under `models.providers`, with the variable that holds their key. */
 export const BUILT_IN_PROVIDERS: Readonly<
-  Record<string, { baseUrl: string; apiKeyVariable: string | null }>
+  Record<string, { baseUrl: string; api: ModelApi; apiKeyVariable: string | null }>
 > = {
-  openai: { baseUrl: 'https://api.openai.com/v1', apiKeyVariable: 'OPENAI_API_KEY' },
-  ollama: { baseUrl: 'http://127.0.0.1:11434/v1', apiKeyVariable: null },
+  [ANTHROPIC_PROVIDER]: {
+    baseUrl: 'https://api.anthropic.com/v1',
+    api: 'anthropic-messages',
+    apiKeyVariable: 'ANTHROPIC_API_KEY',
+  },
+  openai: {
+    baseUrl: 'https://api.openai.com/v1',
+    api: 'openai-completions',
+    apiKeyVariable: 'OPENAI_API_KEY',
+  },
+  ollama: {
+    baseUrl: 'http://127.0.0.1:11434/v1',
+    api: 'openai-completions',
+    apiKeyVariable: null,
+  },
 }
 
 /**

@@ -8,8 +8,9 @@
  */
 import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
+import { QUEUE_MODES } from '../methods/params.ts'
 import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
-import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaf.ts'
+import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
   enabled: optional(flag()),
@@ -153,9 +154,49 @@ const agentsConfig = object({
       systemPrompt: optional(text(0, 65_536)),
       workspace: optional(text(1, 4_096)),
       maxConcurrent: optional(integer(1, 64)),
+      // What a run may cost at most, and all runs of a day together: upstream has no name for it.
+      budget: optional(
+        object({
+          tokensPerRun: optional(integer(1, 1_000_000_000)),
+          callsPerRun: optional(integer(1, 10_000)),
+          tokensPerDay: optional(integer(1, 1_000_000_000_000)),
+        }),
+      ),
     }),
   ),
   list: unread(),
+})
+
+const resetConfig = object({
+  mode: optional(oneOf('none', 'daily', 'idle')),
+  atHour: optional(integer(0, 23)), // of this machine's zone
+  idleMinutes: optional(integer(1, 527_040)),
+})
+
+const queueMode = () => oneOf(...QUEUE_MODES)
+
+const messagesConfig = object({
+  queue: optional(
+    object({
+      mode: optional(queueMode()),
+      byChannel: optional(mapOf(queueMode())),
+      debounceMs: optional(integer(0, limits.queueDebounceMsMax)),
+      cap: optional(integer(1, limits.queueCapMax)),
+      drop: optional(oneOf('old', 'new', 'summarize')),
+      debounceMsByChannel: unread(),
+    }),
+  ),
+  ackReaction: unread(),
+  ackReactionScope: unread(),
+  groupChat: unread(),
+  inbound: unread(),
+  messagePrefix: unread(),
+  removeAckAfterReply: unread(),
+  responsePrefix: unread(),
+  statusReactions: unread(),
+  suppressToolErrors: unread(),
+  tts: unread(),
+  visibleReplies: unread(),
 })
 
 const sessionConfig = object({
@@ -163,7 +204,26 @@ const sessionConfig = object({
   maxMessages: optional(integer(2, 10_000)),
   compactThreshold: optional(share()),
   prune: optional(object({ toolResults: optional(flag()) })),
-  reset: unread(),
+  reset: optional(resetConfig),
+  resetByType: optional(
+    object({
+      direct: optional(resetConfig),
+      dm: optional(resetConfig), // upstream's older name for the same
+      group: optional(resetConfig),
+      thread: optional(resetConfig),
+    }),
+  ),
+  resetByChannel: optional(mapOf(resetConfig)),
+  agentToAgent: unread(),
+  identityLinks: unread(),
+  mainKey: unread(),
+  maintenance: unread(),
+  resetTriggers: unread(),
+  scope: unread(),
+  sendPolicy: unread(),
+  store: unread(),
+  threadBindings: unread(),
+  typingMode: unread(),
 })
 
 const channelsConfig = object({
@@ -194,7 +254,7 @@ export const configStruct = object({
       wideArea: unread(),
     }),
   ),
-  messages: unread(),
+  messages: optional(messagesConfig),
   tools: unread(),
   logging: unread(),
   plugins: unread(),
@@ -241,14 +301,38 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'tls.caPath',
     'tailscale.resetOnExit',
   ].map((key) => `gateway.${key}`),
-  'session.reset',
+  ...[
+    'agentToAgent',
+    'identityLinks',
+    'mainKey',
+    'maintenance',
+    'resetTriggers',
+    'scope',
+    'sendPolicy',
+    'store',
+    'threadBindings',
+    'typingMode',
+  ].map((key) => `session.${key}`),
   'session.compactThreshold',
   'session.prune',
   'agents.defaults.workspace',
   'agents.list',
   'models.mode',
   'discovery.wideArea',
-  'messages',
+  ...[
+    'queue.debounceMsByChannel',
+    'ackReaction',
+    'ackReactionScope',
+    'groupChat',
+    'inbound',
+    'messagePrefix',
+    'removeAckAfterReply',
+    'responsePrefix',
+    'statusReactions',
+    'suppressToolErrors',
+    'tts',
+    'visibleReplies',
+  ].map((key) => `messages.${key}`),
   'tools',
   'logging',
   'plugins',

@@ -32,7 +32,8 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'session.created': ({ by }, { stream }) => `${stream} was created by ${text(by)}`,
   'session.patched': ({ by, changes }, { stream }) =>
     `${stream} was changed by ${text(by)}: ${namesIn(changes)}`,
-  'session.reset': ({ by }, { stream }) => `${stream} was reset by ${text(by)}`,
+  'session.reset': ({ by, reason }, { stream }) =>
+    by === '' ? `${stream} reset itself (${text(reason)})` : `${stream} was reset by ${text(by)}`,
   'session.deleted': ({ by }, { stream }) => `${stream} was deleted by ${text(by)}`,
   'session.aborted': ({ by, runId }, { stream }) => {
     const what = runId === null ? 'all runs' : `run ${text(runId)}`
@@ -43,6 +44,11 @@ const SAYINGS: Readonly<Record<string, Say>> = {
     const why = fault === '' || fault === undefined ? '' : ` (${text(fault)})`
     return `${stream} heard that run ${text(runId)} is ${text(status)}${why}`
   },
+  'session.asked': ({ by, about }, { stream }) =>
+    `${stream} was asked about ${text(about)} by ${text(by)}`,
+  'queue.due': (_event, { stream }) => `${stream} had waited until nobody wrote any more`,
+  'run.steered': ({ runId }, { stream }) => `${stream} was shown the message of run ${text(runId)}`,
+  'run.merged': ({ into }, { stream }) => `${stream} was answered by run ${text(into)}`,
   'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
   'retry.due': (_event, { stream }) => `the wait of ${stream} was over`,
   'delivery.requested': ({ channel, target }, { stream }) =>

@@ -34,6 +34,9 @@ export const secret = () => size(string(), 1, 1_024)
 /** How hard a model is asked to think. */
 export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
 
+/** What becomes of a message that comes during a run (machines/rules/queue.ts). */
+export const QUEUE_MODES = ['steer', 'followup', 'collect', 'interrupt'] as const
+
 /** One of some structs, by its member `kind`, so that a fault names its place and not the union. */
 export function byKind<T, S>(
   kinds: Readonly<Record<string, unknown>>,

@@ -12,7 +12,17 @@ import {
   string,
 } from 'superstruct'
 import { limits } from '../limits.ts'
-import { CLIENT, id, label, model, sessionId, sessionKey, text, THINKING_LEVELS } from './params.ts'
+import {
+  CLIENT,
+  id,
+  label,
+  model,
+  sessionId,
+  sessionKey,
+  text,
+  QUEUE_MODES,
+  THINKING_LEVELS,
+} from './params.ts'
 
 const cursor = () => size(string(), 1, limits.cursorCharsMax)
 
@@ -69,6 +79,7 @@ export const sessionMethods = {
       label: optional(nullable(label())),
       model: optional(nullable(model())),
       thinking: optional(nullable(enums(THINKING_LEVELS))),
+      queueMode: optional(nullable(enums(QUEUE_MODES))),
       archived: optional(boolean()),
       pinned: optional(boolean()),
       unread: optional(boolean()),

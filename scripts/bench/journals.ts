@@ -9,7 +9,7 @@ import type { Driver } from '../../actors/outbox.ts'
 import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
 import { type StreamId, streamId } from '../../protocol/ids.ts'
 import { openLmdb } from '../../store/lmdb/open.ts'
-import type { MessageAccepted } from '../../machines/session.ts'
+import type { MessageAccepted } from '../../machines/session-events.ts'
 
 export interface JournalSize {
   readonly sessions: number

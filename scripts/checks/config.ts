@@ -2,7 +2,7 @@
  * Checks of the configuration, and of the models that it names.
  */
 import { readFile, stat } from 'node:fs/promises'
-import { askForModels } from '../../actors/models/knock.ts'
+import { askForModels, type Endpoint } from '../../actors/models/knock.ts'
 import {
   type ResolvedConfig,
   resolveConfig,
@@ -83,18 +83,18 @@ async function checkModel(
   if (provider === undefined) {
     return fail(name, 'nobody provides it', 'add its provider under models.providers')
   }
-  const { baseUrl, apiKey, apiKeyVariable } = provider
+  const { baseUrl, api, apiKey, apiKeyVariable } = provider
   const key = apiKey ?? (apiKeyVariable === null ? null : (env[apiKeyVariable] ?? null))
   if (key === null && apiKeyVariable !== null) {
     return fail(name, `${apiKeyVariable} is not set`, `set ${apiKeyVariable}`)
   }
-  return knock(name, baseUrl, key)
+  return knock(name, { baseUrl, api, apiKey: key })
 }
 
-async function knock(name: string, baseUrl: string, apiKey: string | null): Promise<Finding> {
+async function knock(name: string, endpoint: Endpoint): Promise<Finding> {
   try {
     const signal = AbortSignal.timeout(limits.verbProbeMs)
-    const { says, fault } = await askForModels({ baseUrl, apiKey }, signal)
+    const { says, fault } = await askForModels(endpoint, signal)
     if (fault === 'auth') return fail(name, says, 'it refuses the key: check apiKey')
     if (fault === 'server') return warn(name, says, 'its server is in trouble: look there')
     return ok(name, says)

@@ -1,7 +1,7 @@
 /** Channels as they run: links, deliveries, states. With an adapter of the test's own. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { draftText } from '../../actors/bodies.ts'
+import { draftText, readText } from '../../actors/bodies.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
@@ -30,6 +30,43 @@ async function leaveDelivery(store: Store): Promise<void> {
 
 const started = (store: Store): number =>
   readRecords(store).filter(({ kind }) => kind === 'started').length
+
+channel('DV1 a directive is answered in its channel, and the agent never sees it', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+
+  for (const [index, text] of ['/model echo', '/think', '/model nobody/knows', '/stop'].entries()) {
+    await house.hear({ messageId: `d${index}`, text })
+    await settle()
+  }
+
+  assert.equal(house.delivered, [
+    'The model is echo now.',
+    'The thinking level is off.',
+    '"nobody/knows" is no model that I know. Write provider/model, as the configuration names it.',
+    'Nothing was running.',
+  ])
+  assert.not.ok(readRecords(store).some(({ event }) => event.type === 'message.accepted'))
+  assert.is(house.kernel.work.sessions.get('agent:main:main')?.facts.model, 'echo')
+})
+
+channel('DV2 what stands behind /new is the first message of the new session', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+  await house.hear({ text: '/new and now for something else' })
+  await settle()
+
+  const session = house.kernel.registry.snapshot('session:agent:main:main')
+  assert.is(session.context.generation, 1)
+  const accepted = readRecords(store).find(({ event }) => event.type === 'message.accepted')
+  const body = store.bodyState(String(accepted?.event['ref']))
+  assert.equal(
+    [readText(store, String(accepted?.event['ref'])), body],
+    ['and now for something else', 'there'],
+  )
+})
 
 channel('K6 a delivery is neither tried nor marked before this process has a link', async () => {
   const store = openMemory()

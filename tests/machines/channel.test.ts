@@ -149,6 +149,64 @@ channel('D-25 a message for a full session is refused at the door, by a rule of 
   assert.equal([over.sends, over.context['rule'], over.ignored], [[], 'session.full', null])
 })
 
+const queue = { mode: 'steer', debounceMs: 0, cap: 2, drop: 'new' } as const
+
+channel(
+  'QM13 who is refused for a full session is told so, where old messages do not make room',
+  () => {
+    const full = { pending: 3, queue }
+    const over = given('channel', [enabled()]).when(received('m1', full))
+    const roomy = given('channel', [enabled()]).when(
+      received('m1', { pending: 3, queue: { ...queue, drop: 'summarize' } }),
+    )
+    const stop = { name: 'stop', value: null, known: true }
+    const stopped = given('channel', [enabled()]).when(received('m1', { ...full, directive: stop }))
+
+    assert.equal(
+      [over.context['rule'], over.sends[0]?.to],
+      ['session.full', 'delivery:full-run-m1'],
+    )
+    assert.equal(over.sends[0]?.event['phrase'], { id: 'queue.full', facts: { cap: 2 } })
+    assert.is(roomy.sends[0]?.event.type, 'message.accepted')
+    assert.is(stopped.sends[0]?.event.type, 'session.aborted')
+  },
+)
+
+const directive = (name: string, value: string | null = null, known = true) => ({
+  directive: { name, value, known },
+})
+
+channel('DV3 each directive asks its session for one thing, whichever generation it is in', () => {
+  const ask = (written: Record<string, unknown>) =>
+    given('channel', [enabled()]).when(received('m1', written)).sends
+  const told = { deliveryId: 'told-run-m1', channel: 'irc', target: 'ann' }
+  const types = ['new', 'stop', 'status', 'queue', 'think', 'model'].map((name) => {
+    const [send] = ask(directive(name))
+    assert.equal(send?.event['reply'], told)
+    assert.is(send?.event['generation'], undefined)
+    return `${name} ${send?.event.type}`
+  })
+
+  assert.equal(types, [
+    'new session.reset',
+    'stop session.aborted',
+    'status session.asked',
+    'queue session.asked',
+    'think session.asked',
+    'model session.asked',
+  ])
+  assert.equal(ask(directive('think', 'high'))[0]?.event['changes'], { thinking: 'high' })
+  assert.equal(ask(directive('queue', 'default'))[0]?.event['changes'], { queue: null })
+  assert.is(ask(directive('model', 'x', false))[0]?.to, 'delivery:told-run-m1')
+})
+
+channel('DV4 a directive of somebody who may not write does nothing', () => {
+  const closed = enabled({ ...open, dmPolicy: 'disabled' })
+  const { sends, context } = given('channel', [closed]).when(received('m1', directive('stop')))
+
+  assert.equal([sends, context['rule']], [[], 'dm.disabled'])
+})
+
 channel('C5 policy decides by stable id, room and mention, and names its rule', () => {
   const policy = (changes: Partial<ChannelPolicy>): ChannelPolicy => ({ ...open, ...changes })
   const dm = { peer: 'direct', senderId: 'ann', roomId: 'ann', mentioned: true } as const

@@ -124,6 +124,39 @@ run('U5 an abort cancels the call, tells the session, and late output is ignored
   assert.equal(given('run', [request, failed(1)]).when(abort).waits, [])
 })
 
+const steered = (runId: string): JournalEvent => ({ type: 'run.steered', runId, ref: `b:${runId}` })
+
+run('U12 what came meanwhile is read by the next call, and answered with its own message', () => {
+  const waiting = [request, steered('s1'), failed(1), steered('s2')]
+  const again = given('run', waiting).when(due)
+  const end = given('run', [...waiting, due, steered('late')]).when(done(2))
+
+  assert.is(again.effects[0]?.params['entries'], 2)
+  const told = end.sends[0]?.event
+  assert.equal(told?.['merged'], [{ runId: 's1' }, { runId: 's2' }])
+  assert.equal(told?.['entries'], [
+    { ref: 'b:s1', role: 'user', runId: 'r' },
+    { ref: 'b:s2', role: 'user', runId: 'r' },
+  ])
+})
+
+run('U13 the first call does not read it, and a run that is over does not hear of it', () => {
+  const first = given('run', [request]).when(steered('s1'))
+  const answered = given('run', [request, steered('s1')]).when(done(1))
+  const over = given('run', [request, done(1)]).when(steered('s1'))
+
+  assert.equal([first.value, first.effects], ['calling', []])
+  assert.equal(answered.sends[0]?.event['merged'], undefined)
+  assert.is(over.ignored, 'unhandled')
+})
+
+run('U14 messages that a run carries from the first are told with its end', () => {
+  const merged = [{ runId: 'm1', runKey: 'theirs' }]
+  const { sends } = given('run', [{ ...request, merged }]).when(done(1))
+
+  assert.equal(sends[0]?.event['merged'], merged)
+})
+
 run('U6 waits double up to their cap, with recorded jitter on top', () => {
   const policy = { attemptsMax: 9, backoffMs: 1_000, backoffMsMax: 5_000, factor: 2 }
 

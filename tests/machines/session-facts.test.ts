@@ -124,7 +124,7 @@ test('SF8 an abort without a name ends all, and one of nothing is ignored', () =
 
   assert.equal([letGo(all), all.value], [['run:r1', 'run:r2'], 'idle'])
   assert.is(busy.when(aborted('r9')).ignored, 'refused')
-  assert.is(given('session', [created()]).when(aborted()).ignored, 'unhandled')
+  assert.is(given('session', [created()]).when(aborted()).ignored, 'refused')
 })
 
 test('SF9 an injected message joins the history as the agent’s, also during a run', () => {

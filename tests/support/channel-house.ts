@@ -3,9 +3,13 @@ import '../../actors/trap.ts'
 import { type Channels, openChannels } from '../../actors/channel.ts'
 import type { ChannelSetup } from '../../actors/channel-setup.ts'
 import type { ChannelHost, DeliveryFault, Resume } from '../../actors/channels/adapter.ts'
+import type { ConfigKeeper } from '../../actors/config.ts'
+import { openIntake } from '../../actors/intake.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
+import { openModels } from '../../actors/models/registry.ts'
 import type { Driver } from '../../actors/outbox.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
+import { resolveConfig } from '../../protocol/config/defaults.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
 import type { Store } from '../../store/contract.ts'
 import { settle } from './clock.ts'
@@ -74,8 +78,9 @@ export function openHouse(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, 'test')
   const { registry, work, listen } = kernel
-  const defaults = () => ({ model: 'echo', thinking: 'off', messagesMax: 10 })
-  const channels = openChannels([setup], defaults, { registry, store, work, listen, services })
+  const live = { config: resolveConfig({}), models: openModels(resolveConfig({}), services, {}) }
+  const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions)
+  const channels = openChannels([setup], intake, { registry, store, work, listen, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
   const hear: House['hear'] = (changes, cursor) =>
     Promise.all(hosts.map((host) => host.received({ ...HELLO, ...changes }, cursor)))

@@ -1,5 +1,5 @@
 /** Upstream's methods with which people talk. Step 4 of 8. */
-import type { MessageAccepted } from '../../../machines/session.ts'
+import type { MessageAccepted } from '../../../machines/session-events.ts'
 import type { chatMethods } from '../../../protocol/dialect/upstream/methods/chat.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
@@ -13,13 +13,14 @@ import { readTranscript } from '../../transcript.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 import { keyNamed } from '../keys.ts'
 import { formatDefaults, formatMessage, formatSession, modelOf, usageOf } from '../rows.ts'
+import { listDirectives, obey } from './directives.ts'
 import { listModels, partsOf } from './models.ts'
 
 export const chatHandlers: Handlers<typeof chatMethods> = {
   'chat.history': readHistory,
   'chat.startup': readHistory,
-  'chat.metadata': (house) => ({ models: listModels(house), commands: [] }),
-  'chat.send': (house, params, call) => startRun(house, params, call),
+  'chat.metadata': (house) => ({ models: listModels(house), commands: listDirectives() }),
+  'chat.send': sendChat,
   'chat.abort': async (house, { sessionKey, runId }, call) => {
     const key = canonicalSessionKey(sessionKey)
     const runIds = await abort(house, { key, runId }, call)
@@ -94,6 +95,14 @@ export interface Said {
   readonly idempotencyKey: string
   readonly thinking?: string | undefined
   readonly model?: string | undefined
+  readonly queueMode?: 'configured'
+}
+
+async function sendChat(house: UpstreamHouse, params: Said, call: Call): Promise<unknown> {
+  const obeyed = await obey(house, params, call)
+  if (obeyed?.rest === '') return { runId: params.idempotencyKey, status: 'ok' }
+  const message = obeyed?.rest ?? params.message
+  return startRun(house, { ...params, message, queueMode: 'configured' }, call)
 }
 
 /** Takes a message in; `{ runId, status }`: `started`, or of a repeated one where its run stands. */
@@ -125,6 +134,7 @@ async function accept(house: UpstreamHouse, said: Said, call: Call): Promise<Acc
       text: message,
       runKey,
       mark,
+      ...(said.queueMode === undefined ? {} : { queueMode: said.queueMode }),
       ...(thinking === undefined ? {} : { thinking }),
       ...(model === undefined ? {} : { model }),
       begun: () => {
@@ -151,8 +161,10 @@ async function runAgent(house: UpstreamHouse, said: Said, call: Call): Promise<u
   return formatAnswer(house, { name, sessionKey, at }, end)
 }
 
-function runFault(runId: string, { status, fault = 'unknown' }: RunEnd): GatewayError {
-  const text = status === 'aborted' ? 'the run was aborted' : `the model gave no answer (${fault})`
+const NO_ANSWER = 'the model gave no answer (unknown)'
+
+function runFault(runId: string, { status, reason = NO_ANSWER }: RunEnd): GatewayError {
+  const text = status === 'aborted' ? 'the run was aborted' : reason
   const wire = status === 'timeout' ? 'TIMEOUT' : 'UNAVAILABLE'
   return new GatewayError(wire, text, { runId, status: status === 'ok' ? 'error' : status })
 }
@@ -165,7 +177,7 @@ interface Asked {
 
 function formatAnswer(house: UpstreamHouse, { name, sessionKey, at }: Asked, end: RunEnd): unknown {
   const { text = '', usage, endedAt } = end
-  const { provider, model } = partsOf(modelOf(house, sessionKey))
+  const { provider, model } = partsOf(end.model ?? modelOf(house, sessionKey))
   const row = house.work.sessions.get(sessionKey)
   const sessionId = sessionIdOf(sessionKey, row?.generation ?? 0)
   const tokens = usage === undefined ? {} : { usage: countsOf(usage) }
@@ -188,7 +200,7 @@ function countsOf(usage: NonNullable<RunEnd['usage']>): object {
   return { ...counts, total }
 }
 
-function formatEnd(runId: string, { status, startedAt, endedAt, text, fault }: RunEnd): unknown {
+function formatEnd(runId: string, { status, startedAt, endedAt, text, reason }: RunEnd): unknown {
   const said = status === 'aborted' ? 'error' : status
   return {
     runId,
@@ -196,7 +208,7 @@ function formatEnd(runId: string, { status, startedAt, endedAt, text, fault }: R
     ...(startedAt === null ? {} : { startedAt }),
     ...(endedAt === null ? {} : { endedAt }),
     ...(status === 'aborted' ? { error: 'aborted', stopReason: 'rpc' } : {}),
-    ...(fault === undefined ? {} : { error: `the model gave no answer (${fault})` }),
+    ...(reason === undefined ? {} : { error: reason }),
     ...(text === undefined
       ? {}
       : {

@@ -7,6 +7,7 @@ import { readUpstreamHealth, recentSessions } from '../health.ts'
 import type { Handlers, UpstreamHouse } from '../house.ts'
 import { readUsage } from '../usage.ts'
 import { tailLog } from '../log-tail.ts'
+import { listDirectives } from './directives.ts'
 import { listModels, listProviders } from './models.ts'
 import { readChannels, readSystem } from './system.ts'
 
@@ -26,7 +27,7 @@ export const houseHandlers: Handlers<typeof houseMethods> = {
   'channels.status': readChannels,
   'models.list': (house) => ({ models: listModels(house) }),
   'models.authStatus': listProviders,
-  'commands.list': () => ({ commands: [] }),
+  'commands.list': () => ({ commands: listDirectives() }),
   'usage.cost': (house, { days = 30 }) => readUsage(house, days),
   'skills.status': ({ stateDir }) => ({
     workspaceDir: stateDir,

@@ -69,7 +69,8 @@ openai(
 
     const answer = await provider.call(callOf(), (piece) => pieces.push(piece), never)
 
-    assert.equal(answer, { text: content, inputTokens: 12, outputTokens: 7, finish: 'stop' })
+    const counted = { inputTokens: 12, outputTokens: 7 }
+    assert.equal(answer, { text: content, ...counted, finish: 'stop', toolCalls: [] })
     assert.is(pieces.join(''), content)
     assert.ok(pieces.length > 5)
   },

@@ -43,6 +43,7 @@ models('M40 echo answers with what the user said last, word by word', async () =
     inputTokens: 0,
     outputTokens: 0,
     finish: 'stop',
+    toolCalls: [],
   })
   assert.equal(pieces, ['echo:  ', 'grüß  ', 'dich\n', '🐟 '])
 })

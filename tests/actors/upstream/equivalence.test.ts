@@ -96,7 +96,8 @@ function say(wanted: Wish, { hash, requestId }: Known): { seed: Request; upstrea
     case 'talk': {
       const own = `key-${wanted.n}`
       const told = { message: `say ${wanted.n}`, sessionKey: wanted.key, idempotencyKey: own }
-      return { seed: ['agent', { ...told, runKey: own }], upstream: [wanted.by, told] }
+      const queue = wanted.by === 'agent' ? {} : { queueMode: 'configured' }
+      return { seed: ['agent', { ...told, runKey: own, ...queue }], upstream: [wanted.by, told] }
     }
     case 'send': {
       const told = { channel: 'irc', message: 'hi', idempotencyKey: 's' }

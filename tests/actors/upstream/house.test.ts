@@ -136,7 +136,7 @@ runMethods('house', houseMethods, {
     well: async (boss) => {
       const { providers } = await boss.get('models.authStatus')
       const names = list(providers).map(({ provider }) => provider)
-      assert.equal(names, ['openai', 'ollama'])
+      assert.equal(names, ['anthropic', 'openai', 'ollama'])
     },
     bad: { agentId: '' },
   },
@@ -146,7 +146,14 @@ runMethods('house', houseMethods, {
   },
   'question.list': empty('question.list', 'questions'),
   'plugin.approval.list': empty('plugin.approval.list'),
-  'commands.list': empty('commands.list', 'commands'),
+  'commands.list': {
+    well: async (boss) => {
+      const { commands } = await boss.get('commands.list', { includeArgs: true })
+      const names = list(commands).map(({ name }) => name)
+      assert.equal(names, ['new', 'reset', 'stop', 'queue', 'think', 'model', 'status'])
+    },
+    bad: { scope: 'some' },
+  },
   'usage.cost': {
     well: async (boss) => {
       await say(boss, 'two words')

@@ -40,9 +40,22 @@ config('C20 an empty configuration is loopback, port 18789, echo and nothing els
   })
   assert.is(resolved.discovery, 'off')
   assert.equal(resolved.agent.model, { primary: 'echo', fallbacks: [] })
-  assert.equal(resolved.session, { dmScope: 'per-channel-peer', maxMessages: 400 })
+  assert.equal(resolved.session, {
+    dmScope: 'per-channel-peer',
+    maxMessages: 400,
+    reset: { mode: 'none', atHour: 4, idleMinutes: null },
+    resetByType: {},
+    resetByChannel: {},
+  })
+  assert.equal(resolved.queue, {
+    mode: 'steer',
+    byChannel: {},
+    debounceMs: 500,
+    cap: 20,
+    drop: 'summarize',
+  })
   assert.is(resolved.irc, null)
-  assert.equal(Object.keys(resolved.providers), ['openai', 'ollama'])
+  assert.equal(Object.keys(resolved.providers), ['anthropic', 'openai', 'ollama'])
 })
 
 config('C21 a bind that others can reach needs a secret', () => {
@@ -144,16 +157,12 @@ config('C26 a model names a provider that is there', () => {
 
   assert.is(
     problem(withModel('nowhere/x')),
-    'agents.defaults.model: unknown provider "nowhere"; known: echo, openai, ollama',
-  )
-  assert.match(
-    problem(withModel('anthropic/claude')),
-    /^agents\.defaults\.model: .*not supported by this version/,
+    'agents.defaults.model: unknown provider "nowhere"; known: echo, anthropic, openai, ollama',
   )
   assert.match(problem(withModel('gpt-5')), /expected provider\/model or "echo", got "gpt-5"/)
   assert.match(problem(withModel('echo/x')), /expected "echo" alone/)
   assert.match(problem(withModel('toString/x')), /unknown provider/)
-  for (const model of ['echo', 'openai/gpt-5', 'ollama/llama3.2'])
+  for (const model of ['echo', 'anthropic/claude', 'openai/gpt-5', 'ollama/llama3.2'])
     assert.is(problem(withModel(model)), '')
   assert.match(
     problem({ agents: { defaults: { model: { primary: 'echo', fallbacks: ['echo', 'x/y'] } } } }),
@@ -161,13 +170,18 @@ config('C26 a model names a provider that is there', () => {
   )
 })
 
-config('C27 a provider of the anthropic api is an error only where a model uses it', () => {
-  const providers = { a: { baseUrl: 'https://a', api: 'anthropic-messages' as const } }
+config('C27 what a provider speaks is what its entry says, or its name', () => {
+  const baseUrl = 'https://a'
+  const apisOf = (providers: NonNullable<GatewayConfig['models']>['providers']): unknown[] =>
+    Object.values(resolveConfig({ models: { providers } }).providers).map(({ api }) => api)
 
-  assert.is(problem({ models: { providers } }), '')
-  assert.match(
-    problem({ models: { providers }, agents: { defaults: { model: 'a/x' } } }),
-    /not supported/,
+  assert.equal(apisOf({}), ['anthropic-messages', 'openai-completions', 'openai-completions'])
+  assert.equal(apisOf({ a: { baseUrl, api: 'anthropic-messages' } }).at(-1), 'anthropic-messages')
+  assert.equal(apisOf({ a: { baseUrl } }).at(-1), 'openai-completions')
+  assert.equal(apisOf({ anthropic: { baseUrl } })[0], 'anthropic-messages')
+  assert.equal(
+    apisOf({ anthropic: { baseUrl, api: 'openai-completions' } })[0],
+    'openai-completions',
   )
 })
 
@@ -179,6 +193,7 @@ config('C28 an own entry replaces a built-in provider whole', () => {
 
   assert.equal(own.providers['openai'], {
     baseUrl: 'https://proxy.example/v1',
+    api: 'openai-completions',
     apiKey: null,
     apiKeyVariable: null,
     models: {},

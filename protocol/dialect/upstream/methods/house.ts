@@ -64,7 +64,6 @@ export const houseMethods = {
     params: object({ agentId: optional(word()), refresh: optional(boolean()) }),
     ...read,
   },
-  // There are no commands that begin with a slash yet.
   'commands.list': {
     params: object({
       agentId: optional(word()),

@@ -1,6 +1,6 @@
 /**
- * Leaves of the configuration's shape. Each is named by what it expects, in words that stand in
- * messages: `expected an integer between ...`.
+ * The leaves of the configuration's shape: each is named by what it expects, in words that stand in
+ * messages: `expected an integer between 1 and 64`.
  */
 import { define, optional, record, string, Struct } from 'superstruct'
 
@@ -9,7 +9,7 @@ export function leaf<T>(expected: string, accepts: (value: unknown) => boolean):
   return define<T>(expected, accepts)
 }
 
-/** A whole number. */
+/** A whole number within bounds. */
 export function integer(min: number, max: number): Struct<number, null> {
   return leaf(
     `an integer between ${min} and ${max}`,
@@ -30,7 +30,7 @@ export function flag(): Struct<boolean, null> {
   return leaf('true or false', (value) => typeof value === 'boolean')
 }
 
-/** A text; bounds in UTF-16 units. */
+/** A text within bounds. */
 export function text(min: number, max: number): Struct<string, null> {
   return leaf(
     `a text of ${min} to ${max} characters`,
@@ -55,8 +55,8 @@ export function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>>
   })
 }
 
-/** A name of a person, a room or a thing. */
+/** A name as people write one. */
 export const name = () => text(1, 128)
-/** A part that this version does not read. */
+/** A key of upstream's that this version does not read. */
 export const unread = () =>
   optional(leaf<object | string | number | boolean | null>('anything', () => true))

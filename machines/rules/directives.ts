@@ -1,0 +1,84 @@
+/**
+ * What a channel sends on: a message to its session, a directive as what it asks of the session.
+ *
+ * A directive names no generation: whoever writes it means the session that is there.
+ */
+import type { Directive } from '../../protocol/directives.ts'
+import { streamId } from '../../protocol/ids.ts'
+import type { Phrase } from '../../protocol/phrases.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
+import type { MessageReceived } from '../channel.ts'
+import type { SendParams } from '../effects.ts'
+import { planFact } from './plan.ts'
+import { FOLLOWUP } from './queue.ts'
+import { say } from './session-sends.ts'
+
+/** Lists what is sent for a message that was admitted. */
+export function forwards(message: MessageReceived): SendParams[] {
+  const { directive, sessionKey, rest } = message
+  const to = streamId('session', sessionKey)
+  const accepted = { to, event: acceptedBy(message) }
+  if (directive === undefined) return [accepted]
+  const done = ordered(message, directive)
+  const first = 'type' in done ? { to, event: done } : done
+  return rest === true ? [first, accepted] : [first]
+}
+
+/** Tells a sender that their message was not taken in. */
+export function refusal({ channel, target, runId, queue = FOLLOWUP }: MessageReceived): SendParams {
+  const facts = { cap: queue.cap }
+  return say({ deliveryId: `full-${runId}`, channel, target }, { id: 'queue.full', facts })
+}
+
+function acceptedBy(message: MessageReceived): JournalEvent {
+  const { channel, sessionKey, messageId, runId, ref, model, thinking, messagesMax } = message
+  const { queue, expiry } = message
+  return {
+    type: 'message.accepted',
+    sessionKey,
+    messageId,
+    runId,
+    ref,
+    channel,
+    peer: message.peer === 'direct' ? message.senderId : message.roomId,
+    sender: message.senderId,
+    route: { channel, target: message.target },
+    model,
+    thinking,
+    messagesMax,
+    ...planFact(message.plan),
+    ...(message.plan === undefined ? {} : { bytes: message.bytes }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(expiry === undefined ? {} : { expiry }),
+  }
+}
+
+const SETTINGS = { queue: 'queue', think: 'thinking', model: 'model' } as const
+
+const KNOWN = {
+  queue: 'It is one of steer, followup, collect, interrupt.',
+  think: 'It is one of off, minimal, low, medium, high, xhigh.',
+  model: 'Write provider/model, as the configuration names it.',
+} as const
+
+/** What is said of a value that means nothing. */
+export function settingUnknown(name: keyof typeof SETTINGS, value: string): Phrase {
+  return { id: 'setting.unknown', facts: { setting: SETTINGS[name], value, known: KNOWN[name] } }
+}
+
+function ordered(message: MessageReceived, directive: Directive): JournalEvent | SendParams {
+  const { channel, target, runId, sessionKey, senderId: by } = message
+  const reply = { deliveryId: `told-${runId}`, channel, target }
+  const { name, value, known } = directive
+  const head = { sessionKey, by, reply }
+  if (name === 'new') return { type: 'session.reset', ...head, reason: 'new' }
+  if (name === 'stop') return { type: 'session.aborted', ...head, runId: null }
+  const { model, thinking, queue = FOLLOWUP } = message
+  const defaults = { model, thinking, queue: queue.mode }
+  if (name === 'status') return { type: 'session.asked', ...head, about: 'status', defaults }
+  const setting = SETTINGS[name]
+  if (value === null) return { type: 'session.asked', ...head, about: setting, defaults }
+  if (!known) return say(reply, settingUnknown(name, value))
+  const changes = { [setting]: value === 'default' ? null : value }
+  return { type: 'session.patched', ...head, changes }
+}

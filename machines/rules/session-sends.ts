@@ -1,0 +1,134 @@
+/**
+ * What a session tells other actors: its runs, and through deliveries the people in its channels.
+ */
+import { streamId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Phrase } from '../../protocol/phrases.ts'
+import type { SendParams } from '../effects.ts'
+import type { SessionContext } from '../session.ts'
+import type {
+  MessageAccepted,
+  Reply,
+  Route,
+  RunFinished,
+  SessionAsked,
+  SessionEvent,
+  SessionSettled,
+} from '../session-events.ts'
+import { planFact } from './plan.ts'
+import { FOLLOWUP, mergedIn, nameRun, type PlannedRun } from './queue.ts'
+
+/** Asks for a run. */
+export function requested(sessionKey: string, run: PlannedRun): SendParams {
+  const { runId, model, thinking, asked, runKey, merged, plan } = run
+  const event = {
+    type: 'run.requested',
+    runId,
+    sessionKey,
+    model,
+    thinking,
+    asked,
+    ...keyFact(runKey),
+    ...(merged === undefined ? {} : { merged: merged.map(nameRun) }),
+    ...planFact(plan),
+  }
+  return { to: streamId('run', runId), event }
+}
+
+/** Shows a message to the run in hand. */
+export function steered(current: PlannedRun, { runId, runKey, ref }: MessageAccepted): SendParams {
+  const event = { type: 'run.steered', runId, ref, ...keyFact(runKey) }
+  return { to: streamId('run', current.runId), event }
+}
+
+/** Lets go of runs, and of the messages that they carry. */
+export function aborted(sessionKey: string, runs: readonly PlannedRun[], by: string): SendParams[] {
+  return runs.flatMap(mergedIn).map(({ runId, runKey }) => {
+    const event = { type: 'run.aborted', by, runId, sessionKey, ...keyFact(runKey) }
+    return { to: streamId('run', runId), event }
+  })
+}
+
+/** Lets go of messages that had to make room, and tells those who wrote them. */
+export function dropped(
+  sessionKey: string,
+  runs: readonly PlannedRun[],
+  { queue = FOLLOWUP }: MessageAccepted,
+): SendParams[] {
+  const told = runs.flatMap(({ route, runId }) => {
+    if (route === null) return []
+    const phrase = { id: 'queue.dropped', facts: { cap: queue.cap } }
+    return [say({ ...route, deliveryId: `dropped-${runId}` }, phrase)]
+  })
+  return [...aborted(sessionKey, runs, 'queue'), ...told]
+}
+
+/** Tells the runs of merged messages that theirs was answered, or not, by another. */
+export function merged({ merged: runs = [], runId: into }: RunFinished): SendParams[] {
+  return runs.map(({ runId }) => {
+    return { to: streamId('run', runId), event: { type: 'run.merged', into } }
+  })
+}
+
+/** Sends an answer to where its message came from. */
+export function answer(route: Route, { runId, ref }: RunFinished): SendParams {
+  const deliveryId = `reply-${runId}`
+  // It is in the history as the run's answer.
+  const event = { type: 'delivery.requested', deliveryId, ...route, ref, fileIn: null }
+  return { to: streamId('delivery', deliveryId), event }
+}
+
+/** Says a phrase in a channel. */
+export function say({ deliveryId, channel, target }: Reply, phrase: Phrase): SendParams {
+  const head = { type: 'delivery.requested', deliveryId, channel, target, ref: '', fileIn: null }
+  return { to: streamId('delivery', deliveryId), event: { ...head, phrase } }
+}
+
+/** Answers whoever wrote a directive; null where nobody waits for an answer. */
+export function reply(context: SessionContext, event: SessionEvent): SendParams | null {
+  if (!('reply' in event) || event.reply === undefined) return null
+  return say(event.reply, answerTo(context, event))
+}
+
+function answerTo(context: SessionContext, event: SessionEvent): Phrase {
+  switch (event.type) {
+    case 'session.aborted':
+      return { id: 'runs.stopped', facts: { runs: runsIn(context) } }
+    case 'session.patched':
+    case 'session.created':
+      return { id: 'setting.changed', facts: settingIn(event) }
+    case 'session.asked':
+      return stateOf(context, event)
+    default:
+      return { id: 'session.new', facts: {} }
+  }
+}
+
+function runsIn({ current, queue }: SessionContext): number {
+  return [...(current === null ? [] : [current]), ...queue].flatMap(mergedIn).length
+}
+
+function settingIn({ changes }: SessionSettled): Phrase['facts'] {
+  const [[setting, value] = ['', null]] = Object.entries(changes)
+  return { setting, value: clip(value === null ? 'as configured' : String(value)) }
+}
+
+function stateOf(context: SessionContext, { about, defaults }: SessionAsked): Phrase {
+  const { model, thinking, queue } = { ...defaults, ...context.facts }
+  const now = { model: clip(model), thinking, queue }
+  if (about !== 'status') {
+    return { id: 'setting.now', facts: { setting: about, value: now[about] } }
+  }
+  const running = context.current === null ? 0 : 1
+  const waiting = context.queue.flatMap(mergedIn).length
+  return { id: 'status', facts: { ...now, running, waiting, messages: context.messages } }
+}
+
+// K1: a fact of a record, not somebody's text.
+function clip(value: string): string {
+  return value.slice(0, limits.contextTextCharsMax)
+}
+
+function keyFact(runKey: string | undefined): { runKey?: string } {
+  return runKey === undefined ? {} : { runKey }
+}

@@ -1,0 +1,57 @@
+/**
+ * Phrases: what the gateway itself says to people in a channel, by name and facts.
+ *
+ * A record holds the name and the facts (K1: machines hold no text); it is put into words when it is
+ * sent, so that the words can change and the record cannot.
+ */
+import { limits } from './limits.ts'
+import { quote } from './ids.ts'
+
+/** Something to say; facts are names and numbers. */
+export interface Phrase {
+  readonly id: string
+  readonly facts: Readonly<Record<string, string | number>>
+}
+
+type Facts = Phrase['facts']
+
+const WORDS: Readonly<Record<string, (facts: Facts) => string>> = {
+  'session.new': () => 'A new session has begun; I remember nothing of the last one.',
+  'runs.stopped': ({ runs }) =>
+    runs === 0 ? 'Nothing was running.' : `Stopped, with ${count(runs, 'message')} unanswered.`,
+  'setting.changed': ({ setting, value }) => `${name(setting)} is ${text(value)} now.`,
+  'setting.now': ({ setting, value }) => `${name(setting)} is ${text(value)}.`,
+  'setting.unknown': ({ setting, value, known }) =>
+    `${quote(text(value))} is no ${text(setting)} that I know. ${text(known)}`,
+  status: ({ model, thinking, queue, running, waiting, messages }) =>
+    [
+      running === 0 ? 'I am idle.' : 'I am working on an answer.',
+      `${count(waiting, 'message')} waiting, ${count(messages, 'message')} in this session.`,
+      `Model ${text(model)}, thinking ${text(thinking)}, queue ${text(queue)}.`,
+    ].join(' '),
+  'queue.dropped': ({ cap }) =>
+    `Too many messages are waiting (${text(cap)}), so an earlier one of yours was left out unanswered.`,
+  // Generic on purpose: a room may be full of strangers. Its owner is told more.
+  'run.failed': () => 'Sorry, I could not answer that. Please try again later.',
+  'run.budget': () => 'Sorry, I have used up what I may spend for now. Please try again later.',
+  'queue.full': ({ cap }) =>
+    `Too many messages are waiting (${text(cap)}); I did not take in your last one. Please send it again later.`,
+}
+
+/** Puts a phrase into words; one that this version does not know is said by its name. */
+export function wordPhrase({ id, facts }: Phrase): string {
+  return (WORDS[id]?.(facts) ?? id).slice(0, limits.phraseCharsMax)
+}
+
+function text(fact: string | number | undefined): string {
+  return String(fact ?? '')
+}
+
+function name(fact: string | number | undefined): string {
+  const word = text(fact)
+  return `The ${word === 'queue' ? 'queue mode' : word === 'thinking' ? 'thinking level' : word}`
+}
+
+function count(fact: string | number | undefined, what: string): string {
+  return `${text(fact)} ${what}${fact === 1 ? '' : 's'}`
+}

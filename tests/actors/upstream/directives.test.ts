@@ -1,0 +1,67 @@
+/** Directives from web clients: done, said, and not heard by the agent. */
+import '../../../actors/trap.ts'
+import * as assert from 'uvu/assert'
+import { cases } from '../../store/cases.ts'
+import { readRecords } from '../../support/kernel.ts'
+import { inUpstream, type UpstreamClient } from '../../support/upstream-client.ts'
+
+const test = cases('upstream directives')
+
+let sent = 0
+
+async function order(client: UpstreamClient, message: string): Promise<string> {
+  const runId = `d${(sent += 1)}`
+  const { ok, error } = await client.ask('chat.send', {
+    sessionKey: 'main',
+    message,
+    idempotencyKey: runId,
+  })
+  if (ok !== true) return `refused: ${error?.message}`
+  const told = await client.event(
+    'chat',
+    (chat) => chat['runId'] === runId && chat['state'] === 'final',
+  )
+  const { content } = told.payload['message'] as { content: { text: string }[] }
+  return content[0]?.text ?? ''
+}
+
+test('DV8 a directive is done and answered as a chat, and is no message of the session', () =>
+  inUpstream(async ({ enter, store }) => {
+    const client = await enter()
+
+    assert.is(await order(client, '/think high'), 'The thinking level is high now.')
+    assert.is(await order(client, '/think'), 'The thinking level is high.')
+    assert.is(await order(client, '/think default'), 'The thinking level is as configured now.')
+    assert.is(await order(client, '/queue collect'), 'The queue mode is collect now.')
+    assert.is(await order(client, '/stop'), 'Nothing was running.')
+    assert.match(
+      await order(client, '/status'),
+      /^I am idle\..*Model echo, thinking off, queue collect\.$/,
+    )
+    assert.match(await order(client, '/queue nonsense'), /^"nonsense" is no queue/)
+    assert.not.ok(readRecords(store).some(({ event }) => event.type === 'message.accepted'))
+  }))
+
+test('DV9 what stands behind /new is answered by the agent, in a new session', () =>
+  inUpstream(async ({ enter }) => {
+    const client = await enter()
+    await order(client, 'one')
+
+    assert.is(await order(client, '/new two'), 'echo: two')
+    const { messages } = await client.get('chat.history', { sessionKey: 'main' })
+    assert.is((messages as unknown[]).length, 2)
+    assert.is(
+      await order(client, '/new'),
+      'A new session has begun; I remember nothing of the last one.',
+    )
+  }))
+
+test('DV10 /new needs the scope that resets sessions', () =>
+  inUpstream(async ({ enter }) => {
+    const client = await enter({ scopes: ['operator.read', 'operator.write'] })
+
+    assert.match(await order(client, '/new'), /^refused: missing scope: operator.admin/)
+    assert.is(await order(client, '/stop'), 'Nothing was running.')
+  }))
+
+test.run()
