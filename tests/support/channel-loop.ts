@@ -69,7 +69,9 @@ interface Loop {
 export async function runChannelLoop(options: ChannelLoopOptions): Promise<ChannelLoopReport> {
   const { channel, cycles, seed, progress } = options
   const players = await startPlayers(channel)
-  const state = makeStateDir({ channels: players.config })
+  // Each message is a run of its own, so that each answer names its question.
+  const messages = { queue: { mode: 'followup' } }
+  const state = makeStateDir({ channels: players.config, messages })
   const counts = { kills: 0, 'server kills': 0, stillborn: 0 }
   const loop: Loop = {
     random: seeded(seed),
