@@ -121,6 +121,10 @@ export class Alerts {
         this.#deadSince.delete(name)
         return []
       }
+      // Nothing that could come would bring it back: no use in waiting.
+      if (state === 'failed') {
+        return [{ name, says: `channel ${name} has failed: ${channels.reasons()[name] ?? ''}` }]
+      }
       const since = this.#deadSince.get(name) ?? now
       this.#deadSince.set(name, since)
       const minutes = Math.floor((now - since) / 60_000)

@@ -263,10 +263,10 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
 function openConfigured(
   { services }: GatewayOptions,
   configuration: ConfigKeeper,
-  { registry, store, work }: Kernel,
+  { registry, store, work, listen }: Kernel,
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services)
-  const house = { registry, store, work, services }
+  const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions), house)
 }
 

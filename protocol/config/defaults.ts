@@ -7,6 +7,13 @@
 import { limits } from '../limits.ts'
 import type { QUEUE_MODES } from '../methods/params.ts'
 import type { DmScope } from '../session-key.ts'
+import {
+  type ResolvedAccess,
+  type ResolvedTelegram,
+  type ResolvedWebhookChannel,
+  resolveTelegram,
+  resolveWebhookChannel,
+} from './channel-defaults.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
@@ -23,6 +30,8 @@ export interface ResolvedConfig {
   readonly agent: ResolvedAgent
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
+  readonly telegram: ResolvedTelegram | null // likewise
+  readonly webhook: ResolvedWebhookChannel | null // likewise
   readonly session: ResolvedSession
   readonly queue: ResolvedQueue
   readonly delivery: { readonly ttlMinutes: number } // of a message to a channel
@@ -104,7 +113,7 @@ export interface ResolvedModel {
   readonly maxTokens: number | null // of one answer
 }
 
-export interface ResolvedIrc {
+export interface ResolvedIrc extends ResolvedAccess {
   readonly host: string
   readonly port: number
   readonly tls: boolean
@@ -113,15 +122,7 @@ export interface ResolvedIrc {
   readonly realname: string
   readonly password: string | null
   readonly rooms: readonly string[] // to join
-  readonly dmPolicy: 'pairing' | 'allowlist' | 'open' | 'disabled'
-  readonly allowFrom: readonly string[]
-  readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
-  readonly groups: Readonly<Record<string, ResolvedGroup>> // by room as written
-}
-
-export interface ResolvedGroup {
-  readonly requireMention: boolean
-  readonly allowFrom: readonly string[]
+  readonly identity: 'nick' | 'account' // account: who is logged in is `account:NAME`
 }
 
 export interface ResolvedSession {
@@ -160,7 +161,7 @@ type QueueWord = (typeof QUEUE_MODES)[number]
 export function resolveConfig(config: GatewayConfig): ResolvedConfig {
   const issues = checkMeaning(config)
   if (issues.length > 0) throw configInvalid(issues)
-  const { irc } = config.channels ?? {}
+  const { irc, telegram, webhook } = config.channels ?? {}
   return {
     gateway: resolveGateway(config.gateway ?? {}),
     agent: {
@@ -171,6 +172,8 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
+    telegram: resolveTelegram(telegram),
+    webhook: resolveWebhookChannel(webhook),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
     delivery: {
@@ -340,6 +343,7 @@ function resolveIrc(irc: IrcConfig): ResolvedIrc {
     realname: irc.realname ?? nick,
     password: irc.password ?? null,
     rooms: irc.channels ?? [],
+    identity: irc.identity ?? 'nick',
     dmPolicy: irc.dmPolicy ?? 'pairing',
     allowFrom: irc.allowFrom ?? [],
     groupPolicy: irc.groupPolicy ?? 'allowlist',

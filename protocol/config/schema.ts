@@ -9,6 +9,7 @@
 import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
 import { QUEUE_MODES } from '../methods/params.ts'
+import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
@@ -21,6 +22,7 @@ export const ircConfig = object({
   realname: optional(name()),
   password: optional(text(1, 400)),
   channels: optional(array(name())), // rooms to join
+  identity: optional(oneOf('nick', 'account')), // by what a sender is known, where the network tells
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(name())),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
@@ -229,7 +231,8 @@ const sessionConfig = object({
 
 const channelsConfig = object({
   irc: optional(ircConfig),
-  telegram: unread(),
+  telegram: optional(telegramConfig),
+  webhook: optional(webhookConfig),
   whatsapp: unread(),
   discord: unread(),
   slack: unread(),
@@ -274,7 +277,8 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 
 /** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
 export const KNOWN_UNSUPPORTED: readonly string[] = [
-  ...['telegram', 'whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
+  ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
+  ...['whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
     (channel) => `channels.${channel}`,
   ),
   ...[
@@ -353,6 +357,9 @@ export const SECRET_PATHS: readonly string[] = [
   'models.providers.*.apiKey',
   'channels.irc.password',
   'channels.telegram.botToken',
+  'channels.telegram.webhookSecret',
+  'channels.webhook.secret',
+  'channels.webhook.url', // As that of alerts.
 ]
 
 /**
