@@ -13,7 +13,7 @@ import type { ResolvedTelegram } from '../../protocol/config/channel-defaults.ts
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
 import type { Services } from '../services.ts'
-import { DeliveryFault, LinkFault } from './adapter.ts'
+import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 // Only what people write is asked for; all else stays with Telegram, unsent.
 const UPDATES = ['message'] as const
@@ -48,7 +48,8 @@ export class CallFault extends Error {
   /** As the fault of a delivery of which nothing was sent before. */
   asDeliveryFault(): DeliveryFault {
     const { message, code, retryAfterMs, connected } = this
-    if (code === 0) return new DeliveryFault(message, connected ? 'maybe' : 'no', !connected)
+    if (!connected) return new Unreached(message)
+    if (code === 0) return new DeliveryFault(message, 'maybe', false)
     if (code === 429) return new DeliveryFault(message, 'no', true, retryAfterMs)
     // It failed in the middle of something: who knows of what.
     if (code >= 500) return new DeliveryFault(message, 'maybe', false)
