@@ -110,7 +110,6 @@ const machine = setup({
     'retry.plan': assign(({ context, event }) =>
       event.type === 'effect.failed' ? planAgain(context, event) : context,
     ),
-    'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
     'attempt.anew': assign(({ context, event }) =>
       event.type === 'delivery.resubmitted'
         ? {
@@ -236,7 +235,7 @@ export const deliveryMachine = machine.createMachine({
       on: {
         'delivery.resolved': [
           { guard: 'resolved.sent', target: 'sent', actions: 'message.file' },
-          { target: 'dead', actions: 'fault.lost' },
+          { target: 'dead' },
         ],
         'delivery.resubmitted': { target: 'attempting', actions: 'attempt.anew' },
         'delivery.dismissed': 'dismissed',

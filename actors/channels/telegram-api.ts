@@ -135,14 +135,17 @@ export class TelegramApi {
       return await call(own.signal as NonNullable<Parameters<Grammy.Api['getMe']>[0]>)
     } catch (thrown) {
       if (thrown instanceof CallFault) throw thrown
-      throw this.#faultOf(thrown, own.signal.aborted, waitMs)
+      const silent = `no answer in ${waitMs} ms`
+      const ended = signal.aborted ? 'the link ended before an answer' : silent
+      throw this.#faultOf(thrown, own.signal.aborted ? ended : null)
     } finally {
       cancel()
       signal.removeEventListener('abort', abort)
     }
   }
 
-  #faultOf(thrown: unknown, aborted: boolean, waitMs: number): CallFault {
+  // `ended`: why we have given it up ourselves; null: we have not.
+  #faultOf(thrown: unknown, ended: string | null): CallFault {
     const { GrammyError, HttpError } = this.#grammy
     if (thrown instanceof GrammyError) {
       const { error_code: code, description, parameters } = thrown
@@ -150,7 +153,7 @@ export class TelegramApi {
       const retryAfterMs = seconds === undefined ? null : seconds * 1_000
       return new CallFault(`telegram: ${code} ${description}`, code, { retryAfterMs })
     }
-    if (aborted) return new CallFault(`telegram: no answer in ${waitMs} ms`, 0)
+    if (ended !== null) return new CallFault(`telegram: ${ended}`, 0)
     const why = thrown instanceof HttpError ? thrown.error : thrown
     const name = memberOf(why, 'code')
     const code = typeof name === 'string' ? name : 'no answer that could be read'

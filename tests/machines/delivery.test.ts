@@ -132,7 +132,8 @@ delivery('V6 a person ends what is uncertain, once', () => {
   const judged = (sent: boolean): JournalEvent => ({ type: 'delivery.resolved', sent, by: 'me' })
 
   assert.is(given('delivery', maybe).when(judged(true)).value, 'sent')
-  assert.is(given('delivery', maybe).when(judged(false)).value, 'dead')
+  const unsent = given('delivery', maybe).when(judged(false))
+  assert.equal([unsent.value, unsent.context['fault']], ['dead', 'reset'])
   assert.is(given('delivery', maybe).when(RESUBMITTED).value, 'attempting')
   assert.is(given('delivery', [...maybe, judged(true)]).when(RESUBMITTED).ignored, 'unhandled')
   assert.is(given('delivery', [inTime]).when(RESUBMITTED).ignored, 'unhandled')
