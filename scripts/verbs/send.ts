@@ -9,6 +9,7 @@ import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
 import { formatReason } from '../ask.ts'
 import { type Client, connectGateway, listenFrom, type Payload } from '../client.ts'
+import { programName } from '../exit.ts'
 import { note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
@@ -51,8 +52,14 @@ export const send = defineVerb({
         idempotencyKey: args.key ?? randomUUID(),
         ...(args.session === undefined ? {} : { sessionKey: args.session }),
       })
-      client = await listenFrom(client, settings, subscribe, accepted)
-      const outcome = await awaitOutcome(client, accepted['deliveryId'])
+      let outcome: Payload
+      try {
+        client = await listenFrom(client, settings, subscribe, accepted)
+        outcome = await awaitOutcome(client, accepted['deliveryId'])
+      } catch (thrown) {
+        noteAccepted(accepted)
+        throw thrown
+      }
       const result = { ...accepted, ...outcome }
       if (args.json) showJson(result)
       else showOutcome(result)
@@ -62,6 +69,15 @@ export const send = defineVerb({
     }
   },
 })
+
+// What is accepted stays so, whatever became of the connection: sending it again would be twice.
+function noteAccepted({ deliveryId }: Payload): void {
+  note(`accepted as ${String(deliveryId)}; what became of it: ${list()} --all`)
+}
+
+function list(): string {
+  return `${programName()} deliveries list`
+}
 
 /** Watches one delivery to its end, or for as long as a person would wait. */
 async function awaitOutcome(client: Client, deliveryId: unknown): Promise<Payload> {
@@ -85,7 +101,7 @@ function showOutcome({ status, channel, target, deliveryId, error }: Payload): v
     case 'failed':
       return note(`openclaw: not sent to ${where}${why}`)
     case 'uncertain':
-      return note(`openclaw: ${where} may or may not have it${why}; it is not sent again by itself`)
+      return note(`openclaw: ${where} may or may not have it${why}; say which: ${list()}`)
     default:
       return show(
         `accepted for ${where}, delivery ${String(deliveryId)} goes on (${String(status)}${why})`,

@@ -266,6 +266,16 @@ verbs('C10 send tells what became of the message', async () => {
   }
 })
 
+verbs('C10 where the connection ends, send tells that the message was accepted', async () => {
+  const script = { answers: { send: SENT }, hangUpAfter: 'send' }
+  await withStandIn(script, async (call) => {
+    const { code, stderr } = await call(...SEND)
+
+    assert.is(code, 1)
+    assert.match(stderr, /accepted as d1; what became of it: .* deliveries list --all\n/)
+  })
+})
+
 verbs('C11 what the gateway refuses is told with its code', async () => {
   const faults = { send: { code: 'CHANNEL_UNKNOWN', message: 'no channel is named irc' } }
   await withStandIn({ faults }, async (call) => {
