@@ -65,9 +65,12 @@ export class ChannelInbox {
     }
   }
 
-  /** Keeps a cursor behind which nothing was taken; soon. */
+  /** Keeps a cursor behind which nothing was taken: the first one at once, later ones soon. */
   passed(cursor: string): void {
+    const isFirst = this.#cancel === null && this.resume() === null
     this.#passed = cursor
+    // Until there is one, a crash would lose whatever the platform gives only to those who have it.
+    if (isFirst) void this.#move()
     this.#cancel ??= this.#house.services.clock.after(limits.cursorMs, () => {
       this.#cancel = null
       void this.#move()
@@ -98,7 +101,7 @@ export class ChannelInbox {
 
   async #take(message: InboundMessage, cursor: string | undefined): Promise<void> {
     const { registry, services, work } = this.#house
-    const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
+    const { text, replyTarget, messageId, peer, senderId, roomId, spaceId, mentioned } = message
     const { name } = this.#setup
     const ordered = this.#intake.directive(text)
     const body = draftText(services.chance, ordered === null ? text : ordered.rest || text)
@@ -113,6 +116,7 @@ export class ChannelInbox {
       peer,
       senderId,
       roomId,
+      ...(spaceId === undefined ? {} : { spaceId }),
       mentioned,
       target: replyTarget,
       ref: body.ref,

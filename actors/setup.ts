@@ -1,6 +1,7 @@
 /** From configuration to channels: which adapter serves each, and by which rules. */
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import { foldIrc, isIrcTarget } from '../protocol/channels/irc.ts'
+import { parseDiscordTarget } from '../protocol/channels/discord.ts'
 import { parseTelegramTarget } from '../protocol/channels/telegram.ts'
 import { parseWebhookTarget } from '../protocol/channels/webhook.ts'
 import type {
@@ -9,9 +10,11 @@ import type {
   ResolvedWebhookChannel,
 } from '../protocol/config/channel-defaults.ts'
 import type { ResolvedConfig, ResolvedIrc } from '../protocol/config/defaults.ts'
+import type { ResolvedDiscord } from '../protocol/config/discord.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import { directSessionKey, roomSessionKey, threadSessionKey } from '../protocol/session-key.ts'
 import type { ChannelSetup } from './channel-setup.ts'
+import { openDiscord } from './channels/discord.ts'
 import { openIrc } from './channels/irc.ts'
 import { openTelegram } from './channels/telegram.ts'
 import { openWebhook } from './channels/webhook.ts'
@@ -22,9 +25,10 @@ const AGENT = 'main'
 
 /** Lists the configured channels. */
 export function setUpChannels(config: ResolvedConfig, services: Services): ChannelSetup[] {
-  const { irc, telegram, webhook } = config
+  const { discord, irc, telegram, webhook } = config
   return [
     ...(irc === null ? [] : [setUpIrc(irc, config, services)]),
+    ...(discord === null ? [] : [setUpDiscord(discord, config, services)]),
     ...(telegram === null ? [] : [setUpTelegram(telegram, config, services)]),
     ...(webhook === null ? [] : [setUpWebhook(webhook, config, services)]),
   ]
@@ -39,6 +43,24 @@ function setUpIrc(irc: ResolvedIrc, config: ResolvedConfig, services: Services):
     refuseTarget: (target) =>
       isIrcTarget(target) ? null : `expected a nick or a #room, got ${JSON.stringify(target)}`,
     sessionKey: (message) => sessionKeyOf('irc', message, config),
+  }
+}
+
+function setUpDiscord(
+  discord: ResolvedDiscord,
+  config: ResolvedConfig,
+  services: Services,
+): ChannelSetup {
+  return {
+    name: 'discord',
+    policy: policyOf(discord, (id) => id),
+    account: discord.account,
+    open: (host) => openDiscord(discord, host, services),
+    refuseTarget: (target) =>
+      parseDiscordTarget(target) === null
+        ? `expected channel:ID or user:ID, got ${JSON.stringify(target)}`
+        : null,
+    sessionKey: (message) => sessionKeyOf('discord', message, config),
   }
 }
 

@@ -63,6 +63,7 @@ export type MessageReceived = {
   peer: PeerKind
   senderId: string
   roomId: string
+  spaceId?: string // absent: the room is a part of nothing
   target: string // where an answer goes
   mentioned: boolean
   ref: string
@@ -305,7 +306,7 @@ function judgeMessage(context: ChannelContext, event: MessageReceived): Verdict 
 /** What a channel's verdict on who writes needs of a message. */
 export type Written = Pick<
   MessageReceived,
-  'peer' | 'senderId' | 'roomId' | 'mentioned' | 'codeDigest' | 'at'
+  'peer' | 'senderId' | 'roomId' | 'spaceId' | 'mentioned' | 'codeDigest' | 'at'
 >
 
 /** Judges who writes: by the policy, and where that leaves it to pairing, by what is known. */

@@ -274,6 +274,17 @@ export const limits = {
   telegramPingMs: 60_000, // How often a server that posts to us is asked whether it still does.
   telegramPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
   telegramOffsetMs: 6 * 24 * 3_600_000, // Telegram may begin to count anew after a week of silence.
+  discordTextUnitsMax: 2_000, // Discord's: characters of one message, counted as it counts or more.
+  discordPiecesMax: 32, // Messages of one text: 64 K characters; a channel takes 5 in 5 s.
+  discordGraceMs: 15_000, // An answer that takes longer does not come any more.
+  discordAnswerBytesMax: 1024 * 1024, // Of one answer; a channel with all its rights is some 10 KB.
+  discordPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
+  discordAgainMs: 1_000, // Before the same message is offered again; Discord knows its nonce for minutes.
+  discordAnewMs: 1_000, // Discord: wait 1 to 5 s before a session that is over is begun anew.
+  discordAnewMsMax: 5_000,
+  discordStartsKept: 50, // Of 1,000 sessions a day: Discord takes the token of a bot that begins more.
+  discordPlacesMax: 1_000, // Channels and people of whom the place is remembered: 100 KB.
+  discordWaitingMax: 1_000, // Events that wait for the disk: behind them the link ends, and resumes.
   webhookReplayMs: 300_000, // How old a signature may be: clocks of home servers are minutes off.
   webhookBurst: 60, // Messages of one program at once, then webhookPerSecond.
   webhookPerSecond: 10,

@@ -8,6 +8,7 @@
 import { limits } from '../limits.ts'
 import { isObject, memberOf } from '../members.ts'
 import type { InboundMessage } from '../message.ts'
+import { splitText } from './pieces.ts'
 
 /** Who we are there. */
 export interface TelegramBot {
@@ -150,36 +151,10 @@ function timeOf(date: unknown): number | null {
   return Number.isSafeInteger(date) ? Number(date) * 1_000 : null
 }
 
-/**
- * Splits a text into messages that Telegram takes: at a line break, else at a space, else between
- * two code points. No piece is empty; of more than `limits.telegramPiecesMax` the last one says how
- * many characters are missing.
- */
+/** Splits a text into messages that Telegram takes. */
 export function splitTelegramText(
   text: string,
   unitsMax: number = limits.telegramTextUnitsMax,
 ): string[] {
-  const pieces: string[] = []
-  let rest = text.replaceAll('\0', '').trim()
-  while (rest !== '') {
-    if (pieces.length === limits.telegramPiecesMax - 1 && rest.length > unitsMax) {
-      return [...pieces, `[${rest.length} more characters were not sent]`]
-    }
-    const end = endOfPiece(rest, unitsMax)
-    pieces.push(rest.slice(0, end).trimEnd())
-    rest = rest.slice(end).trimStart()
-  }
-  return pieces
-}
-
-// A break in the second half is taken: one before would leave most of a message empty.
-function endOfPiece(text: string, unitsMax: number): number {
-  if (text.length <= unitsMax) return text.length
-  const head = text.slice(0, unitsMax)
-  for (const mark of ['\n', ' ']) {
-    const at = head.lastIndexOf(mark)
-    if (at > unitsMax / 2) return at
-  }
-  const last = head.charCodeAt(unitsMax - 1)
-  return last >= 0xd800 && last <= 0xdbff ? unitsMax - 1 : unitsMax
+  return splitText(text, { unitsMax, piecesMax: limits.telegramPiecesMax })
 }

@@ -2,13 +2,16 @@
 import { quote } from '../ids.ts'
 import { HOOK_PATHS } from './channel-defaults.ts'
 import { isTelegramId } from './channel-schema.ts'
+import { checkDiscord } from './discord-check.ts'
+import { isHttpRoot, isLocal } from './http-root.ts'
 import type { ConfigIssue } from './parse.ts'
 import { formatPath } from './path.ts'
 import type { GatewayConfig } from './schema.ts'
 
 /** Collects what is wrong with them. */
 export function checkHttpChannels(config: GatewayConfig): ConfigIssue[] {
-  return [...checkTelegram(config), ...checkWebhook(config), ...checkPaths(config)]
+  const discord = checkDiscord(config.channels?.discord)
+  return [...checkTelegram(config), ...discord, ...checkWebhook(config), ...checkPaths(config)]
 }
 
 function checkTelegram({ channels = {} }: GatewayConfig): ConfigIssue[] {
@@ -23,7 +26,7 @@ function checkTelegram({ channels = {} }: GatewayConfig): ConfigIssue[] {
   } else if (/[^\w:-]/.test(botToken)) {
     issues.push(at('botToken', 'expected a token as BotFather gives it'))
   }
-  if (apiRoot !== undefined && !isApiRoot(apiRoot)) {
+  if (apiRoot !== undefined && !isHttpRoot(apiRoot)) {
     const reason = 'expected an https URL, or an http URL of this machine, without a query'
     issues.push(at('apiRoot', reason))
   }
@@ -80,19 +83,6 @@ function checkPaths({ channels = {} }: GatewayConfig): ConfigIssue[] {
   ]
   if (theirs !== ours) return []
   return [issue(['channels', 'webhook', 'path'], 'is channels.telegram.webhookPath as well')]
-}
-
-// The token is a part of every request, so that it may not leave this machine in the clear.
-function isApiRoot(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, username, password, search, hash } = new URL(text)
-  if (`${username}${password}${search}${hash}` !== '') return false
-  return protocol === 'https:' || (protocol === 'http:' && isLocal(text))
-}
-
-function isLocal(text: string | undefined): boolean {
-  if (text === undefined || !URL.canParse(text)) return false
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(new URL(text).hostname)
 }
 
 function isPostable(text: string, mayBePlain: boolean): boolean {

@@ -14,6 +14,7 @@ import {
   resolveTelegram,
   resolveWebhookChannel,
 } from './channel-defaults.ts'
+import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
@@ -30,6 +31,7 @@ export interface ResolvedConfig {
   readonly agent: ResolvedAgent
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
+  readonly discord: ResolvedDiscord | null // likewise
   readonly telegram: ResolvedTelegram | null // likewise
   readonly webhook: ResolvedWebhookChannel | null // likewise
   readonly session: ResolvedSession
@@ -161,7 +163,7 @@ type QueueWord = (typeof QUEUE_MODES)[number]
 export function resolveConfig(config: GatewayConfig): ResolvedConfig {
   const issues = checkMeaning(config)
   if (issues.length > 0) throw configInvalid(issues)
-  const { irc, telegram, webhook } = config.channels ?? {}
+  const { irc, discord, telegram, webhook } = config.channels ?? {}
   return {
     gateway: resolveGateway(config.gateway ?? {}),
     agent: {
@@ -172,6 +174,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
+    discord: resolveDiscord(discord),
     telegram: resolveTelegram(telegram),
     webhook: resolveWebhookChannel(webhook),
     session: resolveSession(config.session ?? {}),

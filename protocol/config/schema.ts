@@ -10,6 +10,7 @@ import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
 import { QUEUE_MODES } from '../methods/params.ts'
 import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
+import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
@@ -231,10 +232,10 @@ const sessionConfig = object({
 
 const channelsConfig = object({
   irc: optional(ircConfig),
+  discord: optional(discordConfig),
   telegram: optional(telegramConfig),
   webhook: optional(webhookConfig),
   whatsapp: unread(),
-  discord: unread(),
   slack: unread(),
   signal: unread(),
   imessage: unread(),
@@ -278,9 +279,8 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 /** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
 export const KNOWN_UNSUPPORTED: readonly string[] = [
   ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
-  ...['whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
-    (channel) => `channels.${channel}`,
-  ),
+  ...DISCORD_UNSUPPORTED.map((key) => `channels.discord.${key}`),
+  ...['whatsapp', 'slack', 'signal', 'imessage', 'matrix'].map((channel) => `channels.${channel}`),
   ...[
     'mode',
     'remote.url',
@@ -356,6 +356,7 @@ export const SECRET_PATHS: readonly string[] = [
   'gateway.remote.password',
   'models.providers.*.apiKey',
   'channels.irc.password',
+  'channels.discord.token',
   'channels.telegram.botToken',
   'channels.telegram.webhookSecret',
   'channels.webhook.secret',

@@ -188,7 +188,9 @@ export function channelContract(kind: ChannelKind): void {
     const said = world.say('do not lose me')
     await until(() => refused > 0, 'a try')
     const reopen = async (): Promise<boolean> => {
-      if (made.told.dropped.length > 0) await made.adapter.open(never, null).catch(() => {})
+      if (made.told.dropped.length > 0) {
+        await made.adapter.open(never, resumeOf(made.told)).catch(() => {})
+      }
       return made.told.messages.length > 0
     }
     assert.equal(made.told.messages, [])
@@ -212,7 +214,7 @@ export function channelContract(kind: ChannelKind): void {
       await first.adapter.close()
       world.hangUp?.()
       const second = make()
-      await second.adapter.open(never, null)
+      await second.adapter.open(never, resumeOf(first.told))
       await until(() => second.told.messages.length > 0, 'the message')
       const resume = resumeOf(second.told)
       await second.adapter.close()

@@ -2,6 +2,7 @@
  * Platforms with people, for the kill loop of a channel: they are killed and come back, and the
  * people go on writing. What each person has said and been told is kept, for the audit.
  */
+import { DISCORD_TOKEN, FakeDiscord } from './discord-fake.ts'
 import { connectIrcUser, type IrcUser, type Ngircd, startNgircd } from './ngircd.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from './telegram-fake.ts'
 import { until } from './wait.ts'
@@ -39,11 +40,16 @@ export interface Players {
 
 const SETTLE_MS = 120_000 // Each message is a commit of its own, and a loop leaves hundreds.
 
-export type PlayersKind = 'irc' | 'telegram' | 'webhook'
+export type PlayersKind = 'discord' | 'irc' | 'telegram' | 'webhook'
 
 /** Starts the players of a channel. */
 export function startPlayers(kind: PlayersKind): Promise<Players> {
-  const start = { irc: startIrc, telegram: startTelegram, webhook: startWebhook }
+  const start = {
+    discord: startDiscord,
+    irc: startIrc,
+    telegram: startTelegram,
+    webhook: startWebhook,
+  }
   return start[kind]()
 }
 
@@ -66,6 +72,33 @@ async function startTelegram(): Promise<Players> {
     kill: () => server.stop(),
     comeBack: () => server.listen(),
     settled: () => until(() => server.unconfirmed === 0, 'all updates are confirmed', SETTLE_MS),
+    close: () => server.stop(),
+  }
+}
+
+// Who has no session yet is given nothing: so nobody writes before the bot has one, on disk.
+async function startDiscord(): Promise<Players> {
+  const server = await FakeDiscord.start()
+  server.heartbeatMs = 100
+  const said: Line[] = []
+  return {
+    config: {
+      discord: { token: DISCORD_TOKEN, apiRoot: server.url, dmPolicy: 'open' },
+    },
+    people: ['501', '502', '503'],
+    say: ({ person, text }) => {
+      if (!server.isResumable) return
+      server.say(text, { from: person })
+      said.push({ person, text })
+    },
+    said: () => said,
+    heard: () =>
+      server.posted.map(({ channel, content }) => ({ person: channel.slice(1), text: content })),
+    keeps: true,
+    moved: () => {},
+    kill: () => server.stop(),
+    comeBack: () => server.listen(),
+    settled: () => until(() => server.isCaughtUp, 'all events are on disk', SETTLE_MS),
     close: () => server.stop(),
   }
 }

@@ -232,12 +232,12 @@ config('C30 model names come apart at the first slash', () => {
 
 config('C31 what this version does not act on is listed', () => {
   const text =
-    '{ gateway: { mode: "local" }, tools: { deny: ["x"] }, channels: { discord: {}, telegram: { botToken: "1:a", streaming: "off" } }, plugins: {} }'
+    '{ gateway: { mode: "local" }, tools: { deny: ["x"] }, channels: { discord: { token: "a", voice: {} }, telegram: { botToken: "1:a", streaming: "off" } }, plugins: {} }'
   const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
 
   assert.equal(issues, [])
   assert.equal(unsupportedPaths(parsed).sort(), [
-    'channels.discord',
+    'channels.discord.voice',
     'channels.telegram.streaming',
     'gateway.mode',
     'plugins',
