@@ -15,7 +15,7 @@ import type { ResolvedDiscord } from '../../protocol/config/discord.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
-import { DeliveryFault, LinkFault } from './adapter.ts'
+import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 /** A call that did not succeed, without anything secret. */
 export class DiscordFault extends Error {
@@ -53,7 +53,8 @@ export class DiscordFault extends Error {
   asDeliveryFault(): DeliveryFault {
     const { message, status, retryAfterMs } = this
     if (this.isOpen) return new DeliveryFault(message, 'maybe', false)
-    return new DeliveryFault(message, 'no', status === 0 || status === 429, retryAfterMs)
+    if (status === 0) return new Unreached(message)
+    return new DeliveryFault(message, 'no', status === 429, retryAfterMs)
   }
 }
 

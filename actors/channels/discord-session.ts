@@ -29,6 +29,7 @@ import {
   LinkFault,
   type OutboundMessage,
   type Resume,
+  Unreached,
 } from './adapter.ts'
 import { type DiscordApi, DiscordFault } from './discord-api.ts'
 import {
@@ -244,7 +245,8 @@ export class DiscordSession {
     } catch (thrown) {
       const { message, retryAfterMs } = this.#deliveryFault(thrown)
       const status = thrown instanceof DiscordFault ? thrown.status : 0
-      const retryable = status === 0 || status === 429 || status >= 500
+      if (status === 0) throw new Unreached(message)
+      const retryable = status === 429 || status >= 500
       throw new DeliveryFault(message, 'no', retryable, retryAfterMs)
     }
   }

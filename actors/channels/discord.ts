@@ -13,7 +13,7 @@ import type { ResolvedDiscord } from '../../protocol/config/discord.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { memberOf } from '../../protocol/members.ts'
 import type { Services } from '../services.ts'
-import { type ChannelAdapter, type ChannelHost, DeliveryFault, LinkFault } from './adapter.ts'
+import { type ChannelAdapter, type ChannelHost, LinkFault, Unreached } from './adapter.ts'
 import { DiscordApi } from './discord-api.ts'
 import type { Intents } from './discord-link.ts'
 import { DiscordSession } from './discord-session.ts'
@@ -51,7 +51,7 @@ export function openDiscord(
       await next.begin(signal, resume)
     },
     deliver: async (message) => {
-      if (session?.isUp !== true) throw new DeliveryFault('discord: not connected', 'no', true)
+      if (session?.isUp !== true) throw new Unreached('discord: not connected')
       return session.deliver(message)
     },
     close,
