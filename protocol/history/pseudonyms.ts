@@ -22,9 +22,12 @@ const WORDS: ReadonlySet<string> = new Set(
     'irc telegram discord whatsapp slack signal matrix webchat console mail',
     'off minimal low medium high xhigh apply patch file verb time crowded',
     'rate network server auth request aborted internal erased unconfigured stub lost uncertain',
+    'steer followup collect interrupt old new summarize model thinking queue status',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
     'operator.admin operator.history operator.read operator.write',
-  ].flatMap((line) => line.split(' ')),
+  ]
+    .flatMap((line) => line.split(' '))
+    .concat('as configured'),
 )
 
 /** Members that name people and rooms. */
@@ -117,10 +120,12 @@ export class Pseudonyms {
     if (value instanceof Uint8Array) return new Uint8Array(value.length)
     if (Array.isArray(value)) return value.map((each) => this.value(each, name))
     const isMap = name === 'rooms' // By ids of rooms.
+    // What people are told of their model is its name.
+    const told = 'setting' in value && value.setting === 'model' ? 'model' : 'value'
     return Object.fromEntries(
       Object.entries(value).map(([key, member]) => [
         isMap || !FIELD.test(key) ? this.#person(key) : key,
-        this.value(member, key),
+        this.value(member, key === 'value' ? told : key),
       ]),
     )
   }
