@@ -232,6 +232,7 @@ export const limits = {
   pruneResultCharsMax: 4_000, // Upstream's: longer results of tools are cut.
   pruneResultCharsKept: 1_500, // Of its beginning, and as many of its end.
   pruneTurnsKept: 3, // The last answers keep their results whole.
+  toolCallMs: 120_000, // Of one call; upstream's exec is given as long by most models.
   runCallsMax: 50, // Model calls of one run: what a loop of tools costs at most, where nothing else is said.
   usageQuarterMs: 900_000, // Every time zone begins its day on a quarter of an hour.
   usageQuartersMax: 400, // Of four days: more than any day that is asked for.
