@@ -10,6 +10,7 @@ import type { DmScope } from '../session-key.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
+import { type ResolvedTools, resolveTools } from './tools.ts'
 import {
   type GatewayConfig,
   type IrcConfig,
@@ -22,6 +23,7 @@ export interface ResolvedConfig {
   readonly gateway: ResolvedGateway
   readonly agent: ResolvedAgent
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
+  readonly tools: ResolvedTools
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly session: ResolvedSession
   readonly queue: ResolvedQueue
@@ -171,6 +173,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
+    tools: resolveTools(config),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
     delivery: {

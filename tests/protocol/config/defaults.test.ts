@@ -235,12 +235,7 @@ config('C31 what this version does not act on is listed', () => {
   const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
 
   assert.equal(issues, [])
-  assert.equal(unsupportedPaths(parsed).sort(), [
-    'channels.telegram',
-    'gateway.mode',
-    'plugins',
-    'tools',
-  ])
+  assert.equal(unsupportedPaths(parsed).sort(), ['channels.telegram', 'gateway.mode', 'plugins'])
 })
 
 config.run()
