@@ -4,7 +4,7 @@
  */
 import type { DeliveryRequested } from '../machines/delivery.ts'
 import type { SessionContext } from '../machines/session.ts'
-import { streamId } from '../protocol/ids.ts'
+import { streamId, streamName } from '../protocol/ids.ts'
 import { canonicalSessionKey } from '../protocol/session-key.ts'
 import { draftText } from './bodies.ts'
 import { Calls } from './calls.ts'
@@ -12,6 +12,8 @@ import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
 import type { GatewayOptions } from './gateway.ts'
 import type { Kernel } from './kernel.ts'
+import type { MethodHouse } from './methods/house.ts'
+import { type InvokeNode, offerNode, OfferedTools } from './offered-tools.ts'
 import type { Driver } from './outbox.ts'
 import { ModelDriver } from './run.ts'
 import { deliveryTtlMs } from './run-plan.ts'
@@ -27,6 +29,7 @@ export interface Answering {
   readonly models: ModelDriver
   readonly calls: Calls
   readonly tools: ToolRegistry
+  readonly offers: OfferedTools
   readonly drivers: () => [string, Driver][]
 }
 
@@ -65,7 +68,27 @@ export function openAnswering(
     tools: (place) => calls.offered(place),
   })
   const drivers = (): [string, Driver][] => [...models.drivers(), ...calls.drivers()]
-  return { models, calls, tools, drivers }
+  return { models, calls, tools, offers: new OfferedTools(tools), drivers }
+}
+
+/** Keeps the tools of nodes as their actors say: what they were allowed, while they are connected. */
+export function followNodes({ listen }: Kernel, house: MethodHouse): void {
+  const { nodes, idempotency, tools, services } = house
+  const invoke: InvokeNode = async (asked, { timeoutMs, cause, correlationId }) => {
+    const cited = { cause: `${cause}.node`, correlationId }
+    const answer = await nodes.invoke({ ...asked, timeoutMs, mark: null }, idempotency, cited)
+    const { ok, payloadJson, error } = answer
+    if (ok) return { text: payloadJson ?? 'done' }
+    return { text: `${error?.code ?? 'FAILED'}: ${error?.message ?? ''}`, isError: true }
+  }
+  listen(({ stream, ignored }) => {
+    if (!stream.startsWith('node:') || ignored !== null) return
+    const nodeId = streamName(stream)
+    const row = nodes.list().find(({ context }) => context.nodeId === nodeId)
+    if (row === undefined) return void tools.replace(`node:${nodeId}`, [])
+    const refused = offerNode(tools, row, invoke)
+    if (refused.length > 0) services.log.warn('tools of a node not registered', { nodeId, refused })
+  })
 }
 
 function openConversations(

@@ -15,7 +15,7 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
-import { openAnswering } from './answering.ts'
+import { followNodes, openAnswering } from './answering.ts'
 import { type Archive, openArchive } from './archive.ts'
 import type { Calls } from './calls.ts'
 import { type Channels, openChannels } from './channel.ts'
@@ -172,6 +172,7 @@ function assemble(
     work,
     channels,
     nodes: openNodes(kernel, services, drivers),
+    ...answering,
     ...openWaiting(kernel, services),
     pairings: new Pairings({ registry, store, work, services }),
     url: () => urlOf(house),
@@ -183,6 +184,7 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
+  followNodes(kernel, methodHouse)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))

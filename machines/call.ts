@@ -207,8 +207,10 @@ function approvalOf({ callId }: CallContext): StreamId {
 const told = {
   type: 'stream.send' as const,
   params: ({ context }: { context: CallContext }): SendParams => {
-    const { callId, runId, resultRef: ref, bytes, isError, fault } = context
-    const result = { type: 'call.finished', callId, ref, bytes, isError, fault }
+    const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
+    const named = context.runKey === undefined ? {} : { runKey: context.runKey }
+    const what = { callId, sessionKey, name, ...named }
+    const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
     return { to: streamId('run', runId), event: result }
   },
 }
@@ -229,8 +231,9 @@ const WITHDRAW = {
 }
 
 function judgeParams({ context }: { context: CallContext }): ToolJudgeParams {
-  const { callId, runId, sessionKey, name, ref, asked, attempt } = context
-  return { callId, runId, sessionKey, name, ref, asked, attempt }
+  const { callId, runId, sessionKey, name, ref, asked, attempt, runKey } = context
+  const named = runKey === undefined ? {} : { runKey }
+  return { callId, runId, sessionKey, name, ref, asked, attempt, ...named }
 }
 
 export const callMachine = machine.createMachine({

@@ -96,6 +96,7 @@ export interface ToolJudgeParams {
   ref: string // of the arguments, as the model wrote them
   asked: Asked
   attempt: number
+  runKey?: string // the client's own name of the run
 }
 
 /** What runs a tool. */

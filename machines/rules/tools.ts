@@ -26,6 +26,8 @@ export interface CallRef {
 export type CallFinished = {
   type: 'call.finished'
   callId: string
+  name: string // of the tool
+  sessionKey: string
   ref: string // '' where there is a fault and nothing else
   bytes: number
   isError: boolean
