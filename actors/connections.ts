@@ -17,6 +17,7 @@ import { type Answer, Gatekeeper, type GatekeeperSetup, type Knock } from './gat
 import type { Heads } from './heads.ts'
 import type { Hub } from './hub.ts'
 import type { Nodes } from './nodes.ts'
+import type { OfferedTools } from './offered-tools.ts'
 import type { Peer } from './peer.ts'
 import { type Place, Places } from './places.ts'
 import type { Registry } from './registry.ts'
@@ -39,6 +40,8 @@ export interface ConnectionHouse {
   readonly handle: (command: Command, origin: Origin) => unknown
   /** The sockets of nodes. */
   readonly nodes: Pick<Nodes, 'attach' | 'detach'>
+  /** Tools of clients. */
+  readonly offers: Pick<OfferedTools, 'attach' | 'detach'>
   /** Opens upstream's dialect on a connection. */
   readonly upstream: (line: Line) => Speech
 }
@@ -52,6 +55,7 @@ export interface ConnectionsSetup extends GatekeeperSetup {
   readonly epoch: number
   readonly handle: ConnectionHouse['handle']
   readonly nodes: ConnectionHouse['nodes']
+  readonly offers: ConnectionHouse['offers']
   readonly upstream: ConnectionHouse['upstream']
 }
 

@@ -105,6 +105,7 @@ export function openConnections(
     limiter: lockouts.limiter,
     handle: desk.perform,
     nodes: house.nodes,
+    offers: house.offers,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })
 }

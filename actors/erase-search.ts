@@ -149,6 +149,7 @@ class SessionSearch {
   readonly #correlations = new Set<string>()
   readonly #approvals = new Set<string>()
   readonly #summaries = new Set<string>()
+  readonly #calls = new Set<string>()
 
   constructor({ key }: SessionScope) {
     this.#key = key
@@ -161,6 +162,7 @@ class SessionSearch {
     if (facts.runId !== undefined) this.#runs.add(facts.runId)
     if (isNamed && stream.startsWith('approval:')) this.#approvals.add(stream)
     if (isNamed && stream.startsWith('compaction:')) this.#summaries.add(stream)
+    if (isNamed && stream.startsWith('call:')) this.#calls.add(stream)
     if (facts.deliveryId !== undefined) this.#deliveries.add(facts.deliveryId)
     addAll(refs, this.refs)
   }
@@ -194,6 +196,8 @@ class SessionSearch {
       case 'alert':
       case 'node':
       case 'invocation':
+      case 'call': // Named by its session, where it begins; its outcomes by its stream.
+        return this.#calls.has(stream)
       case 'cron': // What a job says is its owner's; what was said and answered is the session's.
         return false
     }

@@ -15,7 +15,9 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
+import { followNodes, openAnswering } from './answering.ts'
 import { type Archive, openArchive } from './archive.ts'
+import type { Calls } from './calls.ts'
 import { type Channels, openChannels } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
@@ -45,7 +47,7 @@ import type { Driver } from './outbox.ts'
 import { Pairings } from './pairings.ts'
 import { sweepDrafts } from './private-file.ts'
 import { readPulse } from './pulse.ts'
-import { ModelDriver } from './run.ts'
+import type { ModelDriver } from './run.ts'
 import { RunEnds } from './run-ends.ts'
 import { startRetention } from './retention.ts'
 import type { Cancel, Services } from './services.ts'
@@ -132,6 +134,7 @@ interface House {
   readonly desk: UpstreamDesk
   readonly web: Web
   readonly models: ModelDriver
+  readonly calls: Calls
   readonly heads: Heads
   readonly configuration: ConfigKeeper
   readonly lockouts: Lockouts
@@ -150,17 +153,17 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
-  const models = openModelDriver(options, configuration, kernel)
+  const answering = openAnswering(options, configuration, kernel, () => channels)
+  const { models } = answering
   const channels = openConfigured(options, configuration, kernel)
   const all = [
-    ...models.drivers(),
+    ...answering.drivers(),
     ...channels.drivers,
     ...configuration.drivers(),
     releaseDriver(channels, services),
   ]
   for (const [name, driver] of all) drivers.set(name, driver)
   const heads = openHeads(options, kernel)
-  const nodes = openNodes(kernel, services, drivers)
   const lockouts = openLockouts(options.stateDir, services)
   const methodHouse: MethodHouse = {
     registry,
@@ -168,7 +171,8 @@ function assemble(
     heads,
     work,
     channels,
-    nodes,
+    nodes: openNodes(kernel, services, drivers),
+    ...answering,
     ...openWaiting(kernel, services),
     pairings: new Pairings({ registry, store, work, services }),
     url: () => urlOf(house),
@@ -180,11 +184,11 @@ function assemble(
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
+  followNodes(kernel, methodHouse)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))
-  const tell = (event: JournalEvent, cause: string) =>
-    registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
+  const tell = openTell(registry, services)
   const surroundings = surround(options, methodHouse, {
     kernel,
     lockouts,
@@ -195,12 +199,16 @@ function assemble(
   const late = [...cronDrivers(methodHouse), ...surroundings.alerts.drivers()]
   for (const [name, driver] of late) drivers.set(name, driver)
   const web = openWeb(methodHouse, kernel, lockouts)
-  const own = { kernel, channels, connections, desk, web, models, heads, lockouts, configuration }
-  const { config } = configuration.live
+  const own = { kernel, channels, connections, desk, web, heads, lockouts, configuration }
   const archive = openCounted(options, kernel, configuration)
-  const around = { config, archive, tell, tls, surroundings }
-  const house: House = { options, ...own, ...around, ...NOT_YET }
+  const around = { archive, tell, tls, surroundings, ...answering, ...NOT_YET }
+  const house: House = { options, config: configuration.live.config, ...own, ...around }
   return house
+}
+
+function openTell(registry: Kernel['registry'], { chance }: Services): House['tell'] {
+  return (event, cause) =>
+    registry.deliver(GATEWAY, { event, cause, correlationId: chance.hex(16) })
 }
 
 // The archive, which counts against the same budget as the journal.
@@ -268,22 +276,6 @@ function openConfigured(
   const setups = setUpChannels(configuration.live.config, services)
   const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions), house)
-}
-
-function openModelDriver(
-  { services }: GatewayOptions,
-  configuration: ConfigKeeper,
-  { store, registry, work, hub }: Kernel,
-): ModelDriver {
-  return new ModelDriver(
-    { store, registry, services, usage: work.usage, publish: (delta) => hub.delta(delta) },
-    {
-      concurrentMax: configuration.live.config.agent.maxConcurrent,
-      tokensPerDay: () => configuration.live.config.agent.budget.tokensPerDay,
-      systemPrompt: () => configuration.live.config.agent.systemPrompt,
-      find: (model) => configuration.live.models.find(model),
-    },
-  )
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
@@ -385,6 +377,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await connections.close(limits.shutdownMs / 4)
   await kernel.stop()
   house.models.abortAll()
+  house.calls.abortAll()
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
   await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()

@@ -65,6 +65,7 @@ import {
   deliveriesResubmit,
 } from './methods/deliveries.ts'
 import { send } from './methods/send.ts'
+import { toolsList, toolsRegister, toolsResult, toolsUnregister } from './methods/tools.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
@@ -72,6 +73,7 @@ export function handleCommand(house: MethodHouse, command: Command, origin: Orig
   if (isOf(command, 'deliveries')) return handleDeliveries(house, command, origin)
   if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)
+  if (isOf(command, 'tools')) return handleTools(house, command, origin)
   if (isOf(command, 'sessions')) return handleSessions(house, command, origin)
   switch (command.method) {
     case 'health':
@@ -213,6 +215,19 @@ function handleNodes(house: MethodHouse, command: Family<'node'>, origin: Origin
       return nodeInvoke(house, command.params, origin)
     case 'node.result':
       return nodeResult(house, command.params, origin)
+  }
+}
+
+function handleTools(house: MethodHouse, command: Family<'tools'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'tools.list':
+      return toolsList(house, command.params, origin)
+    case 'tools.register':
+      return toolsRegister(house, command.params, origin)
+    case 'tools.unregister':
+      return toolsUnregister(house, command.params, origin)
+    case 'tools.result':
+      return toolsResult(house, command.params, origin)
   }
 }
 

@@ -8,6 +8,7 @@ import type { Asked } from '../machines/effects.ts'
 import type { PromptAt } from '../machines/history/prompt.ts'
 import { pruneResults } from '../machines/rules/prune.ts'
 import type { HistoryEntry } from '../machines/session-events.ts'
+import { sayCallFault } from '../protocol/calls.ts'
 import { limits } from '../protocol/limits.ts'
 import type { ModelMessage } from './models/provider.ts'
 
@@ -21,13 +22,26 @@ export function readMessages(
   return isPruned ? pruneResults(messages) : messages
 }
 
-function readMessage(
-  read: (ref: string) => string,
-  { role, ref, brief }: HistoryEntry,
-): ModelMessage {
+function readMessage(read: (ref: string) => string, entry: HistoryEntry): ModelMessage {
+  const { role, ref, brief } = entry
+  if (role === 'tool') return readResult(read, entry)
   const text = read(ref)
   if (role === 'summary') return { role: 'user', text: `${SUMMARY_HEAD}\n\n${text}` }
+  if (entry.calls !== undefined) {
+    const toolCalls = entry.calls.map((call) => {
+      return { id: call.callId, name: call.name, arguments: read(call.ref) }
+    })
+    return { role: 'assistant', text, toolCalls }
+  }
   return { role, text: brief === true ? cutBrief(text) : text }
+}
+
+function readResult(
+  read: (ref: string) => string,
+  { ref, callId = '', name = '', fault = '', isError }: HistoryEntry,
+): ModelMessage {
+  const text = ref === '' ? sayCallFault(fault) : read(ref)
+  return { role: 'tool', callId, name, text, isError: isError === true }
 }
 
 // Not into the system message: what people said must not speak in its voice.

@@ -33,6 +33,7 @@ const TEXTS: ReadonlySet<StreamKind> = new Set<StreamKind>([
   'invocation',
   'approval',
   'compaction',
+  'call',
 ])
 
 /** A stretch of positions that nothing is removed from. */

@@ -10,18 +10,21 @@ import type { RunContext } from '../machines/run.ts'
 import { promptEntries, promptFacts } from '../machines/rules/prompt.ts'
 import type { SessionContext } from '../machines/session.ts'
 import type { HistoryEntry } from '../machines/session-events.ts'
-import { streamId } from '../protocol/ids.ts'
+import type { CallRef } from '../machines/rules/tools.ts'
+import { cutText, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Effect, JournalRecord } from '../protocol/record.ts'
 import { endedRuns } from '../protocol/runs.ts'
-import type { StoreReader } from '../store/contract.ts'
+import type { BodyDraft, StoreReader } from '../store/contract.ts'
 import { draftText, readTextOrMark } from './bodies.ts'
 import { spentDay } from './day-budget.ts'
 import {
   type ModelCall,
   ModelFault,
+  type ModelTool,
   type ModelProvider,
   type ThinkingLevel,
+  type ToolCall,
 } from './models/provider.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import { formatSystem, readMessages } from './prompt.ts'
@@ -49,6 +52,8 @@ export interface ModelSettings {
   readonly concurrentMax: number
   readonly tokensPerDay: () => number | null // null: no bound
   readonly systemPrompt: () => string
+  /** The tools that a model is told of, where it is asked from there. */
+  readonly tools: (place: Pick<ModelCallParams, 'sessionKey' | 'asked'>) => readonly ModelTool[]
   /** Finds the provider of a model name such as `home/llama3.2`, or null. */
   readonly find: (model: string) => FoundModel | null
 }
@@ -155,8 +160,10 @@ export class ModelDriver {
     const { store, services } = this.#house
     const entries = this.#entries(params)
     const configured = this.#settings.systemPrompt()
+    const tools = this.#settings.tools(params)
     const call = {
       model,
+      ...(tools.length === 0 ? {} : { tools }),
       system: formatSystem(configured, params.asked),
       messages: readMessages(
         (ref) => readTextOrMark(store, ref),
@@ -178,8 +185,9 @@ export class ModelDriver {
       this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
-    const { text, toolCalls: _, ...usage } = await provider.call(call, onDelta, signal)
+    const { text, toolCalls, ...usage } = await provider.call(call, onDelta, signal)
     const body = draftText(services.chance, text)
+    const wished = draftCalls(services.chance, toolCalls)
     const system = configured === '' ? [] : [draftText(services.chance, configured)]
     const facts = {
       ref: body.ref,
@@ -189,8 +197,10 @@ export class ModelDriver {
       ...promptFacts(entries),
       // So that the prompt can be shown exactly: of the configuration nothing else is in it.
       ...Object.fromEntries(system.map(({ ref }) => ['systemRef', ref])),
+      ...(tools.length === 0 ? {} : { tools: tools.map(({ name }) => name) }),
+      ...(wished.calls.length === 0 ? {} : { calls: wished.calls }),
     }
-    return { type: 'effect.done', facts, bodies: [body, ...system] }
+    return { type: 'effect.done', facts, bodies: [body, ...system, ...wished.bodies] }
   }
 
   #entries(params: CallParams): HistoryEntry[] {
@@ -223,6 +233,22 @@ export class ModelDriver {
 function estimateCall({ system, messages, tools = [] }: ModelCall): number {
   const texts = [system, ...messages.map((message) => message.text), JSON.stringify(tools)]
   return texts.reduce((sum, text) => sum + estimateTokens(Buffer.byteLength(text)), 0)
+}
+
+// Ids are ours: a provider's are unique within one answer only, and of any form.
+function draftCalls(
+  chance: Services['chance'],
+  toolCalls: readonly ToolCall[],
+): { calls: CallRef[]; bodies: BodyDraft[] } {
+  if (toolCalls.length > limits.toolCallsMax) {
+    throw new ModelFault(`it asks for more than ${limits.toolCallsMax} tools at a time`, 'request')
+  }
+  const bodies = toolCalls.map((call) => draftText(chance, call.arguments))
+  const calls = toolCalls.map(({ name }, index) => {
+    const ref = bodies[index]?.ref ?? ''
+    return { callId: `call_${chance.hex(12)}`, name: cutText(name), ref }
+  })
+  return { calls, bodies }
 }
 
 type CallParams = Effect['params'] & ModelCallParams

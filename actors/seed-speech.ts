@@ -64,6 +64,10 @@ export class SeedSpeech implements Speech, Subscriber {
       this.#house.nodes.attach(this.#line.id, (request) =>
         this.send('node.invoke', JSON.stringify(request)),
       )
+    } else {
+      this.#house.offers.attach(this.#line.id, (call) =>
+        this.send('tool.call', JSON.stringify(call)),
+      )
     }
     if (from !== undefined) return hub.resume(this, from)
     hub.add(this)
@@ -73,6 +77,7 @@ export class SeedSpeech implements Speech, Subscriber {
   leave(): void {
     this.#house.hub.remove(this)
     this.#house.nodes.detach(this.#line.id)
+    this.#house.offers.detach(this.#line.id)
   }
 
   greeted(): void {}

@@ -6,10 +6,14 @@
  *                              ├──────exec.expired────► expired (its time is over, or nobody can be asked)
  *                              └──────exec.cancelled──► cancelled
  *
+ * Where a call of a tool waits for it, that call is told its end.
+ *
  * What is approved is that command and no other: its text, arguments, place and environment are one
  * body, and the ref here is its salted digest. The deadline is a wait, so it outlives restarts.
  */
-import { assign, setup } from 'xstate'
+import { assign, enqueueActions, setup } from 'xstate'
+import { streamId } from '../protocol/ids.ts'
+import { collected, type SendParams } from './effects.ts'
 import type { Wait } from './waits.ts'
 
 export type ExecRequested = {
@@ -21,6 +25,7 @@ export type ExecRequested = {
   sessionKey: string // '' where it is of none
   mayAlways: boolean // whether it can be allowed from now on
   expiresAt: number // ms since epoch
+  callId?: string // of the tool's call that waits; absent: a client asks
   at: number
 }
 
@@ -43,6 +48,7 @@ export interface ApprovalContext {
   always: boolean // how it was allowed
   by: string // who decided; '' where nobody did
   endedAt: number // 0 while it waits
+  callId?: string // absent where a client asks
 }
 
 const machine = setup({
@@ -52,7 +58,8 @@ const machine = setup({
       if (event.type !== 'exec.requested') return context
       const { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt, at } = event
       const facts = { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt }
-      return { ...context, ...facts, requestedAt: at }
+      const call = event.callId === undefined ? {} : { callId: event.callId }
+      return { ...context, ...facts, requestedAt: at, ...call }
     }),
     'decision.keep': assign(({ context, event }) => ({
       ...context,
@@ -60,6 +67,15 @@ const machine = setup({
       by: 'by' in event ? event.by : '',
       endedAt: event.at,
     })),
+    'call.tell': enqueueActions(({ context, event, enqueue }) => {
+      const { callId, approvalId } = context
+      if (callId === undefined) return
+      const decision = event.type.slice('exec.'.length)
+      const by = 'by' in event ? event.by : ''
+      const ended = { type: 'approval.ended', approvalId, decision, by }
+      enqueue({ type: 'stream.send', params: { to: streamId('call', callId), event: ended } })
+    }),
+    'stream.send': collected<SendParams>,
   },
   guards: {
     'always.isOffered': ({ context, event }) =>
@@ -68,6 +84,8 @@ const machine = setup({
       event.type === 'exec.cancelled' && event.deviceId === context.deviceId,
   },
 })
+
+const ENDED = ['decision.keep', 'call.tell'] as const
 
 export const approvalMachine = machine.createMachine({
   id: 'approval',
@@ -89,10 +107,10 @@ export const approvalMachine = machine.createMachine({
     new: { on: { 'exec.requested': { target: 'requested', actions: 'request.keep' } } },
     requested: {
       on: {
-        'exec.allowed': { guard: 'always.isOffered', target: 'allowed', actions: 'decision.keep' },
-        'exec.denied': { target: 'denied', actions: 'decision.keep' },
-        'exec.expired': { target: 'expired', actions: 'decision.keep' },
-        'exec.cancelled': { guard: 'device.isIts', target: 'cancelled', actions: 'decision.keep' },
+        'exec.allowed': { guard: 'always.isOffered', target: 'allowed', actions: [...ENDED] },
+        'exec.denied': { target: 'denied', actions: [...ENDED] },
+        'exec.expired': { target: 'expired', actions: [...ENDED] },
+        'exec.cancelled': { guard: 'device.isIts', target: 'cancelled', actions: [...ENDED] },
       },
     },
     allowed: { type: 'final' },

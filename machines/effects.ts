@@ -88,6 +88,23 @@ export interface MessageDeliverParams {
   attempt: number
 }
 
+/** What asks which rule decides about a call of a tool. */
+export interface ToolJudgeParams {
+  callId: string
+  runId: string
+  sessionKey: string
+  name: string
+  ref: string // of the arguments, as the model wrote them
+  asked: Asked
+  attempt: number
+  runKey?: string // the client's own name of the run
+}
+
+/** What runs a tool. */
+export interface ToolCallParams extends ToolJudgeParams {
+  timeoutMs: number
+}
+
 /** What opens a channel's link. */
 export interface ChannelOpenParams {
   channel: string
@@ -142,6 +159,7 @@ const VISIBLE: ReadonlySet<string> = new Set([
   'code.tell',
   'alert.post',
   'node.call',
+  'tool.call',
 ])
 
 /** Tells whether an effect can be seen outside: then a start marker is written before it (K6). */

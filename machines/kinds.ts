@@ -3,6 +3,7 @@ import type { AnyMachineSnapshot } from 'xstate'
 import type { StreamKind } from '../protocol/ids.ts'
 import { alertMachine, alertWaits } from './alert.ts'
 import { approvalMachine, approvalWaits } from './approval.ts'
+import { callMachine, callWaits } from './call.ts'
 import { channelMachine, channelWaits } from './channel.ts'
 import { compactionMachine, compactionWaits } from './compaction.ts'
 import { configMachine, configWaits } from './config.ts'
@@ -63,6 +64,10 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
   approval: {
     stepper: createStepper(approvalMachine),
     waits: (snapshot) => approvalWaits(snapshot.value, snapshot.context),
+  },
+  call: {
+    stepper: createStepper(callMachine),
+    waits: (snapshot) => callWaits(snapshot.value, snapshot.context),
   },
   cron: {
     stepper: createStepper(cronMachine),

@@ -8,11 +8,13 @@
  *                            └──┘ └──run.aborted───────────────► aborted   (also from new, waiting)
  *                          effect.lost                      run.merged: new ──► merged
  *
+ *   calling ──effect.done with calls──► tools ──call.finished, the last──► calling
+ *
  * A lost call is made again: a model call changes nothing outside. Each end tells the session, and
  * which models gave no answer. When the next model is asked stands in `rules/failover.ts`.
  */
 import { produce } from 'immer'
-import { assign, setup } from 'xstate'
+import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import {
@@ -34,11 +36,34 @@ import {
   isSpent,
   isSwitchable,
   switchModel,
-  triedWith,
 } from './rules/failover.ts'
-import type { RunPlan, TriedModel } from './rules/plan.ts'
+import type { RunPlan } from './rules/plan.ts'
 import { nameRun } from './rules/queue.ts'
 import type { RetryPolicy } from './rules/retry.ts'
+import {
+  answerFacts,
+  callFacts,
+  carriedFacts,
+  keyFact,
+  modelFacts,
+  sizeFact,
+  triedFact,
+} from './rules/run-facts.ts'
+import {
+  aborts,
+  asksTools,
+  type CallFinished,
+  type Calling,
+  isAwaited,
+  isLast,
+  joinCalls,
+  keepResult,
+  maySpend,
+  requests,
+  spentFact,
+  takeCalls,
+  type ToolAnswer,
+} from './rules/tools.ts'
 import type { HistoryEntry, MergedRun, SteeredMessage } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
@@ -66,12 +91,7 @@ export type RunSteered = {
   at: number
 }
 
-type ModelDone = EffectDone<{
-  ref: string
-  bytes?: number
-  inputTokens: number
-  outputTokens: number
-}>
+type ModelDone = EffectDone<ToolAnswer>
 
 export type RunEvent =
   | RunRequested
@@ -80,6 +100,7 @@ export type RunEvent =
   | EffectFailed
   | EffectCancelled
   | EffectLost
+  | CallFinished
   | { type: 'retry.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
   | { type: 'run.merged'; into: string; at: number }
@@ -94,6 +115,7 @@ export interface RunContext extends Failover {
   merged?: readonly MergedRun[] // messages that it answers beside its own
   steered?: readonly SteeredMessage[] // messages that no prompt holds yet
   entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
+  calling?: Calling | null // an answer whose calls are in hand; absent: none ever were
 }
 
 const POLICY: RetryPolicy = {
@@ -161,12 +183,43 @@ const machine = setup({
         merged: [...merged, ...answered],
       }
     }),
+    'calls.take': assign(({ context, event }) =>
+      asksTools(event)
+        ? { ...context, ...spentFact(context, event), ...takeCalls(event) }
+        : context,
+    ),
+    'calls.request': enqueueActions(({ context, enqueue }) => {
+      for (const params of requests(context)) enqueue({ type: 'stream.send', params })
+    }),
+    'result.keep': assign(({ context, event }) =>
+      event.type === 'call.finished' ? { ...context, ...keepResult(context, event) } : context,
+    ),
+    'calls.join': assign(({ context }) => ({ ...context, ...joinCalls(context) })),
+    'calls.abort': enqueueActions(({ context, enqueue }) => {
+      for (const params of aborts(context)) enqueue({ type: 'stream.send', params })
+    }),
+    // Its retries are counted anew: what came before was answered.
+    'round.next': assign(({ context }) => ({
+      ...nextAttempt(context),
+      firstAttempt: context.attempt + 1,
+    })),
+    'fault.budget': assign(({ context }) => ({ ...context, fault: 'budget' })),
     'model.call': collected<ModelCallParams>,
     'model.cancel': collected<{ runId: string; attempt: number }>,
     'stream.send': collected<SendParams>,
   },
   guards: {
     'attempt.current': ({ context, event }) => isCurrent(context, event, 'model.call'),
+    'answer.asksTools': ({ context, event }) =>
+      isCurrent(context, event, 'model.call') && asksTools(event) && maySpend(context, event),
+    'answer.overspends': ({ context, event }) =>
+      isCurrent(context, event, 'model.call') && asksTools(event),
+    'result.last': ({ context, event }) =>
+      event.type === 'call.finished' && isLast(context, event.callId),
+    'result.awaited': ({ context, event }) =>
+      event.type === 'call.finished' &&
+      !!context.calling &&
+      isAwaited(context.calling, event.callId),
     'attempt.retryable': ({ context, event }) =>
       event.type === 'effect.failed' &&
       isCurrent(context, event, 'model.call') &&
@@ -195,62 +248,14 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
       runId: context.runId,
       status,
       fault: status === 'failed' ? context.fault : '',
-      ...answerFacts(event),
+      ...answerFacts(event, status),
       ...keyFact(context),
       ...modelFacts(context, status),
-      ...sizeFact(context, event),
+      ...(status === 'done' ? sizeFact(context, event) : {}),
       ...carriedFacts(context),
     },
   }),
 })
-
-function keyFact({ runKey }: RunContext): { runKey?: string } {
-  return runKey === undefined ? {} : { runKey }
-}
-
-// Absent where the run's own model answered at once, and in journals of before.
-function modelFacts(
-  { plan, model, modelIndex = 0, tried = [] }: RunContext,
-  status: string,
-): { model?: string; tried?: TriedModel[] } {
-  if (plan === undefined || tried.length === 0) return {}
-  return { ...(status === 'done' && modelIndex > 0 ? { model } : {}), tried }
-}
-
-function sizeFact({ plan }: RunContext, event: RunEvent): { bytes?: number } {
-  if (plan === undefined || event.type !== 'effect.done') return {}
-  return event.bytes === undefined ? {} : { bytes: event.bytes }
-}
-
-function triedFact(context: RunContext, event: RunEvent): { tried?: TriedModel[] } {
-  if (context.plan === undefined) return {}
-  return { tried: triedWith(context, event.type === 'effect.failed' ? event.class : 'lost') }
-}
-
-// What only a run with a plan asks for.
-function callFacts(context: RunContext): Partial<ModelCallParams> {
-  const { modelIndex, plan, leftOut, tokens = 0 } = context
-  const tokensMax = plan?.tokensMax
-  return {
-    ...(leftOut === undefined ? {} : { leftOut }),
-    ...(plan?.pruneResults === undefined ? {} : { pruneResults: plan.pruneResults }),
-    ...(modelIndex === undefined ? {} : { modelIndex }),
-    ...(tokensMax === undefined ? {} : { tokensLeft: Math.max(0, tokensMax - tokens) }),
-  }
-}
-
-function carriedFacts({ merged, entries }: RunContext): Partial<RunContext> {
-  return {
-    ...(merged === undefined ? {} : { merged }),
-    ...(entries === undefined ? {} : { entries }),
-  }
-}
-
-function answerFacts(event: RunEvent): { ref: string; inputTokens: number; outputTokens: number } {
-  return event.type === 'effect.done'
-    ? { ref: event.ref, inputTokens: event.inputTokens, outputTokens: event.outputTokens }
-    : { ref: '', inputTokens: 0, outputTokens: 0 }
-}
 
 export const runMachine = machine.createMachine({
   id: 'run',
@@ -289,7 +294,20 @@ export const runMachine = machine.createMachine({
         }),
       },
       on: {
-        'effect.done': { guard: 'attempt.current', target: 'done', actions: finished('done') },
+        'effect.done': [
+          {
+            guard: 'answer.asksTools',
+            target: 'tools',
+            actions: ['calls.take', 'calls.request'],
+          },
+          // A loop ends here: nothing that it asks for now is done.
+          {
+            guard: 'answer.overspends',
+            target: 'failed',
+            actions: ['fault.budget', finished('failed')],
+          },
+          { guard: 'attempt.current', target: 'done', actions: finished('done') },
+        ],
         'effect.failed': [
           { guard: 'attempt.retryable', target: 'waiting', actions: 'retry.plan' },
           { guard: 'model.another', target: 'calling', reenter: true, actions: NEXT_MODEL },
@@ -317,6 +335,23 @@ export const runMachine = machine.createMachine({
             },
             finished('aborted'),
           ],
+        },
+      },
+    },
+    tools: {
+      on: {
+        'call.finished': [
+          {
+            guard: 'result.last',
+            target: 'calling',
+            actions: ['result.keep', 'calls.join', 'round.next', 'steered.take'],
+          },
+          { guard: 'result.awaited', actions: 'result.keep' },
+        ],
+        'run.steered': { actions: 'message.steer' },
+        'run.aborted': {
+          target: 'aborted',
+          actions: ['calls.abort', 'calls.join', finished('aborted')],
         },
       },
     },

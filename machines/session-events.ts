@@ -5,6 +5,7 @@
  */
 import type { RunPlan, TriedModel } from './rules/plan.ts'
 import type { QueuePolicy } from './rules/queue.ts'
+import type { CallRef } from './rules/tools.ts'
 import type { FactChanges } from './rules/session-facts.ts'
 
 /** Where an answer goes: pinned when the message is taken in. */
@@ -193,8 +194,13 @@ export interface SteeredMessage extends MergedRun {
 /** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
   bytes?: number // of its text; absent: not known
-  ref: string
-  role: 'user' | 'assistant' | 'summary' // summary: of all that was before it
+  ref: string // '' where a result of a tool is a fault and nothing else
+  role: 'user' | 'assistant' | 'summary' | 'tool' // summary: of all that was before it
   runId: string // of a summary: its compaction
   brief?: true // only its beginning is shown to the model
+  calls?: readonly CallRef[] // of tools, by this answer; each has its result behind it
+  callId?: string // of a result: which call it answers
+  fault?: string // of a result: why there is none
+  isError?: true // of a result
+  name?: string // of a result: the tool's
 }

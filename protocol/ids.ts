@@ -24,6 +24,7 @@ export const STREAM_KINDS = [
   'approval',
   'cron',
   'compaction',
+  'call',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

@@ -232,6 +232,20 @@ export const limits = {
   pruneResultCharsMax: 4_000, // Upstream's: longer results of tools are cut.
   pruneResultCharsKept: 1_500, // Of its beginning, and as many of its end.
   pruneTurnsKept: 3, // The last answers keep their results whole.
+  toolCallMs: 120_000, // Of one call; upstream's exec is given as long by most models.
+  toolCallsMax: 32, // Of one answer; models ask for under 10 at a time.
+  toolsMax: 128, // Registered at a time, of all sources: OpenAI's bound on one request.
+  toolNameCharsMax: 64, // OpenAI's grammar of names, and K1.
+  toolTextCharsMax: 4_096, // Of a description: a model reads it with every prompt.
+  toolSchemaBytesMax: 32 * 1024, // Of its parameters, for the same reason.
+  toolResultCharsMax: 64_000, // Of a result: about 16,000 tokens; what is longer is cut with a mark.
+  toolArgumentsBytesMax: 256 * 1024, // A file to be written is one argument.
+  toolFileBytesMax: 256 * 1024, // Read of one file at a time; `offset` reads on.
+  fetchBytesMax: 2 * 1024 * 1024, // Of a page as it comes; its text is a tenth of it.
+  fetchMs: 30_000, // From name to last byte, redirects included.
+  fetchRedirectsMax: 5, // Browsers follow 20; a page that is meant takes under 4.
+  execOutputBytesMax: 128 * 1024, // Kept of a command's output: its beginning, then no more is kept.
+  toolListMax: 50, // Sessions and messages of one answer.
   runCallsMax: 50, // Model calls of one run: what a loop of tools costs at most, where nothing else is said.
   usageQuarterMs: 900_000, // Every time zone begins its day on a quarter of an hour.
   usageQuartersMax: 400, // Of four days: more than any day that is asked for.

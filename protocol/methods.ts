@@ -35,6 +35,7 @@ import { approvalMethods } from './methods/approvals.ts'
 import { deliveryMethods } from './methods/deliveries.ts'
 import { cronMethods } from './methods/cron.ts'
 import { nodeMethods } from './methods/nodes.ts'
+import { toolMethods } from './methods/tools.ts'
 import { sessionMethods } from './methods/sessions.ts'
 
 export { THINKING_LEVELS } from './methods/params.ts'
@@ -197,6 +198,7 @@ export const methods = {
   ...deliveryMethods,
   ...nodeMethods,
   ...cronMethods,
+  ...toolMethods,
   'history.head': {
     params: object({ since: optional(min(integer(), 0)) }),
     scope: 'operator.read',
@@ -315,6 +317,7 @@ export const EVENT_NAMES = [
   'session',
   'tick',
   'tool',
+  'tool.call',
   'shutdown',
 ] as const
 

@@ -4,6 +4,7 @@
  * Pure, so that a client that resumes is told of old records exactly what it would have been told
  * live. Deltas, ticks and presence are not here: they are not records and do not resume.
  */
+import { sayCallFault } from './calls.ts'
 import { streamName } from './ids.ts'
 import { memberOf } from './members.ts'
 import type { EventName } from './methods.ts'
@@ -23,6 +24,7 @@ const NONE: readonly Notice[] = []
 /** Lists the notices of one record, in order; most records have none. */
 export function noticesOf(record: JournalRecord): readonly Notice[] {
   if (record.kind !== 'event' || record.ignored !== null) return NONE
+  if (record.stream.startsWith('call:')) return callNotices(record)
   switch (record.event.type) {
     case 'message.accepted':
       return [...endNotices(record), ...chatNotice(record)]
@@ -104,6 +106,26 @@ function endNotices(record: JournalRecord): readonly Notice[] {
     const error = { code: 'UNAVAILABLE', message }
     return notice('agent.done', record, { ...payload, text: '', error })
   })
+}
+
+// A call as it begins to run, and as it ends: with its result, or with why there is none.
+function callNotices(record: JournalRecord): readonly Notice[] {
+  const begun = record.effects.find(({ name }) => name === 'tool.call')
+  const ended = record.sends.find(({ event }) => event.type === 'call.finished')
+  if (begun === undefined && ended === undefined) return NONE
+  const { sessionKey, name, runKey } = begun?.params ?? ended?.event ?? {}
+  const runId = begun === undefined ? streamName(ended?.to ?? '') : begun.params['runId']
+  const head = { callId: streamName(record.stream), runId, sessionKey, name, ...keyFact(runKey) }
+  if (ended === undefined) return [notice('tool', record, { ...head, status: 'started' })]
+  const { fault, isError, ref } = ended.event
+  const payload = { ...head, status: record.value, isError }
+  if (ref !== '') return [notice('tool', record, { ...payload, ...faultFact(fault) }, ref)]
+  const text = sayCallFault(nameOf(fault))
+  return [notice('tool', record, { ...payload, ...faultFact(fault), text })]
+}
+
+function faultFact(fault: unknown): { fault?: string } {
+  return typeof fault === 'string' && fault !== '' ? { fault } : {}
 }
 
 // So that a client reads the list anew; what it shows stands in the answers of methods.

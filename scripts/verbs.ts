@@ -102,6 +102,10 @@ const errands = {
     summary: 'keep a command from running: ID',
     load: async () => (await import('./verbs/approvals.ts')).approvalsDeny,
   },
+  'tools list': {
+    summary: 'list the tools that a model may call: [--session KEY]',
+    load: async () => (await import('./verbs/tools.ts')).toolsList,
+  },
   'deliveries list': {
     summary: 'list messages that were not sent, or perhaps',
     load: async () => (await import('./verbs/deliveries.ts')).deliveriesList,

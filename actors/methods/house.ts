@@ -11,11 +11,17 @@ import type { Pairings } from '../pairings.ts'
 import type { InFlight } from '../run.ts'
 import type { RunEnds } from '../run-ends.ts'
 import type { SummaryEnds } from '../summary-ends.ts'
+import type { Calls } from '../calls.ts'
+import type { OfferedTools } from '../offered-tools.ts'
+import type { ToolRegistry } from '../tools/registry.ts'
 
 export interface MethodHouse extends HealthHouse {
   readonly heads: Heads
   readonly idempotency: Idempotency
   readonly nodes: Nodes
+  readonly tools: ToolRegistry
+  readonly calls: Calls
+  readonly offers: OfferedTools // by clients, while they are connected
   readonly cron: CronJobs
   readonly approvals: Approvals
   readonly pairings: Pairings

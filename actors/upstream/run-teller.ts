@@ -2,10 +2,13 @@
  * Runs as upstream's clients follow them: `agent` and `chat`, with a `seq` of each run's own.
  *
  *   run.requested   lifecycle start
+ *   a call's begin  tool start                           (a call: `actors/calls.ts`)
+ *   a call's end    tool result
  *   deltas          assistant, and chat delta; gathered, for a text is sent whole each time
  *   run.finished    lifecycle end or error, and chat final, aborted or error
  */
 import { DEFAULT_AGENT_ID, agentOf } from '../../protocol/session-key.ts'
+import { sayCallFault } from '../../protocol/calls.ts'
 import { streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
@@ -50,7 +53,30 @@ export class RunTeller {
   committed(record: JournalRecord): void {
     const { event, stream } = record
     if (event.type === 'run.requested' && stream.startsWith('run:')) this.#begin(record)
+    if (stream.startsWith('call:') && record.ignored === null) this.#call(record)
     for (const ended of endedRuns(record)) this.#end(ended, record)
+  }
+
+  // What is said beside a call is told before it.
+  #call({ stream, effects, sends, event }: JournalRecord): void {
+    const begun = event.type === 'call.requested' ? event : null
+    const ended = sends.find((send) => send.event.type === 'call.finished')
+    const runId = begun === null ? streamName(ended?.to ?? '') : String(begun['runId'])
+    const run = this.#runs.get(runId)
+    if (run === undefined || this.#feed.idle || (effects.length === 0 && ended === undefined))
+      return
+    const toolCallId = streamName(stream)
+    const { store } = this.#house
+    if (begun !== null) {
+      this.#flush(run)
+      const args = argumentsOf(readTextOrMark(store, String(begun['ref'])))
+      this.#agent(run, 'tool', { phase: 'start', name: begun['name'], toolCallId, args })
+    }
+    if (ended === undefined) return
+    const { name, ref, fault, isError } = ended.event
+    const text = ref === '' ? sayCallFault(String(fault)) : readTextOrMark(store, String(ref))
+    const result = { content: [{ type: 'text', text }] }
+    this.#agent(run, 'tool', { phase: 'result', name, toolCallId, isError, result })
   }
 
   /** Gathers a piece of an answer; it is told at once where none was told just now. */
@@ -163,6 +189,14 @@ export class RunTeller {
     const { runId, sessionKey, seq } = run
     const agentId = agentOf(sessionKey) ?? DEFAULT_AGENT_ID
     this.#feed.announce('chat', { runId, sessionKey, agentId, seq, ...said })
+  }
+}
+
+function argumentsOf(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return json // As the model wrote it.
   }
 }
 

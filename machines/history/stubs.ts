@@ -41,6 +41,9 @@ const STUBS: Readonly<Record<string, Stub>> = {
   'channel.open': { latencyMs: 200, done: NO_FACTS },
   'alert.post': { latencyMs: 200, done: () => ({ status: 200 }) },
   'node.call': { latencyMs: 200, done: ({ params }) => ({ ref: missingBody(params) }) },
+  'tool.judge': { latencyMs: 1, done: () => ({ verdict: 'allow', rule: 'stub', source: 'stub' }) },
+  'tool.call': { latencyMs: 500, done: ({ params }) => ({ ref: missingBody(params), bytes: 0 }) },
+  'tool.cancel': { latencyMs: 1, done: NO_FACTS },
   // No calendar is asked in a fork: a job that is planned there is not due again.
   'cron.plan': { latencyMs: 1, done: () => ({ nextAt: null, zone: '', offsetMinutes: 0 }) },
   'cron.run': {

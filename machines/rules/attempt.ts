@@ -15,7 +15,11 @@ export interface Attempt {
 }
 
 /** Tells whether an event is the outcome of the attempt in hand of an effect. */
-export function isCurrent({ attempt }: Attempt, event: object, name: string): boolean {
+export function isCurrent(
+  { attempt }: Pick<Attempt, 'attempt'>,
+  event: object,
+  name: string,
+): boolean {
   return 'attempt' in event && event.attempt === attempt && 'name' in event && event.name === name
 }
 

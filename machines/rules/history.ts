@@ -81,7 +81,11 @@ export function beginsWith(history: readonly HistoryEntry[], { count, hash }: Ra
 
 /** A digest of what entries refer to, in their order. */
 export function hashOf(entries: readonly HistoryEntry[]): string {
-  return sha256Hex(canonical(entries.map(({ ref }) => ref))).slice(0, limits.rangeHashChars)
+  const named = entries.map(({ ref, calls, fault }) => {
+    if (calls !== undefined) return [ref, ...calls.map((call) => call.ref)]
+    return fault === undefined ? ref : [ref, fault]
+  })
+  return sha256Hex(canonical(named)).slice(0, limits.rangeHashChars)
 }
 
 // The first cut behind which there is little enough; else the last message stays alone.

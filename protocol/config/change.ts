@@ -9,6 +9,10 @@ import { isObject } from '../members.ts'
 const HOT: readonly string[] = [
   'agents.defaults.model',
   'agents.defaults.systemPrompt',
+  'agents.defaults.tools',
+  'agents.defaults.workspace',
+  'channels.irc.tools',
+  'tools',
   'models',
   'session.maxMessages',
   'store.maxBytes',

@@ -18,6 +18,7 @@ import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
+import { type ResolvedTools, resolveTools } from './tools.ts'
 import {
   type GatewayConfig,
   type IrcConfig,
@@ -30,6 +31,7 @@ export interface ResolvedConfig {
   readonly gateway: ResolvedGateway
   readonly agent: ResolvedAgent
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
+  readonly tools: ResolvedTools
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly discord: ResolvedDiscord | null // likewise
   readonly telegram: ResolvedTelegram | null // likewise
@@ -177,6 +179,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     discord: resolveDiscord(discord),
     telegram: resolveTelegram(telegram),
     webhook: resolveWebhookChannel(webhook),
+    tools: resolveTools(config),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
     delivery: {

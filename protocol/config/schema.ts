@@ -11,9 +11,11 @@ import { limits } from '../limits.ts'
 import { QUEUE_MODES } from '../methods/params.ts'
 import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
 import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
+import { mcpServerConfig, toolPolicy, toolsConfig, UNREAD_OF_TOOLS } from './schema-tools.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
+  tools: optional(toolPolicy()), // in its conversations, beside `tools`
   enabled: optional(flag()),
   host: optional(text(1, 255)),
   port: optional(integer(0, 65_535)),
@@ -153,7 +155,8 @@ const agentsConfig = object({
     object({
       model: optional(modelChoice),
       systemPrompt: optional(text(0, 65_536)),
-      workspace: optional(text(1, 4_096)),
+      workspace: optional(text(1, 4_096)), // the folder that tools read, write and run in
+      tools: optional(toolPolicy()), // beside `tools`
       maxConcurrent: optional(integer(1, 64)),
       // What a run may cost at most, and all runs of a day together: upstream has no name for it.
       budget: optional(
@@ -259,7 +262,8 @@ export const configStruct = object({
     }),
   ),
   messages: optional(messagesConfig),
-  tools: unread(),
+  tools: optional(toolsConfig),
+  mcp: optional(object({ servers: optional(mapOf(mcpServerConfig)) })),
   logging: unread(),
   plugins: unread(),
   skills: unread(),
@@ -316,7 +320,6 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'threadBindings',
     'typingMode',
   ].map((key) => `session.${key}`),
-  'agents.defaults.workspace',
   'agents.list',
   'models.mode',
   'discovery.wideArea',
@@ -334,7 +337,7 @@ export const KNOWN_UNSUPPORTED: readonly string[] = [
     'tts',
     'visibleReplies',
   ].map((key) => `messages.${key}`),
-  'tools',
+  ...UNREAD_OF_TOOLS,
   'logging',
   'plugins',
   'skills',
@@ -355,6 +358,8 @@ export const SECRET_PATHS: readonly string[] = [
   'gateway.remote.token',
   'gateway.remote.password',
   'models.providers.*.apiKey',
+  'mcp.servers.*.env.*',
+  'mcp.servers.*.headers.*',
   'channels.irc.password',
   'channels.discord.token',
   'channels.telegram.botToken',

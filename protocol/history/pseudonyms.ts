@@ -24,6 +24,7 @@ const WORDS: ReadonlySet<string> = new Set(
     'rate network server auth request aborted internal erased unconfigured stub lost uncertain',
     'steer followup collect interrupt old new summarize model thinking queue status',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
+    'allow ask deny allowed denied expired unavailable unknown busy gone arguments tool summary',
     'operator.admin operator.history operator.read operator.write',
   ]
     .flatMap((line) => line.split(' '))

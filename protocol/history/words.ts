@@ -57,6 +57,15 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'run.steered': ({ runId }, { stream }) => `${stream} was shown the message of run ${text(runId)}`,
   'run.merged': ({ into }, { stream }) => `${stream} was answered by run ${text(into)}`,
   'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
+  'call.requested': ({ name, runId }, { stream }) =>
+    `${stream} was asked for ${text(name)} by run ${text(runId)}`,
+  'call.finished': ({ callId, fault, isError }, { stream }) => {
+    const how = fault === '' || fault === undefined ? 'has a result' : `ended (${text(fault)})`
+    return `${stream} heard that call ${text(callId)} ${how}${isError === true ? ', an error' : ''}`
+  },
+  'approval.ended': ({ decision, by }, { stream }) =>
+    `${stream} was ${text(decision)}${by === '' ? '' : ` by ${text(by)}`}`,
+  'call.due': (_event, { stream }) => `the time of ${stream} was over`,
   'retry.due': (_event, { stream }) => `the wait of ${stream} was over`,
   'delivery.requested': ({ channel, target }, { stream }) =>
     `${stream} was requested, to ${text(target)} on ${text(channel)}`,
@@ -65,8 +74,10 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'delivery.resubmitted': ({ by }, { stream }) => `${stream} was sent again by ${text(by)}`,
   'delivery.dismissed': ({ by }, { stream }) => `${stream} was let go by ${text(by)}`,
   'effect.started': ({ name }, { stream }) => `${stream} began to try ${text(name)}`,
-  'effect.done': ({ name, effect }, { stream }) =>
-    `${stream}: ${text(name)} #${text(effect)} is done`,
+  'effect.done': ({ name, effect, verdict, rule }, { stream }) => {
+    const how = verdict === undefined ? 'is done' : `says ${text(verdict)}, by ${text(rule)}`
+    return `${stream}: ${text(name)} #${text(effect)} ${how}`
+  },
   'effect.failed': ({ name, effect, class: fault }, { stream }) =>
     `${stream}: ${text(name)} #${text(effect)} failed (${text(fault)})`,
   'effect.cancelled': ({ name, effect }, { stream }) =>

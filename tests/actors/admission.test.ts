@@ -272,6 +272,7 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
     limiter: new Limiter(services.clock),
     handle: () => null,
     nodes: { attach: () => {}, detach: () => {} },
+    offers: { attach: () => {}, detach: () => {} },
     upstream: () => {
       throw new Error('nobody speaks it here')
     },

@@ -119,8 +119,7 @@ verbs('DL8 deliveries says why each waits, and what became of it', async () => {
 
     assert.match(stdout, /d1 +uncertain +ann on irc .* the gateway ended meanwhile +"hi/)
     assert.match(stdout, /d2 +dead .* irc: no such nick /)
-    assert.not.match(stdout, 'd3')
-    assert.not.match(stdout, '\u001b')
+    assert.not.ok(stdout.includes('d3') || stdout.includes('\u001b'))
     assert.is(sent.stdout, 'd1 was sent: that is noted\n')
     assert.is(unsent.stdout, 'd1 was not sent: resubmit it, or dismiss it\n')
     assert.is(again.stdout, 'd2 goes out again\n')
@@ -265,16 +264,6 @@ verbs('C10 send tells what became of the message', async () => {
       },
     )
   }
-})
-
-verbs('C10 where the connection ends, send tells that the message was accepted', async () => {
-  const script = { answers: { send: SENT }, hangUpAfter: 'send' }
-  await withStandIn(script, async (call) => {
-    const { code, stderr } = await call(...SEND)
-
-    assert.is(code, 1)
-    assert.match(stderr, /accepted as d1; what became of it: .* deliveries list --all\n/)
-  })
 })
 
 verbs('C11 what the gateway refuses is told with its code', async () => {

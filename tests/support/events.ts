@@ -1,5 +1,11 @@
 /** Arbitrary events for each kind of actor: those its machine knows, and some that it does not. */
-import { approvalEvents, cronEvents, invocationEvents, nodeEvents } from './node-events.ts'
+import {
+  approvalEvents,
+  callEvents,
+  cronEvents,
+  invocationEvents,
+  nodeEvents,
+} from './node-events.ts'
 import fc from 'fast-check'
 import { STREAM_KINDS, type StreamId, type StreamKind, streamId } from '../../protocol/ids.ts'
 import { talkEvents } from './events-talk.ts'
@@ -96,6 +102,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   node: nodeEvents(requestId),
   invocation: invocationEvents(ref),
   approval: approvalEvents(ref),
+  call: callEvents(ref),
   cron: cronEvents(ref),
   compaction: [
     fc.record({

@@ -158,3 +158,49 @@ export function cronEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
     fc.record({ type: fc.constant('effect.lost'), ...outcome, name, started: fc.boolean() }),
   ]
 }
+
+/** Events of the actor of a tool's call. */
+export function callEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  const name = fc.constantFrom('tool.judge', 'tool.call')
+  const head = { effect: fc.constant('1.e0'), name, attempt: fc.integer({ min: 1, max: 3 }) }
+  return [
+    fc.record({
+      type: fc.constant('call.requested'),
+      callId: fc.constant('call_1'),
+      runId: fc.constant('run-1'),
+      sessionKey: fc.constant('agent:main:main'),
+      name: fc.constantFrom('read', 'exec'),
+      ref,
+      asked: fc.constant({ channel: null, room: null, sender: null, at: 0 }),
+    }),
+    fc.record({
+      type: fc.constant('effect.done'),
+      ...head,
+      verdict: fc.constantFrom('allow', 'ask', 'deny'),
+      rule: fc.constant('tools.allow'),
+      source: fc.constant('built-in'),
+      timeoutMs: fc.nat(9_000),
+      ref,
+      bytes: fc.nat(99),
+      askRef: ref,
+      askTextRef: ref,
+    }),
+    fc.record({
+      type: fc.constant('effect.failed'),
+      ...head,
+      class: fc.constantFrom('gone', 'internal'),
+      retryable: fc.constant(false),
+      retryAfterMs: fc.constant(null),
+      random: fc.constant(0.5),
+      sent: fc.constantFrom('no', 'maybe'),
+    }),
+    fc.record({ type: fc.constant('effect.lost'), ...head, started: fc.boolean() }),
+    fc.record({
+      type: fc.constant('approval.ended'),
+      approvalId: fc.constantFrom('call_1', 'call_2'),
+      decision: fc.constantFrom('allowed', 'denied', 'expired', 'cancelled'),
+      by: fc.constant('d'),
+    }),
+    fc.constantFrom({ type: 'call.due' }, { type: 'run.aborted', by: 'run' }),
+  ]
+}

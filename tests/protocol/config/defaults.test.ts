@@ -241,7 +241,6 @@ config('C31 what this version does not act on is listed', () => {
     'channels.telegram.streaming',
     'gateway.mode',
     'plugins',
-    'tools',
   ])
 })
 

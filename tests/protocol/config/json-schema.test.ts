@@ -63,7 +63,7 @@ shape('CS3 what is not there is not found, whatever it is called', () => {
     'models.providers.home.models.first',
     'gateway.toString',
     '__proto__',
-    'tools',
+    'tools.exec',
     '[]',
     '..',
   ]) {

@@ -1,0 +1,129 @@
+/**
+ * What answers, put together: the models, the tools that they are told of, and what those tools do
+ * in this house.
+ */
+import type { DeliveryRequested } from '../machines/delivery.ts'
+import type { SessionContext } from '../machines/session.ts'
+import { streamId, streamName } from '../protocol/ids.ts'
+import { canonicalSessionKey } from '../protocol/session-key.ts'
+import { draftText } from './bodies.ts'
+import { Calls } from './calls.ts'
+import type { Channels } from './channel.ts'
+import type { ConfigKeeper } from './config.ts'
+import type { GatewayOptions } from './gateway.ts'
+import type { Kernel } from './kernel.ts'
+import type { MethodHouse } from './methods/house.ts'
+import { type InvokeNode, offerNode, OfferedTools } from './offered-tools.ts'
+import type { Driver } from './outbox.ts'
+import { ModelDriver } from './run.ts'
+import { deliveryTtlMs } from './run-plan.ts'
+import { type Conversations, openConversationTools } from './tools/conversations.ts'
+import { openExec } from './tools/exec.ts'
+import { openFileTools } from './tools/files.ts'
+import { ToolRegistry } from './tools/registry.ts'
+import { openWebFetch } from './tools/web-fetch.ts'
+import { readTranscript } from './transcript.ts'
+
+/** What answers a message. */
+export interface Answering {
+  readonly models: ModelDriver
+  readonly calls: Calls
+  readonly tools: ToolRegistry
+  readonly offers: OfferedTools
+  readonly drivers: () => [string, Driver][]
+}
+
+/** Opens it over a configuration that is read anew for each call. */
+export function openAnswering(
+  { services, env }: GatewayOptions,
+  configuration: ConfigKeeper,
+  kernel: Kernel,
+  channels: () => Channels,
+): Answering {
+  const { store, registry, work, hub } = kernel
+  const tools = new ToolRegistry()
+  const settings = (): ConfigKeeper['live']['config']['tools'] => configuration.live.config.tools
+  const workspace = (): string | null => settings().workspace
+  tools.replace('built-in', [
+    ...openConversationTools(openConversations(kernel, configuration, services, channels)),
+    ...openFileTools(workspace),
+    openExec(workspace, env),
+    openWebFetch(services.chance),
+  ])
+  const waiting = (): number =>
+    [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired').length
+  const calls = new Calls({ store, services, tools, settings, waiting })
+  const house = {
+    store,
+    registry,
+    services,
+    usage: work.usage,
+    publish: (delta: Parameters<typeof hub.delta>[0]) => hub.delta(delta),
+  }
+  const models = new ModelDriver(house, {
+    concurrentMax: configuration.live.config.agent.maxConcurrent,
+    tokensPerDay: () => configuration.live.config.agent.budget.tokensPerDay,
+    systemPrompt: () => configuration.live.config.agent.systemPrompt,
+    find: (model) => configuration.live.models.find(model),
+    tools: (place) => calls.offered(place),
+  })
+  const drivers = (): [string, Driver][] => [...models.drivers(), ...calls.drivers()]
+  return { models, calls, tools, offers: new OfferedTools(tools), drivers }
+}
+
+/** Keeps the tools of nodes as their actors say: what they were allowed, while they are connected. */
+export function followNodes({ listen }: Kernel, house: MethodHouse): void {
+  const { nodes, idempotency, tools, services } = house
+  const invoke: InvokeNode = async (asked, { timeoutMs, cause, correlationId }) => {
+    const cited = { cause: `${cause}.node`, correlationId }
+    const answer = await nodes.invoke({ ...asked, timeoutMs, mark: null }, idempotency, cited)
+    const { ok, payloadJson, error } = answer
+    if (ok) return { text: payloadJson ?? 'done' }
+    return { text: `${error?.code ?? 'FAILED'}: ${error?.message ?? ''}`, isError: true }
+  }
+  listen(({ stream, ignored }) => {
+    if (!stream.startsWith('node:') || ignored !== null) return
+    const nodeId = streamName(stream)
+    const row = nodes.list().find(({ context }) => context.nodeId === nodeId)
+    if (row === undefined) return void tools.replace(`node:${nodeId}`, [])
+    const refused = offerNode(tools, row, invoke)
+    if (refused.length > 0) services.log.warn('tools of a node not registered', { nodeId, refused })
+  })
+}
+
+function openConversations(
+  { store, registry, work }: Kernel,
+  configuration: ConfigKeeper,
+  services: GatewayOptions['services'],
+  channels: () => Channels,
+): Conversations {
+  return {
+    list: () => [...work.sessions.values()],
+    history: async (sessionKey, limit) => {
+      const key = canonicalSessionKey(sessionKey)
+      const page = await readTranscript({ store, registry, inFlight: () => null }, { key, limit })
+      return page.messages
+    },
+    route: ({ sessionKey, runId }) => {
+      const stream = streamId('session', sessionKey)
+      const { current } = registry.snapshot(stream).context as SessionContext
+      return current?.runId === runId ? current.route : null
+    },
+    send: async ({ channel, target, text }, { callId, cause, correlationId }) => {
+      channels().assertTarget(channel, target)
+      const body = draftText(services.chance, text)
+      const event = {
+        type: 'delivery.requested',
+        deliveryId: callId, // One call sends one message, whatever happens.
+        channel,
+        target,
+        ref: body.ref,
+        fileIn: null,
+        expiresAt: services.clock.now() + deliveryTtlMs(configuration.live.config),
+      } satisfies Omit<DeliveryRequested, 'at'>
+      const message = { event, cause: `${cause}.delivery`, correlationId, bodies: [body] }
+      await registry.offer(streamId('delivery', callId), message)
+      return callId
+    },
+  }
+}

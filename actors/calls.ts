@@ -1,0 +1,283 @@
+/**
+ * The drivers of calls of tools: which rule decides, and the running of what may run.
+ *
+ *   tool.judge   the tool, its arguments and the rules of now ─► allow, ask (and what a person reads), deny
+ *   tool.call    runs it once, bounded in time and in what it says
+ *   tool.cancel  ends what runs
+ *
+ * Rules are read from the live configuration at each call; the rule that decided is in the record.
+ */
+import type { ToolCallParams, ToolJudgeParams } from '../machines/effects.ts'
+import { judgeTool, type ToolVerdict } from '../machines/rules/tool-policy.ts'
+import { sayCallFault } from '../protocol/calls.ts'
+import { canonical } from '../protocol/codec.ts'
+import type { ResolvedTools } from '../protocol/config/tools.ts'
+import { messageOf } from '../protocol/errors.ts'
+import { cutText } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
+import { isObject, memberOf } from '../protocol/members.ts'
+import { agentOf, MAIN_SESSION_KEY } from '../protocol/session-key.ts'
+import type { StoreReader } from '../store/contract.ts'
+import type { ExecRequest } from './approvals.ts'
+import { draftText, readText } from './bodies.ts'
+import { isVisible } from '../machines/effects.ts'
+import type { ModelTool } from './models/provider.ts'
+import type { Driver, EffectContext, Outcome } from './outbox.ts'
+import type { Services } from './services.ts'
+import type { ToolRegistry } from './tools/registry.ts'
+import { type Tool, type ToolArguments, type ToolContext, ToolError } from './tools/tool.ts'
+
+/** Where a call comes from, as far as rules ask. */
+export type CallPlace = Pick<ToolJudgeParams, 'sessionKey' | 'asked'>
+
+/** What becomes of a tool in a place: the policy's verdict, or why it cannot run at all. */
+export interface ToolStanding extends ToolVerdict {
+  readonly fault: string | null // in words
+}
+
+export interface CallHouse {
+  readonly store: StoreReader
+  readonly services: Services
+  readonly tools: ToolRegistry
+  readonly settings: () => ResolvedTools
+  /** How many calls and commands wait for a person. */
+  readonly waiting: () => number
+}
+
+/** Judges and runs calls. */
+export class Calls {
+  #house: CallHouse
+  #running = new Map<string, AbortController>() // by call
+
+  constructor(house: CallHouse) {
+    this.#house = house
+  }
+
+  /** What becomes of a tool where a call comes from there. */
+  standing(tool: Tool, place: CallPlace): ToolStanding {
+    return { ...judgeTool(tool.name, this.#rules(place)), fault: tool.fault() }
+  }
+
+  /** The tools that a model is told of: those that may run, or be asked for. */
+  offered(place: CallPlace): ModelTool[] {
+    return this.#house.tools
+      .list()
+      .filter((tool) => {
+        const { verdict, fault } = this.standing(tool, place)
+        return verdict !== 'deny' && fault === null
+      })
+      .map(({ name, description, parameters }) => ({ name, description, parameters }))
+  }
+
+  drivers(): [string, Driver][] {
+    return [
+      [
+        'tool.judge',
+        {
+          visible: false,
+          run: ({ params }) => Promise.resolve(this.#judge(params as unknown as ToolJudgeParams)),
+        },
+      ],
+      [
+        'tool.call',
+        {
+          visible: isVisible('tool.call'),
+          run: ({ params }, context) => this.#call(params as unknown as ToolCallParams, context),
+        },
+      ],
+      [
+        'tool.cancel',
+        {
+          visible: false,
+          run: ({ params }) => {
+            this.#running.get(String(params['callId']))?.abort()
+            return Promise.resolve({ type: 'effect.done' })
+          },
+        },
+      ],
+    ]
+  }
+
+  /** Ends every call in hand: the process is about to end. */
+  abortAll(): void {
+    for (const abort of this.#running.values()) abort.abort()
+  }
+
+  #rules({ asked }: CallPlace): ResolvedTools['rules'] {
+    const { rules, byChannel } = this.#house.settings()
+    const own = asked.channel === null ? undefined : byChannel[asked.channel]
+    return own === undefined ? rules : [...rules, own]
+  }
+
+  #judge(params: ToolJudgeParams): Outcome {
+    const { tools, store } = this.#house
+    const tool = tools.find(params.name)
+    if (tool === null) return this.#denied('unknown', this.#knownNames(params))
+    const { source } = tool
+    const { verdict, rule, fault } = this.standing(tool, params)
+    if (verdict === 'deny') return this.#denied('denied', null, { rule, source: cutText(source) })
+    if (fault !== null) return this.#denied('unavailable', fault, { rule })
+    const args = parseArguments(tool, readText(store, params.ref))
+    if (typeof args === 'string') return this.#denied('arguments', args, { rule })
+    const timeoutMs = tool.timeoutMs ?? limits.toolCallMs
+    const facts = { verdict, rule, source: cutText(source), timeoutMs }
+    if (verdict === 'allow') return { type: 'effect.done', facts }
+    if (this.#house.waiting() >= limits.approvalsWaitingMax) {
+      return this.#denied('busy', null, { rule })
+    }
+    return this.#asked(facts, { tool, args, params })
+  }
+
+  #asked(
+    facts: Readonly<Record<string, unknown>>,
+    wish: { readonly tool: Tool; readonly args: ToolArguments; readonly params: ToolJudgeParams },
+  ): Outcome {
+    const { services, settings } = this.#house
+    const request = formatAsk(wish)
+    const whole = draftText(services.chance, canonical(request))
+    const shown = draftText(services.chance, request.command)
+    const ask = { askRef: whole.ref, askTextRef: shown.ref, askMs: settings().askMs }
+    return { type: 'effect.done', facts: { ...facts, ...ask }, bodies: [whole, shown] }
+  }
+
+  // A model that writes a name or arguments amiss is told how to mend it.
+  #denied(
+    fault: string,
+    more: string | null,
+    facts: Readonly<Record<string, string>> = {},
+  ): Outcome {
+    const head = { verdict: 'deny', fault, ...facts }
+    if (more === null) return { type: 'effect.done', facts: head }
+    const body = draftText(this.#house.services.chance, `${sayCallFault(fault)} ${more}`)
+    const words = { ref: body.ref, bytes: body.bytes.length }
+    return { type: 'effect.done', facts: { ...head, ...words }, bodies: [body] }
+  }
+
+  #knownNames(place: CallPlace): string {
+    return `There are: ${this.offered(place)
+      .map(({ name }) => name)
+      .join(', ')}.`
+  }
+
+  async #call(params: ToolCallParams, effect: EffectContext): Promise<Outcome> {
+    const { tools, store } = this.#house
+    const tool = tools.find(params.name)
+    const why = tool === null ? 'it is not registered any more' : tool.fault()
+    if (tool === null || why !== null) {
+      return { type: 'effect.failed', class: 'unavailable', retryable: false, sent: 'no' }
+    }
+    const args = parseArguments(tool, readText(store, params.ref))
+    if (typeof args === 'string') return this.#told(args, true)
+    const abort = new AbortController()
+    this.#running.set(params.callId, abort)
+    try {
+      const { text, isError = false } = await tool.run(
+        args,
+        contextOf(params, effect, abort.signal),
+      )
+      return this.#told(text, isError)
+    } catch (error) {
+      if (error instanceof ToolGone) {
+        return { type: 'effect.failed', class: 'gone', retryable: false, sent: 'maybe' }
+      }
+      if (!(error instanceof ToolError)) {
+        const fields = { tool: tool.name, callId: params.callId, error: messageOf(error) }
+        this.#house.services.log.warn('tool failed', fields)
+      }
+      return this.#told(messageOf(error), true)
+    } finally {
+      this.#running.delete(params.callId)
+    }
+  }
+
+  #told(text: string, isError: boolean): Outcome {
+    const body = draftText(this.#house.services.chance, cutResult(text))
+    const facts = { ref: body.ref, bytes: body.bytes.length, isError }
+    return { type: 'effect.done', facts, bodies: [body] }
+  }
+}
+
+/** A tool that went away during a call: what it did is not known. */
+export class ToolGone extends Error {}
+
+function contextOf(
+  { callId, runId, sessionKey, asked, timeoutMs }: ToolCallParams,
+  { correlationId, address: cause }: EffectContext,
+  signal: AbortSignal,
+): ToolContext {
+  const isOwner = asked.channel === null && sessionKey === MAIN_SESSION_KEY
+  return { callId, runId, sessionKey, asked, timeoutMs, isOwner, correlationId, cause, signal }
+}
+
+/** Reads arguments as a model wrote them; a text says what is wrong with them. */
+export function parseArguments(tool: Tool, written: string): ToolArguments | string {
+  if (Buffer.byteLength(written) > limits.toolArgumentsBytesMax) {
+    return `They have more than ${limits.toolArgumentsBytesMax} bytes.`
+  }
+  let args: unknown
+  try {
+    args = written.trim() === '' ? {} : JSON.parse(written)
+  } catch (error) {
+    return `They are no JSON: ${messageOf(error)}.`
+  }
+  if (!isObject(args)) return 'They are no JSON object.'
+  return misfitOf(tool, args) ?? args
+}
+
+// What every tool can rely on: required members are there, and plain types are what they should be.
+function misfitOf({ parameters }: Tool, args: ToolArguments): string | null {
+  const { required, properties } = parameters
+  const missing = (Array.isArray(required) ? required : []).find(
+    (name) => typeof name === 'string' && !Object.hasOwn(args, name),
+  )
+  if (missing !== undefined) return `${String(missing)} is missing.`
+  for (const [name, value] of Object.entries(args)) {
+    const known = isObject(properties) && Object.hasOwn(properties, name) ? properties[name] : null
+    const type = memberOf(known, 'type')
+    if (typeof type === 'string' && !isOfType(value, type)) return `${name} is no ${type}.`
+  }
+  return null
+}
+
+function isOfType(value: unknown, type: string): boolean {
+  if (type === 'integer') return Number.isInteger(value)
+  if (type === 'array') return Array.isArray(value)
+  if (type === 'object') return isObject(value)
+  if (type === 'null') return value === null
+  return typeof value === type
+}
+
+function cutResult(text: string): string {
+  const whole = text.toWellFormed()
+  const max = limits.toolResultCharsMax
+  if (whole.length <= max) return whole
+  const kept = whole.slice(0, max).toWellFormed()
+  return `${kept}\n[… ${whole.length - kept.length} characters left out …]`
+}
+
+/** Writes what a person is asked: the tool and its exact arguments. */
+export function formatAsk({
+  tool,
+  args,
+  params,
+}: {
+  readonly tool: Tool
+  readonly args: ToolArguments
+  readonly params: ToolJudgeParams
+}): ExecRequest {
+  const command =
+    tool.name === 'exec' && typeof args['command'] === 'string'
+      ? args['command']
+      : `${tool.name} ${canonical(args)}`
+  return {
+    command,
+    argv: null,
+    cwd: null,
+    env: {},
+    host: 'gateway',
+    nodeId: null,
+    agentId: agentOf(params.sessionKey),
+    sessionKey: params.sessionKey,
+    more: { tool: tool.name, source: tool.source, arguments: canonical(args) },
+  }
+}

@@ -1,0 +1,67 @@
+/** The shape of what `openclaw.json` says of tools, and of servers that offer more of them. */
+import { array, type Infer, object, optional } from 'superstruct'
+import { limits } from '../limits.ts'
+import { flag, integer, mapOf, name, text, unread } from './leaves.ts'
+
+// Which tools may run: deny wins, then ask, then allow; `*` in a name stands for anything.
+const toolRules = () => ({
+  allow: optional(array(name())),
+  deny: optional(array(name())),
+  ask: optional(array(name())),
+})
+/** Rules of one place. */
+export const toolPolicy = () => object(toolRules())
+
+/** `tools`. */
+export const toolsConfig = object({
+  ...toolRules(),
+  askMinutes: optional(integer(1, limits.approvalMsMax / 60_000)), // how long a person is waited for
+  profile: unread(),
+  alsoAllow: unread(),
+  byProvider: unread(),
+  web: unread(),
+  media: unread(),
+  links: unread(),
+  sessions: unread(),
+  message: unread(),
+  agentToAgent: unread(),
+  elevated: unread(),
+  exec: unread(),
+  fs: unread(),
+  subagents: unread(),
+  sandbox: unread(),
+  loopDetection: unread(),
+})
+
+/** One entry of `mcp.servers`. */
+export const mcpServerConfig = object({
+  command: optional(text(1, 4_096)), // started here and spoken to over its pipes
+  args: optional(array(text(0, 4_096))),
+  env: optional(mapOf(text(0, 4_096))),
+  cwd: optional(text(1, 4_096)),
+  url: optional(text(1, 2_048)), // spoken to over HTTP
+  headers: optional(mapOf(text(0, 4_096))),
+  enabled: optional(flag()),
+  transport: unread(),
+})
+
+export type McpServerConfig = Infer<typeof mcpServerConfig>
+
+/** Keys of upstream's under `tools` that this version does not act on. */
+export const UNREAD_OF_TOOLS: readonly string[] = [
+  'tools.profile',
+  'tools.alsoAllow',
+  'tools.byProvider',
+  'tools.web',
+  'tools.media',
+  'tools.links',
+  'tools.sessions',
+  'tools.message',
+  'tools.agentToAgent',
+  'tools.elevated',
+  'tools.exec',
+  'tools.fs',
+  'tools.subagents',
+  'tools.sandbox',
+  'tools.loopDetection',
+]

@@ -1,0 +1,87 @@
+/**
+ * What a configuration says of tools: who may run which, where they work, and servers that offer more.
+ *
+ * Rules stand in up to three places, each narrower than the one before: `tools` for everybody,
+ * `agents.defaults.tools` for the agent, `channels.<name>.tools` for conversations there.
+ */
+import { limits } from '../limits.ts'
+import type { GatewayConfig } from './schema.ts'
+import type { McpServerConfig } from './schema-tools.ts'
+
+/** The rules of one place; a list that is not there says nothing. */
+export interface ToolRules {
+  readonly where: string // path in the configuration
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  readonly ask?: readonly string[]
+}
+
+export interface ResolvedTools {
+  readonly rules: readonly ToolRules[] // for everybody and for the agent
+  readonly byChannel: Readonly<Record<string, ToolRules>>
+  readonly askMs: number // how long a person is waited for
+  readonly workspace: string | null // as written; null: no tool has a folder to work in
+  readonly servers: Readonly<Record<string, ResolvedMcpServer>> // by name, those that are enabled
+}
+
+/** A server of tools: started here, or reached over HTTP. */
+export type ResolvedMcpServer =
+  | {
+      readonly command: string
+      readonly args: readonly string[]
+      readonly env: Readonly<Record<string, string>>
+      readonly cwd: string | null
+    }
+  | { readonly url: string; readonly headers: Readonly<Record<string, string>> }
+
+// What changes something on this machine, or on a node, is asked for unless its owner says otherwise.
+const ASK_DEFAULT = ['exec', 'write', 'node__*']
+
+/** Reads it with every default filled in. */
+export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfig): ResolvedTools {
+  const { allow = ['*'], deny = [], ask = ASK_DEFAULT, askMinutes } = tools
+  const own = agents?.defaults?.tools
+  const irc = channels?.irc?.tools
+  return {
+    rules: [
+      { where: 'tools', allow, deny, ask },
+      ...(own === undefined ? [] : [rulesOf('agents.defaults.tools', own)]),
+    ],
+    byChannel: irc === undefined ? {} : { irc: rulesOf('channels.irc.tools', irc) },
+    askMs: askMinutes === undefined ? limits.approvalMsDefault : askMinutes * 60_000,
+    workspace: agents?.defaults?.workspace ?? null,
+    servers: Object.fromEntries(
+      Object.entries(mcp?.servers ?? {}).flatMap(([name, server]) => {
+        const resolved = server.enabled === false ? null : resolveServer(server)
+        return resolved === null ? [] : [[name, resolved] as const]
+      }),
+    ),
+  }
+}
+
+function rulesOf(where: string, { allow, deny, ask }: Omit<Written, 'where'>): ToolRules {
+  return {
+    where,
+    ...(allow === undefined ? {} : { allow }),
+    ...(deny === undefined ? {} : { deny }),
+    ...(ask === undefined ? {} : { ask }),
+  }
+}
+
+interface Written {
+  readonly allow?: string[] | undefined
+  readonly deny?: string[] | undefined
+  readonly ask?: string[] | undefined
+}
+
+function resolveServer({
+  command,
+  args,
+  env,
+  cwd,
+  url,
+  headers,
+}: McpServerConfig): ResolvedMcpServer | null {
+  if (command !== undefined) return { command, args: args ?? [], env: env ?? {}, cwd: cwd ?? null }
+  return url === undefined ? null : { url, headers: headers ?? {} }
+}
