@@ -119,7 +119,7 @@ scene(
     assert.equal(texts(own), ['one', 'two', 'three'])
     assert.equal([own.dropped.length, own.dropped[0]?.final], [1, false])
     // Guilds, their messages, direct ones, and what they say.
-  assert.equal(own.server.opened, [{ identify: 37_377 }, { resume: 2 }])
+    assert.equal(own.server.opened, [{ identify: 37_377 }, { resume: 2 }])
   },
 )
 
