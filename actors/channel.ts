@@ -27,8 +27,10 @@ import {
   DeliveryFault,
   type LinkEnd,
   LinkFault,
+  Unreached,
 } from './channels/adapter.ts'
 import { DeliveryOrder } from './delivery-order.ts'
+import { recallDeliveries } from './delivery-recall.ts'
 import type { Message } from './durable.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
@@ -75,6 +77,7 @@ export function openChannels(
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, intake, house)]))
 
+  recallDeliveries(house)
   const gate = new Gate()
 
   function find(name: string): Channel | null {
@@ -148,7 +151,8 @@ function driversOf(
 ): ReadonlyMap<string, Driver> {
   const ready = ({ params }: Effect): Promise<void> | null => {
     const channel = find(String(params['channel']))
-    return channel === null ? null : gate.passage(channel.link, house.services)
+    const until = typeof params['expiresAt'] === 'number' ? params['expiresAt'] : null
+    return channel === null ? null : gate.passage(channel.link, house.services, until)
   }
 
   return new Map<string, Driver>([
@@ -354,7 +358,7 @@ async function deliver(
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
-  if (clock.now() > expiresAt) {
+  if (clock.now() >= expiresAt) {
     return { type: 'effect.failed', class: 'expired', retryable: false, sent: 'no' }
   }
   if (phrase === undefined && store.bodyState(ref) === 'erased') {
@@ -368,7 +372,8 @@ async function deliver(
   } catch (error) {
     if (!(error instanceof DeliveryFault)) throw error
     const { sent, retryable, retryAfterMs, message } = error
-    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent }
+    const facts = error instanceof Unreached ? { unreached: true } : {}
+    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent, facts }
   }
 }
 

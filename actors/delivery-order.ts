@@ -3,7 +3,7 @@
  *
  * A delivery that is tried again keeps its place, so that what was said later does not overtake it;
  * it leaves when its record says that it was sent, failed, or is uncertain. Places are memory only:
- * after a restart they are found again from what is left open.
+ * after a restart they are found again from what is left open. Whoever is set aside leaves as well.
  */
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { DeliveryContext } from '../machines/delivery.ts'
@@ -24,6 +24,7 @@ export interface Direction {
   readonly deliveryId: string
   readonly channel: string
   readonly target: string
+  readonly expiresAt?: number // ms since epoch; absent: in journals of before
 }
 
 /** Everybody's places. */
@@ -39,15 +40,19 @@ export class DeliveryOrder {
   }
 
   /**
-   * Null where a delivery is the next one to its target, else resolves when it is; or after
-   * `limits.deliveryOrderMs`, since an order is worth less than a message.
+   * Null where a delivery is the next one to its target, else resolves when it is, or when its time
+   * is over: what the one before waits for, it would wait for as well. Without an expiry it goes after
+   * `limits.deliveryOrderMs`.
    */
   turn(direction: Direction): Promise<void> | null {
     const line = this.#join(direction)
     const place = line.find(({ deliveryId }) => deliveryId === direction.deliveryId)
     if (place === undefined || place === line[0]) return null
     return new Promise((resolve) => {
-      const cancel = this.#house.services.clock.after(limits.deliveryOrderMs, resolve)
+      const { clock } = this.#house.services
+      const { expiresAt } = direction
+      const waitMs = expiresAt === undefined ? limits.deliveryOrderMs : expiresAt - clock.now()
+      const cancel = clock.after(Math.max(0, waitMs), resolve)
       place.go = () => {
         cancel()
         resolve()
@@ -65,8 +70,13 @@ export class DeliveryOrder {
     return line
   }
 
-  #committed({ stream, value }: JournalRecord): void {
-    if (streamKind(stream) !== 'delivery' || !FATES.has(value)) return
+  #committed({ stream, value, event }: JournalRecord): void {
+    if (event.type === 'stream.quarantined') this.#leave(String(event['stream']) as StreamId)
+    else if (FATES.has(value)) this.#leave(stream)
+  }
+
+  #leave(stream: StreamId): void {
+    if (streamKind(stream) !== 'delivery') return
     const name = this.#lineOf.get(streamName(stream))
     if (name === undefined) return
     this.#lineOf.delete(streamName(stream))

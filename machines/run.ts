@@ -39,7 +39,7 @@ import {
 import type { RunPlan, TriedModel } from './rules/plan.ts'
 import { nameRun } from './rules/queue.ts'
 import type { RetryPolicy } from './rules/retry.ts'
-import type { HistoryEntry, MergedRun } from './session-events.ts'
+import type { HistoryEntry, MergedRun, SteeredMessage } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -53,6 +53,7 @@ export type RunRequested = {
   plan?: RunPlan // absent: in journals of before
   leftOut?: number // of the oldest entries of its session's history; absent: 0
   merged?: readonly MergedRun[] // messages that it answers beside its own
+  steered?: readonly SteeredMessage[] // messages that wait already and that it may read; absent: none
   at: number
 }
 
@@ -91,12 +92,8 @@ export interface RunContext extends Failover {
   runKey?: string
   leftOut?: number
   merged?: readonly MergedRun[] // messages that it answers beside its own
-  steered?: readonly Steered[] // messages that no prompt holds yet
+  steered?: readonly SteeredMessage[] // messages that no prompt holds yet
   entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
-}
-
-interface Steered extends MergedRun {
-  ref: string
 }
 
 const POLICY: RetryPolicy = {
@@ -123,6 +120,7 @@ const machine = setup({
             if (event.plan !== undefined) draft.plan = event.plan
             if (event.leftOut !== undefined) draft.leftOut = event.leftOut
             if (event.merged !== undefined) draft.merged = [...event.merged]
+            if (event.steered !== undefined) draft.steered = [...event.steered]
           }),
     ),
     'fault.keep': assign(({ context, event }) =>

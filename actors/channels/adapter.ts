@@ -82,6 +82,14 @@ export class DeliveryFault extends Error {
   }
 }
 
+/** Nobody was there to deliver to: surely not sent, and it says nothing of the message. */
+export class Unreached extends DeliveryFault {
+  constructor(message: string) {
+    super(message, 'no', true)
+    this.name = 'Unreached'
+  }
+}
+
 /** A request that came to the door for an adapter; its body is bounded and not yet believed. */
 export interface HookRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>

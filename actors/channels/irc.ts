@@ -13,7 +13,7 @@ import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
 import type { Services } from '../services.ts'
-import { type ChannelHost, DeliveryFault, type OpenAdapter } from './adapter.ts'
+import { type ChannelHost, DeliveryFault, type OpenAdapter, Unreached } from './adapter.ts'
 import { IrcLink, type IrcLinkHost } from './irc-link.ts'
 
 /**
@@ -43,7 +43,7 @@ export const openIrc: OpenAdapter<ResolvedIrc> = (config, host, services) => {
       if (!isIrcTarget(target)) {
         throw new DeliveryFault(`irc: ${quote(target)} is no nick and no room`, 'no', false)
       }
-      if (session === null) throw new DeliveryFault('irc: not connected', 'no', true)
+      if (session === null) throw new Unreached('irc: not connected')
       return { messageId: await deliver(session, target, text) }
     },
     close,
@@ -125,7 +125,7 @@ async function deliver(session: IrcSession, target: string, text: string): Promi
     await link.ping()
   } catch (thrown) {
     const reason = messageOf(thrown)
-    if (delivery.written === 0) throw new DeliveryFault(reason, 'no', true)
+    if (delivery.written === 0) throw new Unreached(reason)
     throw new DeliveryFault(reason, 'maybe', false)
   } finally {
     deliveries.delete(delivery)

@@ -13,7 +13,7 @@ import type { ResolvedTelegram } from '../../protocol/config/channel-defaults.ts
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
 import type { Services } from '../services.ts'
-import { DeliveryFault, LinkFault } from './adapter.ts'
+import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 // Only what people write is asked for; all else stays with Telegram, unsent.
 const UPDATES = ['message'] as const
@@ -48,7 +48,8 @@ export class CallFault extends Error {
   /** As the fault of a delivery of which nothing was sent before. */
   asDeliveryFault(): DeliveryFault {
     const { message, code, retryAfterMs, connected } = this
-    if (code === 0) return new DeliveryFault(message, connected ? 'maybe' : 'no', !connected)
+    if (!connected) return new Unreached(message)
+    if (code === 0) return new DeliveryFault(message, 'maybe', false)
     if (code === 429) return new DeliveryFault(message, 'no', true, retryAfterMs)
     // It failed in the middle of something: who knows of what.
     if (code >= 500) return new DeliveryFault(message, 'maybe', false)
@@ -134,14 +135,17 @@ export class TelegramApi {
       return await call(own.signal as NonNullable<Parameters<Grammy.Api['getMe']>[0]>)
     } catch (thrown) {
       if (thrown instanceof CallFault) throw thrown
-      throw this.#faultOf(thrown, own.signal.aborted, waitMs)
+      const silent = `no answer in ${waitMs} ms`
+      const ended = signal.aborted ? 'the link ended before an answer' : silent
+      throw this.#faultOf(thrown, own.signal.aborted ? ended : null)
     } finally {
       cancel()
       signal.removeEventListener('abort', abort)
     }
   }
 
-  #faultOf(thrown: unknown, aborted: boolean, waitMs: number): CallFault {
+  // `ended`: why we have given it up ourselves; null: we have not.
+  #faultOf(thrown: unknown, ended: string | null): CallFault {
     const { GrammyError, HttpError } = this.#grammy
     if (thrown instanceof GrammyError) {
       const { error_code: code, description, parameters } = thrown
@@ -149,7 +153,7 @@ export class TelegramApi {
       const retryAfterMs = seconds === undefined ? null : seconds * 1_000
       return new CallFault(`telegram: ${code} ${description}`, code, { retryAfterMs })
     }
-    if (aborted) return new CallFault(`telegram: no answer in ${waitMs} ms`, 0)
+    if (ended !== null) return new CallFault(`telegram: ${ended}`, 0)
     const why = thrown instanceof HttpError ? thrown.error : thrown
     const name = memberOf(why, 'code')
     const code = typeof name === 'string' ? name : 'no answer that could be read'

@@ -10,7 +10,7 @@ import type { ResolvedTelegram } from '../../protocol/config/channel-defaults.ts
 import { messageOf } from '../../protocol/errors.ts'
 import { memberOf } from '../../protocol/members.ts'
 import type { Services } from '../services.ts'
-import { type ChannelAdapter, type ChannelHost, DeliveryFault, LinkFault } from './adapter.ts'
+import { type ChannelAdapter, type ChannelHost, LinkFault, Unreached } from './adapter.ts'
 import { CallFault, TelegramApi } from './telegram-api.ts'
 import { TelegramSession } from './telegram-session.ts'
 
@@ -47,7 +47,7 @@ export function openTelegram(
       }
     },
     deliver: async (message) => {
-      if (session === null) throw new DeliveryFault('telegram: not connected', 'no', true)
+      if (session === null) throw new Unreached('telegram: not connected')
       return session.deliver(message)
     },
     close,

@@ -29,6 +29,7 @@ import {
   type HookAnswer,
   type HookRequest,
   type OutboundMessage,
+  Unreached,
 } from './adapter.ts'
 
 const RATE = { burst: limits.webhookBurst, perSecond: limits.webhookPerSecond }
@@ -107,11 +108,8 @@ async function deliver(
   const { status, reason, retryable, retryAfterMs, connected } = result
   if (status >= 200 && status < 300) return { messageId: null }
   if (status === 0) {
-    throw new DeliveryFault(
-      `webhook: ${reason}`,
-      connected ? 'maybe' : 'no',
-      retryable && !connected,
-    )
+    if (retryable && !connected) throw new Unreached(`webhook: ${reason}`)
+    throw new DeliveryFault(`webhook: ${reason}`, connected ? 'maybe' : 'no', false)
   }
   // "Not now" is said before anything is done; other faults of a server come in the middle of it.
   const isRefusal = status < 500 || status === 503

@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText } from '../../actors/bodies.ts'
 import { DeliveryFault, LinkFault } from '../../actors/channels/adapter.ts'
+import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openMemory } from '../../store/memory.ts'
 import { boot, type House, open, openHouse, taken } from '../support/channel-house.ts'
@@ -46,7 +47,7 @@ channel('CU3 who brings a message again is answered when the first one is on dis
   assert.equal([done, taken(house.kernel.store).length], [['first', 'second'], 1])
 })
 
-channel('CU4 a channel is read on where it was left, on its own account only', async () => {
+channel('CU4 PR8 a channel is read on where it was left, on its own account only', async () => {
   const store = openMemory()
   const first = openHouse(store, Promise.resolve(), open, { account: '77' })
   await boot(first, 1)
@@ -96,11 +97,15 @@ channel(
 )
 
 /** Wishes for deliveries, by target. */
-async function send({ kernel, services }: House, texts: Record<string, string>): Promise<void> {
+async function send(
+  { kernel, services }: House,
+  texts: Record<string, string>,
+  changes: { expiresAt?: number } = {},
+): Promise<void> {
   for (const [text, target] of Object.entries(texts)) {
     const body = draftText(services.chance, text)
     await kernel.registry.deliver(`delivery:${text}`, {
-      event: requested(text, { ref: body.ref, target, fileIn: null }),
+      event: requested(text, { ref: body.ref, target, fileIn: null, ...changes }),
       cause: 'ext:test',
       correlationId: '00',
       bodies: [body],
@@ -147,6 +152,97 @@ channel('DO3 the order stands behind a restart, also of what waits to be tried a
   assert.equal(second.delivered, ['five'])
   await second.services.clock.advance(60_000)
   assert.equal(second.delivered, ['five', 'one', 'two', 'three', 'four'])
+})
+
+/** A house whose link comes up while `line.up`, and is online now. */
+async function onLine(): Promise<{ house: House; line: { up: boolean } }> {
+  const line = { up: true }
+  const house = openHouse(openMemory(), () =>
+    line.up ? Promise.resolve() : Promise.reject(new Error('no line')),
+  )
+  await boot(house, 1)
+  return { house, line }
+}
+
+const lasting = { expiresAt: 1_800_000_000_000 + limits.deliveryTtlMs }
+const stateOf = ({ kernel }: House, id: string): unknown =>
+  kernel.registry.snapshot(`delivery:${id}`).value
+const marks = (house: House): number =>
+  readRecords(house.kernel.store).filter(({ kind }) => kind === 'started').length
+
+channel(
+  'DO4 PR6 an outage of hours uses up no attempt, and all goes out in order after it',
+  async () => {
+    const { house, line } = await onLine()
+    line.up = false
+    for (const host of house.hosts) host.dropped('gone')
+    await send(house, { one: 'ann', two: 'ann', three: 'ann' }, lasting)
+    await house.services.clock.advance(limits.deliveryTtlMs - 600_000)
+    const during = [marks(house), house.delivered.length]
+
+    line.up = true
+    await house.services.clock.advance(2 * limits.channelBackoffMsMax)
+
+    assert.equal(during, [0, 0])
+    assert.equal(house.delivered, ['one', 'two', 'three'])
+  },
+)
+
+channel('DO5 PR4 PR6 what is too old when the line is back is not sent; a person may', async () => {
+  const { house, line } = await onLine()
+  line.up = false
+  for (const host of house.hosts) host.dropped('gone')
+  await send(house, { one: 'ann', two: 'ann' }, lasting)
+  await house.services.clock.advance(15 * 3_600_000)
+
+  line.up = true
+  await house.services.clock.advance(2 * limits.channelBackoffMsMax)
+
+  assert.equal(
+    [house.delivered, stateOf(house, 'one'), stateOf(house, 'two')],
+    [[], 'dead', 'dead'],
+  )
+  const { context } = house.kernel.registry.snapshot('delivery:one')
+  assert.is(context.fault, 'expired')
+})
+
+channel('DO6 what waits to be tried again is tried at once when the link is back', async () => {
+  const { house } = await onLine()
+  const busy = new DeliveryFault('busy', 'no', true)
+  house.faults.push(busy, busy, busy, new DeliveryFault('wait', 'no', true, 600_000))
+  await send(house, { one: 'ann', two: 'ann' }, lasting)
+  await house.services.clock.advance(60_000)
+  await send(house, { other: 'ben' }, lasting)
+  const before = [stateOf(house, 'one'), stateOf(house, 'other')]
+
+  for (const host of house.hosts) host.dropped('gone')
+  await house.services.clock.advance(2_000)
+
+  assert.equal(before, ['waiting', 'waiting'])
+  assert.equal(house.delivered, ['one', 'two'])
+  assert.is(stateOf(house, 'other'), 'waiting', 'the time that the platform has set stays')
+  const recalled = readRecords(house.kernel.store).findLast(
+    ({ event, stream }) => event.type === 'retry.due' && stream === 'delivery:one',
+  )
+  const opened = readRecords(house.kernel.store).findLast(
+    ({ event }) => event['name'] === 'channel.open',
+  )
+  assert.equal([recalled?.cause, recalled?.correlationId], [opened?.cause, '00'])
+  assert.equal(recalled?.cancelled, ['retry'])
+})
+
+channel('DO7 a delivery that is set aside keeps nobody waiting', async () => {
+  const house = openHouse(openMemory(), Promise.resolve())
+  await boot(house, 1)
+  house.faults.push(new DeliveryFault('busy', 'no', true, 600_000))
+  await send(house, { one: 'ann', two: 'ann' }, lasting)
+  assert.equal(house.delivered, [])
+
+  const event = { type: 'stream.quarantined', stream: 'delivery:one', code: 'INTERNAL' }
+  await house.kernel.registry.deliver(GATEWAY, { event, cause: 'sys:test', correlationId: '00' })
+  await settle()
+
+  assert.equal(house.delivered, ['two'])
 })
 
 channel('CH1 a channel that cannot work says why, and is dialled when a person asks', async () => {

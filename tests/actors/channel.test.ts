@@ -99,7 +99,7 @@ channel('K6 a delivery does not wait for ever for a link that does not come', as
   assert.is(started(store), 1)
 })
 
-channel('SE6 connected needs recent evidence, where the other side can be heard', async () => {
+channel('SE6 PR31 connected needs recent evidence, where the other side can be heard', async () => {
   const house = openHouse(openMemory(), Promise.resolve())
   const { channels, services } = house
   await boot(house, 1)

@@ -95,7 +95,7 @@ channel('CH2 the other side may ask for a longer wait', () => {
   assert.equal([asked.waits[0]?.dueAt, cut.waits[0]?.dueAt], [1_000 + 17_000, 2_000 + 18_000])
 })
 
-channel('CU1 a message and the cursor behind it are one record, also a refused one', () => {
+channel('CU1 PR8 a message and the cursor behind it are one record, also a refused one', () => {
   const brought = received('m1', { account: '77', cursor: '41' })
   const closed = enabled({ ...open, dmPolicy: 'disabled' })
 
@@ -121,7 +121,7 @@ channel('C3 a new boot dials from any state', () => {
 })
 
 channel(
-  'C4 an admitted message goes to its session with its route; a refused one names its rule',
+  'C4 PR29 an admitted message goes to its session with its route; a refused one names its rule',
   () => {
     const admitted = given('channel', [enabled()]).when(received('m1', { target: 'Ann' }))
     assert.is(admitted.sends[0]?.to, 'session:agent:main:irc:direct:ann')

@@ -1,5 +1,6 @@
 /** A house for tests of channels: a kernel, one channel, and an adapter that does what it is told. */
 import '../../actors/trap.ts'
+import { draftText } from '../../actors/bodies.ts'
 import { type Channels, openChannels } from '../../actors/channel.ts'
 import type { ChannelSetup } from '../../actors/channel-setup.ts'
 import type { ChannelHost, DeliveryFault, Resume } from '../../actors/channels/adapter.ts'
@@ -30,6 +31,14 @@ export interface House {
   readonly resumed: (Resume | null)[]
   /** What the next deliveries come to; null: they arrive. */
   readonly faults: (DeliveryFault | null)[]
+  /** Calls of a model that wait for their answers. */
+  readonly calls: ModelCalled[]
+}
+
+/** A call of a model. */
+export interface ModelCalled {
+  readonly runId: unknown
+  readonly answer: (text: string) => void
 }
 
 /** Everybody may write directly. */
@@ -40,14 +49,16 @@ export const open: ChannelPolicy = {
   rooms: {},
 }
 
-/** A kernel with one channel whose link opens when `opened` resolves. */
+/** Lives of one journal share their services: what was drawn once is not drawn again. */
+type HouseOptions = Pick<ChannelSetup, 'account'> & { readonly services?: TestServices }
+
+/** A kernel with one channel whose link opens when `opened` resolves, or what it gives each time. */
 export function openHouse(
   store: Store,
-  opened: Promise<void>,
+  opened: Promise<void> | (() => Promise<void>),
   policy = open,
-  account: Pick<ChannelSetup, 'account'> = {},
+  { services = openTestServices(), ...account }: HouseOptions = {},
 ): House {
-  const services = openTestServices()
   const delivered: string[] = []
   const hosts: ChannelHost[] = []
   const resumed: (Resume | null)[] = []
@@ -63,7 +74,7 @@ export function openHouse(
       return {
         open: (_, resume) => {
           resumed.push(resume)
-          return opened
+          return typeof opened === 'function' ? opened() : opened
         },
         deliver: ({ text }) => {
           const fault = faults.shift() ?? null
@@ -82,12 +93,31 @@ export function openHouse(
   const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions)
   const channels = openChannels([setup], intake, { registry, store, work, listen, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
+  const calls: ModelCalled[] = []
+  for (const [name, driver] of modelDrivers(calls, services)) drivers.set(name, driver)
   const hear: House['hear'] = (changes, cursor) =>
     Promise.all(hosts.map((host) => host.received({ ...HELLO, ...changes }, cursor)))
   const heard = () => {
     for (const host of hosts) host.heard()
   }
-  return { kernel, channels, services, delivered, heard, hear, hosts, resumed, faults }
+  return { kernel, channels, services, delivered, heard, hear, hosts, resumed, faults, calls }
+}
+
+function modelDrivers(calls: ModelCalled[], { chance }: TestServices): [string, Driver][] {
+  const call: Driver['run'] = ({ params }) =>
+    new Promise((resolve) => {
+      const answer = (text: string): void => {
+        const body = draftText(chance, text)
+        const facts = { ref: body.ref, bytes: text.length, inputTokens: 1, outputTokens: 1 }
+        resolve({ type: 'effect.done', facts, bodies: [body] })
+      }
+      calls.push({ runId: params['runId'], answer })
+    })
+  const cancelled: Driver['run'] = () => Promise.resolve({ type: 'effect.done' })
+  return [
+    ['model.call', { visible: false, run: call }],
+    ['model.cancel', { visible: false, run: cancelled }],
+  ]
 }
 
 /** A message of ann's. */

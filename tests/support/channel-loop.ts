@@ -26,6 +26,8 @@ export interface ChannelLoopOptions {
   readonly channel: PlayersKind
   readonly cycles: number
   readonly seed: number
+  /** As in `messages.queue.mode`; absent: followup, so that each answer names its own question. */
+  readonly queue?: string
   /** Told after each cycle. */
   readonly progress?: (cycle: number, counts: Readonly<Record<string, number>>) => void
 }
@@ -67,10 +69,9 @@ interface Loop {
 
 /** Runs the loop; the report names every broken promise. */
 export async function runChannelLoop(options: ChannelLoopOptions): Promise<ChannelLoopReport> {
-  const { channel, cycles, seed, progress } = options
+  const { channel, cycles, seed, queue: mode = 'followup', progress } = options
   const players = await startPlayers(channel)
-  // Each message is a run of its own, so that each answer names its question.
-  const messages = { queue: { mode: 'followup' } }
+  const messages = { queue: { mode } }
   const state = makeStateDir({ channels: players.config, messages })
   const counts = { kills: 0, 'server kills': 0, stillborn: 0 }
   const loop: Loop = {
@@ -234,7 +235,7 @@ function judgeInbound(players: Players, taken: readonly Line[]): string[] {
   })
 }
 
-// An answer names its question, and questions are numbered.
+// An answer names its question, the last one of those that it answers, and questions are numbered.
 function judgeOrder(heard: readonly Line[]): string[] {
   const people = [...new Set(heard.map(({ person }) => person))]
   return people.flatMap((person) => {
