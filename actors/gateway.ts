@@ -96,7 +96,8 @@ export interface RunningGateway {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
   // Drafts of a life that was killed while it wrote.
-  for (const name of ['', 'config', 'keys', 'archive']) sweepDrafts(join(stateDir, name))
+  for (const name of ['', 'config', 'keys', 'archive', 'channels/whatsapp'])
+    sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
   const { tls: named } = live.config.gateway
@@ -269,11 +270,11 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
 }
 
 function openConfigured(
-  { services }: GatewayOptions,
+  { services, stateDir }: GatewayOptions,
   configuration: ConfigKeeper,
   { registry, store, work, listen }: Kernel,
 ): Channels {
-  const setups = setUpChannels(configuration.live.config, services)
+  const setups = setUpChannels(configuration.live.config, services, stateDir)
   const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions), house)
 }

@@ -4,6 +4,7 @@ import { foldIrc, isIrcTarget } from '../protocol/channels/irc.ts'
 import { parseDiscordTarget } from '../protocol/channels/discord.ts'
 import { parseTelegramTarget } from '../protocol/channels/telegram.ts'
 import { parseWebhookTarget } from '../protocol/channels/webhook.ts'
+import { whatsappAddress } from '../protocol/channels/whatsapp.ts'
 import type {
   ResolvedAccess,
   ResolvedTelegram,
@@ -11,6 +12,7 @@ import type {
 } from '../protocol/config/channel-defaults.ts'
 import type { ResolvedConfig, ResolvedIrc } from '../protocol/config/defaults.ts'
 import type { ResolvedDiscord } from '../protocol/config/discord.ts'
+import type { ResolvedWhatsApp } from '../protocol/config/whatsapp.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import { directSessionKey, roomSessionKey, threadSessionKey } from '../protocol/session-key.ts'
 import type { ChannelSetup } from './channel-setup.ts'
@@ -18,19 +20,26 @@ import { openDiscord } from './channels/discord.ts'
 import { openIrc } from './channels/irc.ts'
 import { openTelegram } from './channels/telegram.ts'
 import { openWebhook } from './channels/webhook.ts'
+import { openWhatsApp } from './channels/whatsapp.ts'
+import { openSecretFiles, secretsDirectory } from './secret-files.ts'
 import type { Services } from './services.ts'
 import { postWebhook } from './webhook.ts'
 
 const AGENT = 'main'
 
 /** Lists the configured channels. */
-export function setUpChannels(config: ResolvedConfig, services: Services): ChannelSetup[] {
-  const { discord, irc, telegram, webhook } = config
+export function setUpChannels(
+  config: ResolvedConfig,
+  services: Services,
+  stateDir: string,
+): ChannelSetup[] {
+  const { discord, irc, telegram, webhook, whatsapp } = config
   return [
     ...(irc === null ? [] : [setUpIrc(irc, config, services)]),
     ...(discord === null ? [] : [setUpDiscord(discord, config, services)]),
     ...(telegram === null ? [] : [setUpTelegram(telegram, config, services)]),
     ...(webhook === null ? [] : [setUpWebhook(webhook, config, services)]),
+    ...(whatsapp === null ? [] : [setUpWhatsApp(whatsapp, config, services, stateDir)]),
   ]
 }
 
@@ -96,6 +105,25 @@ function setUpWebhook(
         ? `expected a name or room:NAME, got ${JSON.stringify(target)}`
         : null,
     sessionKey: (message) => sessionKeyOf('webhook', message, config),
+  }
+}
+
+function setUpWhatsApp(
+  whatsapp: ResolvedWhatsApp,
+  config: ResolvedConfig,
+  services: Services,
+  stateDir: string,
+): ChannelSetup {
+  const files = openSecretFiles(secretsDirectory(stateDir, 'whatsapp'))
+  return {
+    name: 'whatsapp',
+    policy: policyOf(whatsapp, (id) => id),
+    open: (host) => openWhatsApp(files, host, services),
+    refuseTarget: (target) =>
+      whatsappAddress(target) === null
+        ? `expected a number such as +8613800138000 or N@g.us, got ${JSON.stringify(target)}`
+        : null,
+    sessionKey: (message) => sessionKeyOf('whatsapp', message, config),
   }
 }
 

@@ -299,6 +299,10 @@ export const limits = {
   discordStartsKept: 50, // Of 1,000 sessions a day: Discord takes the token of a bot that begins more.
   discordPlacesMax: 1_000, // Channels and people of whom the place is remembered: 100 KB.
   discordWaitingMax: 1_000, // Events that wait for the disk: behind them the link ends, and resumes.
+  whatsappTextUnitsMax: 4_000, // Upstream's: WhatsApp takes 65,536, which no phone shows at once.
+  whatsappPiecesMax: 16, // Messages of one text: 64 K characters; more is taken for spam.
+  whatsappAckMs: 20_000, // Its server answers within a second; behind this it does not any more.
+  whatsappKnownMax: 1_000, // Numbers that were asked for: 20 KB.
   webhookReplayMs: 300_000, // How old a signature may be: clocks of home servers are minutes off.
   webhookBurst: 60, // Messages of one program at once, then webhookPerSecond.
   webhookPerSecond: 10,

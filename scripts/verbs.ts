@@ -57,6 +57,17 @@ const pairing = {
   },
 } satisfies Readonly<Record<string, VerbEntry>>
 
+const channels = {
+  'channels login': {
+    summary: 'link an account by a code that its phone scans: CHANNEL',
+    load: async () => (await import('./verbs/channels-login.ts')).channelsLogin,
+  },
+  'channels logout': {
+    summary: 'forget that account: CHANNEL',
+    load: async () => (await import('./verbs/channels-login.ts')).channelsLogout,
+  },
+} satisfies Readonly<Record<string, VerbEntry>>
+
 const nodes: VerbEntry = {
   summary: 'list the nodes and what they may be asked',
   load: async () => (await import('./verbs/nodes.ts')).nodesList,
@@ -245,6 +256,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   upgrade,
   ...HISTORY_VERBS,
   ...pairing,
+  ...channels,
   ...errands,
 }
 

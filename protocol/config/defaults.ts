@@ -15,6 +15,7 @@ import {
   resolveWebhookChannel,
 } from './channel-defaults.ts'
 import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
+import { type ResolvedWhatsApp, resolveWhatsApp } from './whatsapp.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
@@ -35,6 +36,7 @@ export interface ResolvedConfig {
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
   readonly discord: ResolvedDiscord | null // likewise
   readonly telegram: ResolvedTelegram | null // likewise
+  readonly whatsapp: ResolvedWhatsApp | null // likewise
   readonly webhook: ResolvedWebhookChannel | null // likewise
   readonly session: ResolvedSession
   readonly queue: ResolvedQueue
@@ -165,7 +167,7 @@ type QueueWord = (typeof QUEUE_MODES)[number]
 export function resolveConfig(config: GatewayConfig): ResolvedConfig {
   const issues = checkMeaning(config)
   if (issues.length > 0) throw configInvalid(issues)
-  const { irc, discord, telegram, webhook } = config.channels ?? {}
+  const { irc, discord, telegram, webhook, whatsapp } = config.channels ?? {}
   return {
     gateway: resolveGateway(config.gateway ?? {}),
     agent: {
@@ -180,6 +182,7 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     telegram: resolveTelegram(telegram),
     webhook: resolveWebhookChannel(webhook),
     tools: resolveTools(config),
+    whatsapp: resolveWhatsApp(whatsapp),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
     delivery: {

@@ -12,6 +12,7 @@ import { QUEUE_MODES } from '../methods/params.ts'
 import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
 import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
 import { mcpServerConfig, toolPolicy, toolsConfig, UNREAD_OF_TOOLS } from './schema-tools.ts'
+import { whatsappConfig, WHATSAPP_UNSUPPORTED } from './whatsapp.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
@@ -238,7 +239,7 @@ const channelsConfig = object({
   discord: optional(discordConfig),
   telegram: optional(telegramConfig),
   webhook: optional(webhookConfig),
-  whatsapp: unread(),
+  whatsapp: optional(whatsappConfig),
   slack: unread(),
   signal: unread(),
   imessage: unread(),
@@ -284,7 +285,8 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 export const KNOWN_UNSUPPORTED: readonly string[] = [
   ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
   ...DISCORD_UNSUPPORTED.map((key) => `channels.discord.${key}`),
-  ...['whatsapp', 'slack', 'signal', 'imessage', 'matrix'].map((channel) => `channels.${channel}`),
+  ...WHATSAPP_UNSUPPORTED.map((key) => `channels.whatsapp.${key}`),
+  ...['slack', 'signal', 'imessage', 'matrix'].map((channel) => `channels.${channel}`),
   ...[
     'mode',
     'remote.url',

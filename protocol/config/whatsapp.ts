@@ -1,0 +1,76 @@
+/** `channels.whatsapp`: its shape, with upstream's keys, and its defaults. */
+import { array, type Infer, object, optional } from 'superstruct'
+import type { ResolvedAccess } from './channel-defaults.ts'
+import { flag, leaf, mapOf, oneOf, unread } from './leaves.ts'
+
+/** Keys of upstream's that are accepted and not acted on. */
+export const WHATSAPP_UNSUPPORTED = [
+  'accounts',
+  'ackReaction',
+  'actions',
+  'authDir',
+  'blockStreaming',
+  'capabilities',
+  'chunkMode',
+  'configWrites',
+  'debounceMs',
+  'defaultAccount',
+  'dmHistoryLimit',
+  'dms',
+  'historyLimit',
+  'markdown',
+  'mediaMaxMb',
+  'messagePrefix',
+  'name',
+  'responsePrefix',
+  'selfChatMode',
+  'sendReadReceipts',
+  'textChunkLimit',
+] as const
+
+type Unread = Record<(typeof WHATSAPP_UNSUPPORTED)[number], ReturnType<typeof unread>>
+
+const isPerson = (value: string): boolean =>
+  /^(?:\*|(?:whatsapp:)?\+\d{5,15}|\d{1,32}@lid)$/.test(value)
+
+const person = () =>
+  leaf<string>(
+    'a phone number such as "+8613800138000", or "*"',
+    (value) => typeof value === 'string' && isPerson(value),
+  )
+
+export const whatsappConfig = object({
+  enabled: optional(flag()),
+  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  allowFrom: optional(array(person())),
+  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+  groupAllowFrom: optional(array(person())), // for all groups
+  groups: optional(
+    mapOf(object({ requireMention: optional(flag()), tools: unread(), toolsBySender: unread() })),
+  ),
+  ...(Object.fromEntries(WHATSAPP_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+})
+
+export type WhatsAppConfig = Infer<typeof whatsappConfig>
+export type ResolvedWhatsApp = ResolvedAccess
+
+/** Fills in the defaults; null: not configured, or not enabled. */
+export function resolveWhatsApp(whatsapp: WhatsAppConfig | undefined): ResolvedWhatsApp | null {
+  if (whatsapp === undefined || whatsapp.enabled === false) return null
+  const { groups = {}, groupAllowFrom = [], allowFrom = [] } = whatsapp
+  return {
+    dmPolicy: whatsapp.dmPolicy ?? 'pairing',
+    allowFrom: allowFrom.map(plainId),
+    groupPolicy: whatsapp.groupPolicy ?? 'allowlist',
+    groups: Object.fromEntries(
+      Object.entries(groups).map(([room, { requireMention = true }]) => [
+        room,
+        { requireMention, allowFrom: groupAllowFrom.map(plainId) },
+      ]),
+    ),
+  }
+}
+
+function plainId(id: string): string {
+  return id.replace(/^whatsapp:/, '')
+}
