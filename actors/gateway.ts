@@ -190,20 +190,15 @@ function assemble(
   kernel.listen((record) => connections.committed(record))
   const tell = (event: JournalEvent, cause: string) =>
     registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const surroundings = surround(options, methodHouse, {
-    kernel,
-    lockouts,
-    tls,
-    tell,
-    connections: () => connections.size,
-  })
+  const size = () => connections.size
+  const own = { kernel, channels, connections, desk, heads, lockouts, configuration }
+  const surroundings = surround(options, methodHouse, { ...own, tls, tell, connections: size })
   const late = [...cronDrivers(methodHouse), ...surroundings.alerts.drivers()]
   for (const [name, driver] of late) drivers.set(name, driver)
   const web = openWeb(methodHouse, kernel, lockouts)
-  const own = { kernel, channels, connections, desk, web, heads, lockouts, configuration }
   const { config } = configuration.live
   const archive = openCounted(options, kernel, configuration)
-  const around = { config, archive, tell, tls, surroundings, ...answering }
+  const around = { config, archive, web, tell, tls, surroundings, ...answering }
   const house: House = { options, ...own, ...around, ...NOT_YET }
   return house
 }

@@ -23,6 +23,7 @@ const WORDS: ReadonlySet<string> = new Set(
     'off minimal low medium high xhigh apply patch file verb time crowded',
     'rate network server auth request aborted internal erased unconfigured stub lost uncertain',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
+    'status model thinking queue steer followup collect interrupt old new summarize echo',
     'allow ask deny allowed denied expired unavailable unknown busy gone arguments tool summary',
     'operator.admin operator.history operator.read operator.write',
   ].flatMap((line) => line.split(' ')),

@@ -2,7 +2,7 @@
  * `openclaw tools list`: which tools there are, who offers them, and by which rule they may run.
  */
 import { reachArgs } from '../arguments.ts'
-import { askGateway, rowsOf } from '../ask.ts'
+import { askGateway, formatWord, rowsOf } from '../ask.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -30,7 +30,7 @@ export const toolsList = defineVerb({
       String(name),
       String(source),
       reason === null ? (WORDS[String(verdict)] ?? String(verdict)) : 'no',
-      reason === null ? String(rule) : String(reason),
+      formatWord(reason ?? rule),
     ])
     for (const line of columns([HEADINGS, ...cells])) show(line)
     for (const { source, reason } of rowsOf(answer, 'sources')) {
