@@ -101,13 +101,9 @@ export class Alerts {
     }
     for (const stream of health.quarantined())
       add(`quarantined:${stream}`, `${stream} is set aside`)
-    const { uncertain } = countLeft(health.work.deliveries)
-    if (uncertain > 0) {
-      add(
-        'uncertain',
-        `${uncertain} messages may or may not have been sent: openclaw deliveries list`,
-      )
-    }
+    const { uncertain, dead } = countLeft(health.work.deliveries)
+    if (uncertain > 0) add('uncertain', waits(uncertain, 'may or may not have been sent'))
+    if (dead > 0) add('unsent', waits(dead, 'could not be sent'))
     for (const { kind, says } of troublesOf(health)) if (OF_OWN_KIND.has(kind)) add(kind, says)
     for (const { name, says } of this.#deadChannels(config)) add(`channel:${name}`, says)
     return found
@@ -120,6 +116,10 @@ export class Alerts {
       if (state === 'connected' || state === 'held') {
         this.#deadSince.delete(name)
         return []
+      }
+      // Nothing that could come would bring it back: no use in waiting.
+      if (state === 'failed') {
+        return [{ name, says: `channel ${name} has failed: ${channels.reasons()[name] ?? ''}` }]
       }
       const since = this.#deadSince.get(name) ?? now
       this.#deadSince.set(name, since)
@@ -179,4 +179,8 @@ export class Alerts {
     const sent = status === 0 ? 'maybe' : 'no'
     return { type: 'effect.failed', class: cutText(reason), retryable, retryAfterMs, sent }
   }
+}
+
+function waits(count: number, what: string): string {
+  return `${count === 1 ? '1 message' : `${count} messages`} ${what}: openclaw deliveries list`
 }

@@ -61,25 +61,26 @@ export class Gate {
   }
 
   /**
-   * Null where a link can be used now, else resolves when it is up, or has had its time to come up.
-   * After a restart deliveries come up before any link does: without this each would spend an
-   * attempt, and its long back-off, on that.
+   * Null where a link can be used now, else resolves when it is up, or at a time (ms since epoch);
+   * where there is none, when it has had its time to come up. Without this each delivery would spend
+   * its attempts on a link that is down.
    */
-  passage(link: Link, services: Services): Promise<void> | null {
-    if (this.#shut === null) return untilUp(link, services)
-    return this.#shut.then(() => untilUp(link, services) ?? undefined)
+  passage(link: Link, services: Services, until: number | null = null): Promise<void> | null {
+    if (this.#shut === null) return untilUp(link, services, until)
+    return this.#shut.then(() => untilUp(link, services, until) ?? undefined)
   }
 }
 
-function untilUp(link: Link, { clock }: Services): Promise<void> | null {
-  if (link.isUp) return null
+function untilUp(link: Link, { clock }: Services, until: number | null): Promise<void> | null {
+  const waitMs = until === null ? limits.channelOpenMs : until - clock.now()
+  if (link.isUp || waitMs <= 0) return null
   return new Promise((resolve) => {
     const go = (): void => {
       cancel()
       link.waiting.delete(go)
       resolve()
     }
-    const cancel = clock.after(limits.channelOpenMs, go)
+    const cancel = clock.after(waitMs, go)
     link.waiting.add(go)
   })
 }

@@ -11,46 +11,43 @@ import {
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
-import type { ChannelPolicy } from '../machines/rules/policy.ts'
-import { inboundKey, type OpenWork } from '../machines/projections/open-work.ts'
-import type { Directive } from '../protocol/directives.ts'
 import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
-import type { InboundMessage } from '../protocol/message.ts'
 import { wordPhrase } from '../protocol/phrases.ts'
 import type { Effect } from '../protocol/record.ts'
-import type { StoreReader } from '../store/contract.ts'
-import { draftText, readText } from './bodies.ts'
+import { readText } from './bodies.ts'
+import { findHook, type OpenHook } from './channel-hooks.ts'
+import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
-import { type ChannelAdapter, type ChannelHost, DeliveryFault } from './channels/adapter.ts'
+import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
+import {
+  type ChannelAdapter,
+  type ChannelHost,
+  DeliveryFault,
+  type LinkEnd,
+  LinkFault,
+  Unreached,
+} from './channels/adapter.ts'
+import { DeliveryOrder } from './delivery-order.ts'
+import { recallDeliveries } from './delivery-recall.ts'
 import type { Message } from './durable.ts'
-import type { Arriving, RunDefaults } from './intake.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import { SenderCodes, tellCode } from './sender-codes.ts'
 import type { Services } from './services.ts'
 
-/** One configured channel. */
-export interface ChannelSetup {
-  readonly name: string
-  readonly policy: ChannelPolicy
-  readonly open: (host: ChannelHost) => ChannelAdapter
-  /** Checks a target before anything is accepted for it; returns why not, or null. */
-  readonly refuseTarget: (target: string) => string | null
-  /** The session that an inbound message belongs to. */
-  readonly sessionKey: (message: InboundMessage) => string
-}
-
-/** What the door asks of the configuration about a message. */
-export interface Intake {
-  readonly defaults: (arriving: Arriving) => Promise<RunDefaults>
-  /** Reads a directive off its text; null where it is for the agent. */
-  readonly directive: (text: string) => { directive: Directive; rest: string } | null
-}
-
-/** silent: the link is up, but the other side has given no sign of life for too long. */
-export type ChannelState = 'connected' | 'silent' | 'connecting' | 'disconnected' | 'held'
+/**
+ * silent: the link is up, but the other side has given no sign of life for too long; failed: it will
+ * not come up by itself.
+ */
+export type ChannelState =
+  | 'connected'
+  | 'silent'
+  | 'connecting'
+  | 'disconnected'
+  | 'failed'
+  | 'held'
 
 export interface Channels {
   readonly drivers: ReadonlyMap<string, Driver>
@@ -59,6 +56,12 @@ export interface Channels {
   /** Stops every configured channel until `start`; deliveries wait. */
   readonly hold: (cause: string, correlationId: string) => Promise<void>
   readonly states: () => Readonly<Record<string, ChannelState>>
+  /** Why each channel that is not connected is not, where that is known. */
+  readonly reasons: () => Readonly<Record<string, string>>
+  /** The way in for platforms that come to a path of ours; null: none does. */
+  readonly hook: (path: string) => OpenHook | null
+  /** Dials one channel anew, also one that has failed. @throws {GatewayError} CHANNEL_UNKNOWN */
+  readonly retry: (channel: string, cause: string, correlationId: string) => Promise<void>
   /** How long ago each channel was heard of, in s; those never heard of are left out. */
   readonly evidence: () => Readonly<Record<string, number>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
@@ -66,21 +69,15 @@ export interface Channels {
   readonly close: () => Promise<void>
 }
 
-interface House {
-  readonly registry: Registry
-  readonly store: StoreReader
-  readonly work: OpenWork
-  readonly services: Services
-}
-
 /** Opens the channels of a configuration; nothing dials before `start`. */
 export function openChannels(
   setups: readonly ChannelSetup[],
   intake: Intake,
-  house: House,
+  house: ChannelHouse,
 ): Channels {
   const channels = new Map(setups.map((setup) => [setup.name, openChannel(setup, intake, house)]))
 
+  recallDeliveries(house)
   const gate = new Gate()
 
   function find(name: string): Channel | null {
@@ -88,7 +85,7 @@ export function openChannels(
   }
 
   return {
-    drivers: driversOf(find, gate, house),
+    drivers: driversOf(find, gate, house, new DeliveryOrder(house)),
     hold: async (cause, correlationId) => {
       gate.shut()
       for (const name of channels.keys()) {
@@ -103,15 +100,21 @@ export function openChannels(
       Object.fromEntries(
         [...channels].map(([name, { state }]) => [name, gate.isShut ? 'held' : state()]),
       ),
+    reasons: () => reasonsOf(channels, house),
+    hook: (path) => findHook([...channels.values()], path),
+    retry: async (name, cause, correlationId) => {
+      const { setup } = find(name) ?? refuseUnknown(name, channels)
+      if (!gate.isShut) await tell(house, name, enabled(setup, cause, correlationId))
+    },
     evidence: () => evidenceOf(channels, house.services.clock.monotonic()),
     assertTarget: (name, target) => {
-      const channel = find(name)
-      if (channel === null) throw unknownChannel(name, [...channels.keys()])
-      const why = channel.setup.refuseTarget(target)
+      const { setup } = find(name) ?? refuseUnknown(name, channels)
+      const why = setup.refuseTarget(target)
       if (why !== null)
         throw new GatewayError('TARGET_INVALID', `params.target: ${why}`, { path: 'target' })
     },
     close: async () => {
+      for (const { inbox } of channels.values()) inbox.close()
       await Promise.all([...channels.values()].map((channel) => channel.adapter.close()))
     },
   }
@@ -125,10 +128,31 @@ function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record
   return Object.fromEntries(ages)
 }
 
-function driversOf(find: Find, gate: Gate, house: House): ReadonlyMap<string, Driver> {
+// What the newest fault was; a channel that is up has none.
+function reasonsOf(
+  channels: ReadonlyMap<string, Channel>,
+  { registry }: ChannelHouse,
+): Record<string, string> {
+  const reasons = [...channels].flatMap(([name, { state }]) => {
+    if (!WITH_REASON.has(state())) return []
+    const { fault } = registry.snapshot(streamId('channel', name)).context as ChannelContext
+    return fault === '' ? [] : [[name, fault] as const]
+  })
+  return Object.fromEntries(reasons)
+}
+
+const WITH_REASON: ReadonlySet<ChannelState> = new Set(['connecting', 'failed'])
+
+function driversOf(
+  find: Find,
+  gate: Gate,
+  house: ChannelHouse,
+  order: DeliveryOrder,
+): ReadonlyMap<string, Driver> {
   const ready = ({ params }: Effect): Promise<void> | null => {
     const channel = find(String(params['channel']))
-    return channel === null ? null : gate.passage(channel.link, house.services)
+    const until = typeof params['expiresAt'] === 'number' ? params['expiresAt'] : null
+    return channel === null ? null : gate.passage(channel.link, house.services, until)
   }
 
   return new Map<string, Driver>([
@@ -152,7 +176,10 @@ function driversOf(find: Find, gate: Gate, house: House): ReadonlyMap<string, Dr
       'message.deliver',
       {
         visible: isVisible('message.deliver'),
-        ready,
+        ready: (effect) => {
+          const turn = order.turn(effect.params as unknown as MessageDeliverParams)
+          return turn === null ? ready(effect) : turn.then(() => ready(effect) ?? undefined)
+        },
         run: ({ params }) => deliver(find, house, params as unknown as MessageDeliverParams),
       },
     ],
@@ -161,7 +188,7 @@ function driversOf(find: Find, gate: Gate, house: House): ReadonlyMap<string, Dr
 
 async function startAll(
   setups: readonly ChannelSetup[],
-  house: House,
+  house: ChannelHouse,
   cause: string,
   correlationId: string,
 ): Promise<void> {
@@ -169,94 +196,57 @@ async function startAll(
   for (const name of [...house.work.channels].filter((name) => !known.has(name))) {
     await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
   }
-  for (const { name, policy } of setups) {
-    const event = { type: 'channel.enabled', channel: name, policy }
-    await tell(house, name, { event, cause, correlationId })
-  }
+  for (const setup of setups) await tell(house, setup.name, enabled(setup, cause, correlationId))
+}
+
+function enabled({ name, policy }: ChannelSetup, cause: string, correlationId: string): Message {
+  return { event: { type: 'channel.enabled', channel: name, policy }, cause, correlationId }
 }
 
 interface Channel {
   readonly setup: ChannelSetup
   readonly adapter: ChannelAdapter
   readonly codes: SenderCodes
+  readonly inbox: ChannelInbox
   readonly state: () => ChannelState
   readonly link: Link
 }
 
-function openChannel(setup: ChannelSetup, intake: Intake, house: House): Channel {
-  const { registry, services, work } = house
-  const stream = streamId('channel', setup.name)
+function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): Channel {
+  const { registry, services } = house
   const codes = new SenderCodes(services.chance)
-  const arriving = new Set<string>() // Taken in, not yet folded: closes the gap to `work.inbound`.
-
-  async function received(message: InboundMessage): Promise<void> {
-    const key = inboundKey(message)
-    hear(link, services.clock.monotonic())
-    if (arriving.has(key) || work.inbound.get(setup.name)?.has(key)) return
-    arriving.add(key)
-    try {
-      await take(message)
-    } finally {
-      arriving.delete(key)
-    }
-  }
-
-  async function take(message: InboundMessage): Promise<void> {
-    const { text, replyTarget, messageId, peer, senderId, roomId, mentioned } = message
-    const ordered = intake.directive(text)
-    const body = draftText(services.chance, ordered === null ? text : ordered.rest || text)
-    const correlationId = services.chance.hex(limits.correlationIdBytes)
-    const sessionKey = setup.sessionKey(message)
-    const arriving = { sessionKey, channel: setup.name, at: services.clock.now() }
-    const defaults = await intake.defaults(arriving)
-    const event = {
-      type: 'message.received',
-      channel: setup.name,
-      messageId,
-      peer,
-      senderId,
-      roomId,
-      mentioned,
-      target: replyTarget,
-      ref: body.ref,
-      bytes: body.bytes.length,
-      sessionKey,
-      pending: work.sessions.get(sessionKey)?.pending ?? 0,
-      runId: services.chance.id(),
-      ...defaults,
-      ...(ordered === null ? {} : { directive: ordered.directive, rest: ordered.rest !== '' }),
-      ...codes.draw(registry.snapshot(stream).context as ChannelContext, {
-        ...message,
-        at: arriving.at,
-      }),
-    }
-    const cause = `ext:${setup.name}:${messageId}`
-    const record = await registry.offer(stream, { event, cause, correlationId, bodies: [body] })
-    const { position } = record
-    services.log.info('message received', { channel: setup.name, stream, position, correlationId })
-  }
-
+  const inbox = new ChannelInbox(setup, codes, intake, house)
   const link = makeLink()
+  const received: ChannelHost['received'] = (message, cursor) => {
+    hear(link, services.clock.monotonic())
+    return inbox.received(message, cursor)
+  }
+  const passed: ChannelHost['passed'] = (cursor) => inbox.passed(cursor)
   return {
     setup,
     link,
     codes,
-    adapter: setup.open({ received, ...signsOf(setup.name, link, house) }),
-    state: () => readState(registry, stream, link, services),
+    inbox,
+    adapter: setup.open({ received, passed, ...signsOf(setup.name, link, house) }),
+    state: () => readState(registry, streamId('channel', setup.name), link, services),
   }
 }
 
 // What an adapter tells of its link.
-function signsOf(name: string, link: Link, house: House): Pick<ChannelHost, 'heard' | 'dropped'> {
+function signsOf(
+  name: string,
+  link: Link,
+  house: ChannelHouse,
+): Pick<ChannelHost, 'heard' | 'dropped'> {
   const { clock } = house.services
   return {
     heard: () => {
       link.proves = true
       hear(link, clock.monotonic())
     },
-    dropped: (reason) => {
+    dropped: (reason, end = {}) => {
       setLink(link, false)
-      tellDropped(name, reason, house)
+      tellDropped(name, { reason, ...end }, house)
     },
   }
 }
@@ -271,13 +261,18 @@ function readState(
   try {
     const { value } = registry.snapshot(stream)
     if (value === 'online') return isSilent(link, clock.monotonic()) ? 'silent' : 'connected'
+    if (value === 'failed') return 'failed'
     return value === 'stopped' ? 'disconnected' : 'connecting'
   } catch {
     return 'disconnected'
   }
 }
 
-async function tell({ registry, services }: House, name: string, message: Message): Promise<void> {
+async function tell(
+  { registry, services }: ChannelHouse,
+  name: string,
+  message: Message,
+): Promise<void> {
   const stream = streamId('channel', name)
   try {
     await registry.deliver(stream, message)
@@ -287,14 +282,20 @@ async function tell({ registry, services }: House, name: string, message: Messag
   }
 }
 
-function tellDropped(name: string, reason: string, house: House): void {
+function tellDropped(
+  name: string,
+  { reason, final = false, retryAfterMs = null }: LinkEnd & { readonly reason: string },
+  house: ChannelHouse,
+): void {
   const { log, chance } = house.services
   const stream = streamId('channel', name)
-  log.warn('channel link dropped', { channel: name, stream, reason })
+  log.warn('channel link dropped', { channel: name, stream, reason, final })
   const event = {
     type: 'link.dropped',
     reason: cutText(reason),
     random: chance.fraction(),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(final ? { final } : {}),
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
   void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
@@ -305,21 +306,30 @@ type Find = (name: string) => Channel | null
 async function openLink(
   find: Find,
   { isShut }: Gate,
-  { services: { clock } }: House,
+  { services: { clock, log } }: ChannelHouse,
   { channel: name }: ChannelOpenParams,
 ): Promise<Outcome> {
   if (isShut) return { type: 'effect.failed', class: 'held', retryable: true }
   const channel = find(name)
   if (channel === null) return { type: 'effect.failed', class: 'unconfigured', retryable: true }
   try {
-    await channel.adapter.open(AbortSignal.timeout(limits.channelOpenMs))
+    const signal = AbortSignal.timeout(limits.channelOpenMs)
+    await channel.adapter.open(signal, channel.inbox.resume())
     hear(channel.link, clock.monotonic())
     setLink(channel.link, true)
     return { type: 'effect.done' }
   } catch (error) {
     const reason = messageOf(error)
-    return { type: 'effect.failed', class: cutText(reason), retryable: true }
+    const { final = false, retryAfterMs = null } = endOf(error)
+    log[final ? 'error' : 'warn']('channel not opened', { channel: name, reason, final })
+    return { type: 'effect.failed', class: cutText(reason), retryable: !final, retryAfterMs }
   }
+}
+
+// The same credentials are refused again.
+function endOf(error: unknown): LinkEnd {
+  if (error instanceof LinkFault) return error.end
+  return { final: error instanceof GatewayError && error.code === 'UNAUTHORIZED' }
 }
 
 async function closeLink(find: Find, name: unknown): Promise<Outcome> {
@@ -341,14 +351,14 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 
 async function deliver(
   find: Find,
-  { store, services: { clock } }: House,
+  { store, services: { clock } }: ChannelHouse,
   { channel: name, target, ref, phrase, deliveryId, expiresAt = Infinity }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
     return { type: 'effect.failed', class: 'unconfigured', retryable: true, sent: 'no' }
   }
-  if (clock.now() > expiresAt) {
+  if (clock.now() >= expiresAt) {
     return { type: 'effect.failed', class: 'expired', retryable: false, sent: 'no' }
   }
   if (phrase === undefined && store.bodyState(ref) === 'erased') {
@@ -362,13 +372,15 @@ async function deliver(
   } catch (error) {
     if (!(error instanceof DeliveryFault)) throw error
     const { sent, retryable, retryAfterMs, message } = error
-    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent }
+    const facts = error instanceof Unreached ? { unreached: true } : {}
+    return { type: 'effect.failed', class: cutText(message), retryable, retryAfterMs, sent, facts }
   }
 }
 
-function unknownChannel(name: string, known: readonly string[]): GatewayError {
+function refuseUnknown(name: string, channels: ReadonlyMap<string, Channel>): never {
+  const known = [...channels.keys()]
   const list = known.length === 0 ? 'none is configured' : `configured: ${known.join(', ')}`
-  return new GatewayError(
+  throw new GatewayError(
     'CHANNEL_UNKNOWN',
     `params.channel: no channel named ${JSON.stringify(name)}; ${list}`,
     {

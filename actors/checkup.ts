@@ -109,5 +109,7 @@ function lookAtChannel({ channels }: HealthHouse, name: string): Verdict {
   const state = channels.states()[name]
   const age = channels.evidence()[name]
   const heard = typeof age === 'number' ? `, heard ${age} s ago` : ''
-  return { ok: state === 'connected', detail: `${String(state)}${heard}` }
+  const reason = channels.reasons()[name]
+  const why = reason === undefined ? '' : `: ${reason}`
+  return { ok: state === 'connected', detail: `${String(state)}${why}${heard}` }
 }

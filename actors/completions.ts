@@ -27,6 +27,7 @@ import type { Hub } from './hub.ts'
 import type { Limiter } from './limiter.ts'
 import { acceptMessage } from './methods/accept.ts'
 import type { MethodHouse } from './methods/house.ts'
+import { readBody } from './http-body.ts'
 import { SecretChecks } from './passwords.ts'
 import { isDirect, type Peer } from './peer.ts'
 import type { RunEnd } from './run-ends.ts'
@@ -127,7 +128,9 @@ export class Completions {
 
   async #complete({ request: incoming, response }: Exchange): Promise<void> {
     const { house, hub } = this.#setup
-    const asked = readRequest(await readBody(incoming))
+    const asked = readRequest(
+      (await readBody(incoming, limits.completionBytesMax)).toString('utf8'),
+    )
     const { chance, clock } = house.services
     const id = chance.id()
     const chat = { id: `chatcmpl-${id}`, created: Math.floor(clock.now() / 1_000), model: MODEL }
@@ -191,19 +194,6 @@ interface Chat {
   readonly id: string
   readonly created: number // s since epoch
   readonly model: string
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = []
-  let bytes = 0
-  for await (const piece of request) {
-    pieces.push(piece as Buffer)
-    bytes += (piece as Buffer).length
-    if (bytes > limits.completionBytesMax) {
-      throw new GatewayError('PAYLOAD_TOO_LARGE', `over ${limits.completionBytesMax} bytes`)
-    }
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 function readRequest(body: string): Asked {

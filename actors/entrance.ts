@@ -6,6 +6,7 @@ import type { ResolvedConfig } from '../protocol/config/defaults.ts'
 import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
 import type { Origin } from './caller.ts'
+import { ChannelHooks } from './channel-hooks.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
 import { ControlWrites } from './control-writes.ts'
@@ -113,6 +114,7 @@ export function openConnections(
 export interface Web {
   readonly pages: Pages | null
   readonly completions: Completions | null
+  readonly hooks: ChannelHooks
 }
 
 /** Opens what is configured of it. */
@@ -126,6 +128,7 @@ export function openWeb(
   const auth = authSettings(config)
   return {
     pages: controlUi === null ? null : openPages(controlUi),
+    hooks: new ChannelHooks(house.channels, house.services.log),
     completions: completions ? new Completions({ house, hub, auth, limiter }) : null,
   }
 }

@@ -187,19 +187,27 @@ function assemble(
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
   kernel.listen((record) => connections.committed(record))
-  const tell = (event: JournalEvent, cause: string) =>
-    registry.deliver(GATEWAY, { event, cause, correlationId: services.chance.hex(16) })
-  const size = () => connections.size
-  const own = { kernel, channels, connections, desk, heads, lockouts, configuration }
-  const surroundings = surround(options, methodHouse, { ...own, tls, tell, connections: size })
+  const tell = openTell(registry, services)
+  const surroundings = surround(options, methodHouse, {
+    kernel,
+    lockouts,
+    tls,
+    tell,
+    connections: () => connections.size,
+  })
   const late = [...cronDrivers(methodHouse), ...surroundings.alerts.drivers()]
   for (const [name, driver] of late) drivers.set(name, driver)
   const web = openWeb(methodHouse, kernel, lockouts)
-  const { config } = configuration.live
+  const own = { kernel, channels, connections, desk, web, heads, lockouts, configuration }
   const archive = openCounted(options, kernel, configuration)
-  const around = { config, archive, web, tell, tls, surroundings, ...answering }
-  const house: House = { options, ...own, ...around, ...NOT_YET }
+  const around = { archive, tell, tls, surroundings, ...answering, ...NOT_YET }
+  const house: House = { options, config: configuration.live.config, ...own, ...around }
   return house
+}
+
+function openTell(registry: Kernel['registry'], { chance }: Services): House['tell'] {
+  return (event, cause) =>
+    registry.deliver(GATEWAY, { event, cause, correlationId: chance.hex(16) })
 }
 
 // The archive, which counts against the same budget as the journal.
@@ -262,10 +270,10 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
 function openConfigured(
   { services }: GatewayOptions,
   configuration: ConfigKeeper,
-  { registry, store, work }: Kernel,
+  { registry, store, work, listen }: Kernel,
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services)
-  const house = { registry, store, work, services }
+  const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions), house)
 }
 

@@ -36,6 +36,7 @@ export const TROUBLE_KINDS = [
   'configuration',
   'quarantined',
   'held',
+  'channel',
   'tailscale',
 ] as const
 export type TroubleKind = (typeof TROUBLE_KINDS)[number]
@@ -62,9 +63,20 @@ export function troublesOf(house: HealthHouse): Trouble[] {
   }
   const hold = readHold(registry)
   if (hold !== null) add('held', sayHold(hold))
+  for (const says of failedChannels(house)) add('channel', says)
   const reach = house.tailscaleFault()
   if (reach !== null) add('tailscale', reach)
   return troubles
+}
+
+function failedChannels({ channels }: HealthHouse): string[] {
+  const reasons = channels.reasons()
+  return Object.entries(channels.states())
+    .filter(([, state]) => state === 'failed')
+    .map(([name]) => {
+      const why = reasons[name] ?? 'for an unknown reason'
+      return `${name} has failed: ${why}; to try again: openclaw gateway release`
+    })
 }
 
 // A store that has failed says nothing of its disk.
@@ -76,14 +88,17 @@ function roomOf(registry: Registry): Space | null {
   }
 }
 
+const IN_OWN_MEMBERS: ReadonlySet<TroubleKind> = new Set(['quarantined', 'channel'])
+
 /** The report: the specification's members, then what is wrong, and how old evidence is, in s. */
 export function readHealth(house: HealthHouse): Record<string, unknown> {
   const troubles = troublesOf(house)
   const sayings = troubles.flatMap(({ kind, says }) =>
-    kind === 'quarantined' ? [] : [[kind, says] as const],
+    IN_OWN_MEMBERS.has(kind) ? [] : [[kind, says] as const],
   )
   const quarantined = house.quarantined()
   const evidence = house.channels.evidence()
+  const reasons = house.channels.reasons()
   const space = roomOf(house.registry)
   const left = countLeft(house.work.deliveries)
   return {
@@ -94,6 +109,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
     channels: house.channels.states(),
     position: house.work.position,
     ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
+    ...(Object.keys(reasons).length > 0 ? { reasons } : {}),
     ...(quarantined.length > 0 ? { quarantined } : {}),
     ...(left.uncertain + left.dead > 0 ? { deliveries: left } : {}),
     ...(space === null || space.level === 'ample' ? {} : { space }),

@@ -6,6 +6,7 @@
  * HTTP/1.1, version 13, with one key, to a path of ours; its Host is judged in hosts.ts.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ChannelHooks } from './channel-hooks.ts'
 import type { Completions } from './completions.ts'
 import type { Refusal } from './hosts.ts'
 import type { Pages } from './pages.ts'
@@ -19,6 +20,7 @@ export interface Standing {
   readonly probes: Probes
   readonly pages: Pages | null
   readonly completions: Completions | null
+  readonly hooks: ChannelHooks
   readonly peer: Peer
   readonly refusal: Refusal | null // of the request's head
 }
@@ -52,24 +54,26 @@ export function judgeForm(request: IncomingMessage): Refusal | null {
 export function answerHttp(
   request: IncomingMessage,
   response: ServerResponse,
-  { log, probes, pages, completions, peer, refusal }: Standing,
+  { log, probes, pages, completions, hooks, peer, refusal }: Standing,
 ): void {
   const { method = '', url = '' } = request
   const path = url.split('?')[0] ?? ''
   const completes = completions?.handles(method, path) === true
+  const comes = hooks.handles(method, path)
   // One answer a socket: it holds its place among the raw ones until it is gone, and a body that
   // nobody reads cannot be taken for the next request.
   response.setHeader('connection', 'close')
   if (request.httpVersionMajor !== 1) {
     return respond(response, 505, { error: 'only HTTP/1.1' })
   }
-  if (method !== 'GET' && method !== 'HEAD' && !completes) {
+  if (method !== 'GET' && method !== 'HEAD' && !completes && !comes) {
     response.setHeader('allow', 'GET, HEAD')
     return respond(response, 405, { error: 'only GET and HEAD' })
   }
   if (refusal !== null) {
     return respond(response, Number(refusal.status.slice(0, 3)), { error: refusal.reason })
   }
+  if (comes) return void hooks.answer(request, response, path)
   if (completes) return void completions.answer({ request, response, peer })
   const answer = probes.answer(path, { peer, authorization: request.headers.authorization })
   if (answer !== null) return void sendAnswer(answer, response, log)

@@ -10,7 +10,7 @@ import type { ResolvedReset, ResolvedSession } from '../protocol/config/defaults
 import { DEFAULT_VALUE, type Directive, readDirective } from '../protocol/directives.ts'
 import { THINKING_LEVELS } from '../protocol/methods/params.ts'
 import { parseSessionKey } from '../protocol/session-key.ts'
-import type { Intake } from './channel.ts'
+import type { Intake } from './channel-setup.ts'
 import type { ConfigKeeper } from './config.ts'
 import { nextDaily } from './cron-plan.ts'
 import { planRun } from './run-plan.ts'

@@ -11,6 +11,7 @@ import { WebSocketServer } from 'ws'
 import { fullBucket, takeOne } from '../machines/rules/rate.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import type { ChannelHooks } from './channel-hooks.ts'
 import type { Completions } from './completions.ts'
 import type { Connections } from './connections.ts'
 import { type DoorLists, isForwarded, judgeHead, type Refusal } from './hosts.ts'
@@ -40,6 +41,7 @@ interface Door {
   readonly probes: Probes
   readonly pages: Pages | null
   readonly completions: Completions | null
+  readonly hooks: ChannelHooks
   readonly lists: DoorLists
 }
 
@@ -122,9 +124,9 @@ function openServer(
     if (refusal !== null) {
       door.tell('request refused', { address: request.socket.remoteAddress, ...refusal })
     }
-    const { log, probes, pages, completions } = door
+    const { log, probes, pages, completions, hooks } = door
     const peer = describePeer(request)
-    answerHttp(request, response, { log, probes, pages, completions, peer, refusal })
+    answerHttp(request, response, { log, probes, pages, completions, hooks, peer, refusal })
   })
   server.on('connect', (_request, socket: Duplex) => {
     endWith(socket, '405 Method Not Allowed', 'allow: GET, HEAD\r\n')

@@ -1,24 +1,44 @@
 /** From configuration to channels: which adapter serves each, and by which rules. */
 import type { ChannelPolicy } from '../machines/rules/policy.ts'
 import { foldIrc, isIrcTarget } from '../protocol/channels/irc.ts'
+import { parseDiscordTarget } from '../protocol/channels/discord.ts'
+import { parseTelegramTarget } from '../protocol/channels/telegram.ts'
+import { parseWebhookTarget } from '../protocol/channels/webhook.ts'
+import type {
+  ResolvedAccess,
+  ResolvedTelegram,
+  ResolvedWebhookChannel,
+} from '../protocol/config/channel-defaults.ts'
 import type { ResolvedConfig, ResolvedIrc } from '../protocol/config/defaults.ts'
+import type { ResolvedDiscord } from '../protocol/config/discord.ts'
 import type { InboundMessage } from '../protocol/message.ts'
-import { directSessionKey, roomSessionKey } from '../protocol/session-key.ts'
-import type { ChannelSetup } from './channel.ts'
+import { directSessionKey, roomSessionKey, threadSessionKey } from '../protocol/session-key.ts'
+import type { ChannelSetup } from './channel-setup.ts'
+import { openDiscord } from './channels/discord.ts'
 import { openIrc } from './channels/irc.ts'
+import { openTelegram } from './channels/telegram.ts'
+import { openWebhook } from './channels/webhook.ts'
 import type { Services } from './services.ts'
+import { postWebhook } from './webhook.ts'
 
 const AGENT = 'main'
 
 /** Lists the configured channels. */
 export function setUpChannels(config: ResolvedConfig, services: Services): ChannelSetup[] {
-  return config.irc === null ? [] : [setUpIrc(config.irc, config, services)]
+  const { discord, irc, telegram, webhook } = config
+  return [
+    ...(irc === null ? [] : [setUpIrc(irc, config, services)]),
+    ...(discord === null ? [] : [setUpDiscord(discord, config, services)]),
+    ...(telegram === null ? [] : [setUpTelegram(telegram, config, services)]),
+    ...(webhook === null ? [] : [setUpWebhook(webhook, config, services)]),
+  ]
 }
 
 function setUpIrc(irc: ResolvedIrc, config: ResolvedConfig, services: Services): ChannelSetup {
   return {
     name: 'irc',
-    policy: ircPolicy(irc),
+    // IRC compares names without case, in its own alphabet.
+    policy: policyOf(irc, foldIrc),
     open: (host) => openIrc(irc, host, services),
     refuseTarget: (target) =>
       isIrcTarget(target) ? null : `expected a nick or a #room, got ${JSON.stringify(target)}`,
@@ -26,24 +46,83 @@ function setUpIrc(irc: ResolvedIrc, config: ResolvedConfig, services: Services):
   }
 }
 
-// IRC compares names without case, in its own alphabet.
-function ircPolicy({ dmPolicy, allowFrom, groupPolicy, groups }: ResolvedIrc): ChannelPolicy {
+function setUpDiscord(
+  discord: ResolvedDiscord,
+  config: ResolvedConfig,
+  services: Services,
+): ChannelSetup {
+  return {
+    name: 'discord',
+    policy: policyOf(discord, (id) => id),
+    account: discord.account,
+    open: (host) => openDiscord(discord, host, services),
+    refuseTarget: (target) =>
+      parseDiscordTarget(target) === null
+        ? `expected channel:ID or user:ID, got ${JSON.stringify(target)}`
+        : null,
+    sessionKey: (message) => sessionKeyOf('discord', message, config),
+  }
+}
+
+function setUpTelegram(
+  telegram: ResolvedTelegram,
+  config: ResolvedConfig,
+  services: Services,
+): ChannelSetup {
+  return {
+    name: 'telegram',
+    policy: policyOf(telegram, (id) => id),
+    account: telegram.account,
+    open: (host) => openTelegram(telegram, host, services),
+    refuseTarget: (target) =>
+      parseTelegramTarget(target) === null
+        ? `expected a chat such as 123, -100123:topic:7 or @name, got ${JSON.stringify(target)}`
+        : null,
+    sessionKey: (message) => sessionKeyOf('telegram', message, config),
+  }
+}
+
+function setUpWebhook(
+  webhook: ResolvedWebhookChannel,
+  config: ResolvedConfig,
+  services: Services,
+): ChannelSetup {
+  return {
+    name: 'webhook',
+    policy: policyOf(webhook, (id) => id),
+    open: (host) => openWebhook(webhook, host, services, postWebhook),
+    refuseTarget: (target) =>
+      parseWebhookTarget(target) === null
+        ? `expected a name or room:NAME, got ${JSON.stringify(target)}`
+        : null,
+    sessionKey: (message) => sessionKeyOf('webhook', message, config),
+  }
+}
+
+function policyOf(
+  { dmPolicy, allowFrom, groupPolicy, groups }: ResolvedAccess,
+  fold: (id: string) => string,
+): ChannelPolicy {
   const rooms = Object.entries(groups).map(([room, rules]) => [
-    foldIrc(room),
-    { requireMention: rules.requireMention, allowFrom: rules.allowFrom.map((id) => foldIrc(id)) },
+    fold(room),
+    { requireMention: rules.requireMention, allowFrom: rules.allowFrom.map((id) => fold(id)) },
   ])
   return {
     dmPolicy,
-    allowFrom: allowFrom.map((id) => foldIrc(id)),
+    allowFrom: allowFrom.map((id) => fold(id)),
     groupPolicy,
     rooms: Object.fromEntries(rooms) as ChannelPolicy['rooms'],
   }
 }
 
-/** Names the session of an inbound message: a person's own, or the room's. */
+/** Names the session of an inbound message: a person's own, the room's, or that of its topic. */
 function sessionKeyOf(channel: string, message: InboundMessage, config: ResolvedConfig): string {
-  const { peer, senderId, roomId } = message
-  if (peer !== 'direct') return roomSessionKey(AGENT, channel, peer, roomId)
+  const { peer, senderId, roomId, threadId } = message
+  if (peer !== 'direct') {
+    const room = roomSessionKey(AGENT, channel, peer, roomId)
+    if (threadId === undefined) return room
+    return threadSessionKey(room, channel === 'telegram' ? 'topic' : 'thread', threadId)
+  }
   const from = { channel, account: 'default', peer: senderId }
   return directSessionKey(AGENT, config.session.dmScope, from)
 }

@@ -5,10 +5,15 @@
  * answer of a name server can lead elsewhere. Redirects are not followed. The signature is over
  * time and body, `HMAC-SHA256(secret, "<timestamp>.<body>")`, so that an old one cannot be used again.
  */
-import { createHmac } from 'node:crypto'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
+import {
+  DELIVERY_HEADER,
+  SIGNATURE_HEADER,
+  signPost,
+  TIMESTAMP_HEADER,
+} from '../protocol/channels/webhook.ts'
 import type { ResolvedWebhook } from '../protocol/config/defaults.ts'
 import { messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -20,29 +25,35 @@ export interface PostResult {
   readonly retryable: boolean
   readonly retryAfterMs: number | null
   readonly reason: string
+  readonly connected: boolean // the other side may have read it
 }
+
+/** Posts a JSON body; resolves with how that ended, and never throws. */
+export type PostWebhook = typeof postWebhook
 
 /** Posts a JSON body; resolves with how that ended, and never throws. */
 export async function postWebhook(
   { url, secret, allowPrivate }: ResolvedWebhook,
   { id, body, at }: { id: string; body: string; at: number },
 ): Promise<PostResult> {
+  const way = { connected: false }
   try {
     const target = new URL(url)
     const address = await resolveHost(target.hostname, allowPrivate)
     const timestamp = String(Math.floor(at / 1_000))
-    const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
-      'x-openclaw-delivery': id,
-      'x-openclaw-timestamp': timestamp,
-      'x-openclaw-signature': `sha256=${signature}`,
+      [DELIVERY_HEADER]: id,
+      [TIMESTAMP_HEADER]: timestamp,
+      [SIGNATURE_HEADER]: signPost(secret, timestamp, body),
     }
-    return resultOf(await post(target, { address, headers, body }))
+    return resultOf(await post(target, { address, headers, body, way }))
   } catch (thrown) {
     const reason = messageOf(thrown)
-    return { status: 0, retryable: !(thrown instanceof RefusedAddress), retryAfterMs: null, reason }
+    const { connected } = way
+    const retryable = !(thrown instanceof RefusedAddress)
+    return { status: 0, retryable, retryAfterMs: null, reason, connected }
   }
 }
 
@@ -60,9 +71,10 @@ interface Post {
   readonly address: string
   readonly headers: Readonly<Record<string, string | number>>
   readonly body: string
+  readonly way: { connected: boolean } // told as soon as it is so
 }
 
-function post(target: URL, { address, headers, body }: Post): Promise<IncomingMessage> {
+function post(target: URL, { address, headers, body, way }: Post): Promise<IncomingMessage> {
   const isTls = target.protocol === 'https:'
   const { hostname, port, pathname, search, host } = target
   const name = hostname.replace(/^\[|\]$/g, '')
@@ -82,6 +94,11 @@ function post(target: URL, { address, headers, body }: Post): Promise<IncomingMe
       answer.destroy()
       resolve(answer)
     })
+    asked.on('socket', (socket) => {
+      socket.once(isTls ? 'secureConnect' : 'connect', () => {
+        way.connected = true
+      })
+    })
     asked.on('error', reject)
     asked.end(body)
   })
@@ -91,5 +108,5 @@ function resultOf({ statusCode: status = 0, headers }: IncomingMessage): PostRes
   const retryable = status === 408 || status === 429 || status >= 500
   const seconds = Number(headers['retry-after'])
   const retryAfterMs = retryable && seconds > 0 ? seconds * 1_000 : null
-  return { status, retryable, retryAfterMs, reason: `HTTP ${status}` }
+  return { status, retryable, retryAfterMs, reason: `HTTP ${status}`, connected: true }
 }

@@ -2,11 +2,13 @@
  * One messaging account: its link, and who may speak through it.
  *
  *   stopped ──channel.enabled──► starting ──effect.done──► online
- *                                 ▲   └─effect.failed─► backingOff ◄──link.dropped──┘
- *                                 │                        │
+ *                                 ▲ │ └─effect.failed─► backingOff ◄──link.dropped──┤
+ *                                 │ └─effect.failed, link.dropped (for good)► failed◄┘
  *                                 └────────retry.due───────┘      channel.disabled: any ──► stopped
  *
- * `channel.enabled` comes at every boot, from any state: a new process has no link. A message is
+ * `channel.enabled` comes at every boot, from any state: a new process has no link. From `failed`,
+ * where dialling again would change nothing, it alone leads on: by a new configuration or a person.
+ * Where the platform has a cursor, the newest one is kept with the message that it stands for. A message is
  * judged here, in any state, and sent on to its session; a refused one stays a record that names
  * its rule. Where direct messages are by pairing, an unknown sender is told one code, and an owner
  * lets them in by it (rules/senders.ts).
@@ -61,6 +63,7 @@ export type MessageReceived = {
   peer: PeerKind
   senderId: string
   roomId: string
+  spaceId?: string // absent: the room is a part of nothing
   target: string // where an answer goes
   mentioned: boolean
   ref: string
@@ -77,7 +80,24 @@ export type MessageReceived = {
   directive?: Directive // it is for the gateway
   rest?: boolean // of a directive: there is a message behind it; absent: no
   codeDigest?: string // of the code that was drawn for an unknown sender
+  account?: string // of ours on the platform, to which ids belong; absent: the only one
+  cursor?: string // the platform's, behind this message; absent: it has none
   at: number
+}
+
+/** Where to go on reading, past things of which nothing was taken. */
+export type CursorMoved = {
+  type: 'cursor.moved'
+  account?: string // absent: the only one
+  cursor: string
+  at: number
+}
+
+/** Where a platform's account was read up to, as far as that is on disk. */
+export interface Cursor {
+  account: string // empty: the only one
+  value: string
+  at: number // ms since epoch
 }
 
 /** An owner has let a sender in, or turned them away, by the code that they were told. */
@@ -89,16 +109,27 @@ export type SenderJudged = {
   at: number
 }
 
+/** An open link has ended. */
+export type LinkDropped = {
+  type: 'link.dropped'
+  reason: string
+  random: number
+  retryAfterMs?: number // as the other side asks; absent: it does not
+  final?: true // for good; absent: it may come back
+  at: number
+}
+
 export type ChannelEvent =
   | ChannelEnabled
   | { type: 'channel.disabled'; at: number }
   | MessageReceived
+  | CursorMoved
   | SenderJudged
   | { type: 'code.missed'; by: string; at: number }
   | EffectDone
   | EffectFailed
   | EffectLost
-  | { type: 'link.dropped'; reason: string; random: number; at: number }
+  | LinkDropped
   | { type: 'retry.due'; at: number }
 
 export interface ChannelContext extends Attempt {
@@ -109,6 +140,7 @@ export interface ChannelContext extends Attempt {
   refused: number
   rule: string // of the last decision
   senders?: Senders // absent until somebody was told a code
+  cursor?: Cursor // absent until the platform has told one
 }
 
 // No last attempt: a home line comes back some day.
@@ -154,10 +186,21 @@ const machine = setup({
             draft.fault = event.type === 'effect.failed' ? event.class : event.reason
             draft.since = event.at
             draft.attempt = attempt
-            draft.retryAt = event.at + retryDelayMs(POLICY, attempt, event.random, null)
+            const { random, retryAfterMs = null } = event
+            draft.retryAt = event.at + retryDelayMs(POLICY, attempt, random, retryAfterMs)
           }),
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
+    'fault.keep': assign(({ context, event }) => {
+      if (event.type !== 'effect.failed' && event.type !== 'link.dropped') return context
+      const fault = event.type === 'effect.failed' ? event.class : event.reason
+      return { ...context, fault, since: event.at, retryAt: 0 }
+    }),
+    'cursor.keep': assign(({ context, event }) => {
+      if (event.type !== 'message.received' && event.type !== 'cursor.moved') return context
+      const { account = '', cursor: value, at } = event
+      return value === undefined ? context : { ...context, cursor: { account, value, at } }
+    }),
     'verdict.keep': assign(({ context, event }) =>
       event.type !== 'message.received'
         ? context
@@ -207,6 +250,12 @@ const machine = setup({
   },
   guards: {
     'attempt.current': ({ context, event }) => isCurrent(context, event, 'channel.open'),
+    // Dialling again would end the same way.
+    'attempt.hopeless': ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      !event.retryable &&
+      isCurrent(context, event, 'channel.open'),
+    'link.ended': ({ event }) => event.type === 'link.dropped' && event.final === true,
     'message.admitted': ({ context, event }) =>
       event.type === 'message.received' && judgeMessage(context, event).admitted,
     // An old record names no rule of its queue, and told nobody.
@@ -257,7 +306,7 @@ function judgeMessage(context: ChannelContext, event: MessageReceived): Verdict 
 /** What a channel's verdict on who writes needs of a message. */
 export type Written = Pick<
   MessageReceived,
-  'peer' | 'senderId' | 'roomId' | 'mentioned' | 'codeDigest' | 'at'
+  'peer' | 'senderId' | 'roomId' | 'spaceId' | 'mentioned' | 'codeDigest' | 'at'
 >
 
 /** Judges who writes: by the policy, and where that leaves it to pairing, by what is known. */
@@ -270,6 +319,11 @@ export function judgePerson(
   const { senderId, codeDigest, at } = written
   return judgeSender(context.senders ?? NO_SENDERS, senderId, codeDigest, at)
 }
+
+const DROPPED = [
+  { guard: 'link.ended', target: 'failed', actions: 'fault.keep' },
+  { target: 'backingOff', actions: 'retry.plan' },
+] as const
 
 export const channelMachine = machine.createMachine({
   id: 'channel',
@@ -292,18 +346,20 @@ export const channelMachine = machine.createMachine({
       actions: { type: 'channel.close', params: ({ context }) => ({ channel: context.channel }) },
     },
     'message.received': [
-      { guard: 'message.admitted', actions: ['verdict.keep', 'message.forward'] },
+      { guard: 'message.admitted', actions: ['verdict.keep', 'cursor.keep', 'message.forward'] },
       {
         guard: 'code.due',
         actions: [
           'verdict.keep',
+          'cursor.keep',
           'code.keep',
           { type: 'code.tell', params: ({ context, event }) => codeOf(context, event) },
         ],
       },
-      { guard: 'session.full', actions: ['verdict.keep', 'sender.tell'] },
-      { actions: 'verdict.keep' },
+      { guard: 'session.full', actions: ['verdict.keep', 'cursor.keep', 'sender.tell'] },
+      { actions: ['verdict.keep', 'cursor.keep'] },
     ],
+    'cursor.moved': { actions: 'cursor.keep' },
     'effect.failed': { guard: 'code.untold', actions: 'code.forget' },
     'effect.lost': { guard: 'code.untold', actions: 'code.forget' },
     'code.missed': { actions: 'code.miss' },
@@ -319,11 +375,15 @@ export const channelMachine = machine.createMachine({
       },
       on: {
         'effect.done': { guard: 'attempt.current', target: 'online', actions: 'link.up' },
-        'effect.failed': { guard: 'attempt.current', target: 'backingOff', actions: 'retry.plan' },
-        'link.dropped': { target: 'backingOff', actions: 'retry.plan' },
+        'effect.failed': [
+          { guard: 'attempt.hopeless', target: 'failed', actions: 'fault.keep' },
+          { guard: 'attempt.current', target: 'backingOff', actions: 'retry.plan' },
+        ],
+        'link.dropped': DROPPED,
       },
     },
-    online: { on: { 'link.dropped': { target: 'backingOff', actions: 'retry.plan' } } },
+    online: { on: { 'link.dropped': DROPPED } },
+    failed: {},
     backingOff: { on: { 'retry.due': { target: 'starting', actions: 'attempt.next' } } },
   },
 })

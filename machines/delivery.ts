@@ -12,6 +12,9 @@
  * A message that may have been sent is never sent again in silence: `uncertain` waits for a
  * person (K6), who says whether it was sent, sends it again or lets it go; so does a `dead` one, that
  * could not be sent, or not in time. In journals of before such a one has `failed`, for good.
+ *
+ * An attempt counts where somebody was there to refuse it. Where nobody was, or where it never began,
+ * the time ends the attempts, not their number; and `retry.due` comes early when the link is back.
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
@@ -68,6 +71,8 @@ export interface DeliveryContext extends Attempt {
   phrase?: Phrase // absent: what is behind `ref` is said
   expiresAt?: number
   before?: number // attempts made before a person sent it again; absent: none
+  spared?: number // attempts of all that count for nothing; absent: none
+  paced?: boolean // the other side has set the time of the next attempt; absent: no
 }
 
 const POLICY: RetryPolicy = {
@@ -76,6 +81,9 @@ const POLICY: RetryPolicy = {
   backoffMsMax: limits.deliveryBackoffMsMax,
   factor: 5,
 }
+
+// Somebody who was away may be back at any time.
+const AWAY: RetryPolicy = { ...POLICY, backoffMsMax: limits.channelBackoffMsMax }
 
 const machine = setup({
   types: { context: {} as DeliveryContext, events: {} as DeliveryEvent },
@@ -100,20 +108,21 @@ const machine = setup({
         : { ...context, fault: 'lost' },
     ),
     'retry.plan': assign(({ context, event }) =>
-      event.type === 'effect.failed' ? planRetry(context, event, POLICY) : context,
+      event.type === 'effect.failed' ? planAgain(context, event) : context,
     ),
-    'fault.lost': assign(({ context }) => ({ ...context, fault: 'lost' })),
     'attempt.anew': assign(({ context, event }) =>
       event.type === 'delivery.resubmitted'
         ? {
             ...nextAttempt(context),
             before: context.attempt,
+            ...(context.spared === undefined ? {} : { spared: 0 }),
             expiresAt: event.expiresAt,
             fault: '',
           }
         : context,
     ),
     'attempt.next': assign(({ context }) => nextAttempt(context)),
+    'attempt.spare': assign(({ context }) => spare(context)),
     'message.file': enqueueActions(({ context: { sessionKey, deliveryId, ref }, enqueue }) => {
       if (sessionKey === null) return
       const event = { type: 'message.filed', sessionKey, deliveryId, ref }
@@ -129,7 +138,7 @@ const machine = setup({
       isCurrent(context, event, 'message.deliver') &&
       event.sent === 'no' &&
       event.retryable &&
-      context.attempt - (context.before ?? 0) < POLICY.attemptsMax,
+      (isAway(context, event) || tried(context) < POLICY.attemptsMax),
     // A journal of before knows no dead letters: there it has failed.
     'attempt.dead': ({ context, event }) =>
       event.type === 'effect.failed' &&
@@ -147,6 +156,28 @@ const machine = setup({
       !event.started,
   },
 })
+
+// Without an expiry only the number of attempts ends them.
+function isAway({ expiresAt }: DeliveryContext, { unreached }: EffectFailed): boolean {
+  return unreached === true && expiresAt !== undefined
+}
+
+function tried({ attempt, before = 0, spared = 0 }: DeliveryContext): number {
+  return attempt - before - spared
+}
+
+function spare(context: DeliveryContext): DeliveryContext {
+  return { ...context, spared: (context.spared ?? 0) + 1 }
+}
+
+function planAgain(context: DeliveryContext, event: EffectFailed): DeliveryContext {
+  const away = isAway(context, event)
+  const next = away ? spare(context) : context
+  const attempt = away ? (next.spared ?? 1) : tried(context)
+  const { retryAt, fault } = planRetry({ ...context, attempt }, event, away ? AWAY : POLICY)
+  const paced = event.retryAfterMs !== null
+  return { ...next, retryAt, fault, ...(paced || next.paced === true ? { paced } : {}) }
+}
 
 export const deliveryMachine = machine.createMachine({
   id: 'delivery',
@@ -191,7 +222,7 @@ export const deliveryMachine = machine.createMachine({
             guard: 'attempt.unstarted',
             target: 'attempting',
             reenter: true,
-            actions: 'attempt.next',
+            actions: ['attempt.spare', 'attempt.next'],
           },
           { guard: 'attempt.current', target: 'uncertain', actions: 'fault.keep' },
         ],
@@ -204,7 +235,7 @@ export const deliveryMachine = machine.createMachine({
       on: {
         'delivery.resolved': [
           { guard: 'resolved.sent', target: 'sent', actions: 'message.file' },
-          { target: 'dead', actions: 'fault.lost' },
+          { target: 'dead' },
         ],
         'delivery.resubmitted': { target: 'attempting', actions: 'attempt.anew' },
         'delivery.dismissed': 'dismissed',

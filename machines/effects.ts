@@ -30,6 +30,7 @@ export type EffectFailed = Outcome & {
   retryAfterMs: number | null
   random: number // 0 <= x < 1, drawn by the driver: machines draw nothing (K2)
   sent?: 'no' | 'maybe'
+  unreached?: true // nobody was there: it says nothing of the message; absent: not known
 }
 
 export type EffectCancelled = { type: 'effect.cancelled' } & Outcome

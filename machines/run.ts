@@ -64,7 +64,7 @@ import {
   takeCalls,
   type ToolAnswer,
 } from './rules/tools.ts'
-import type { HistoryEntry, MergedRun } from './session-events.ts'
+import type { HistoryEntry, MergedRun, SteeredMessage } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type RunRequested = {
@@ -78,6 +78,7 @@ export type RunRequested = {
   plan?: RunPlan // absent: in journals of before
   leftOut?: number // of the oldest entries of its session's history; absent: 0
   merged?: readonly MergedRun[] // messages that it answers beside its own
+  steered?: readonly SteeredMessage[] // messages that wait already and that it may read; absent: none
   at: number
 }
 
@@ -112,13 +113,9 @@ export interface RunContext extends Failover {
   runKey?: string
   leftOut?: number
   merged?: readonly MergedRun[] // messages that it answers beside its own
-  steered?: readonly Steered[] // messages that no prompt holds yet
+  steered?: readonly SteeredMessage[] // messages that no prompt holds yet
   entries?: readonly HistoryEntry[] // what its prompts hold behind its own message
   calling?: Calling | null // an answer whose calls are in hand; absent: none ever were
-}
-
-interface Steered extends MergedRun {
-  ref: string
 }
 
 const POLICY: RetryPolicy = {
@@ -145,6 +142,7 @@ const machine = setup({
             if (event.plan !== undefined) draft.plan = event.plan
             if (event.leftOut !== undefined) draft.leftOut = event.leftOut
             if (event.merged !== undefined) draft.merged = [...event.merged]
+            if (event.steered !== undefined) draft.steered = [...event.steered]
           }),
     ),
     'fault.keep': assign(({ context, event }) =>

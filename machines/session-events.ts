@@ -186,6 +186,11 @@ export interface MergedRun {
   runKey?: string
 }
 
+/** A message that the run in hand may read. */
+export interface SteeredMessage extends MergedRun {
+  ref: string
+}
+
 /** An entry of the history. Its keys stand in canonical order: so it is hashed fast. */
 export interface HistoryEntry {
   bytes?: number // of its text; absent: not known

@@ -44,6 +44,7 @@ import {
   type PlannedRun,
   planRun,
   type Queued,
+  steerable,
   without,
 } from './rules/queue.ts'
 import { patchFacts, type SessionFacts } from './rules/session-facts.ts'
@@ -80,8 +81,10 @@ const machine = setup({
     }),
     'message.steer': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'message.accepted' || event.queue?.mode !== 'steer') return
-      const steered = context.current === null ? [] : [tell.steered(context.current, event)]
-      for (const params of steered) enqueue({ type: 'stream.send', params })
+      const { current, queue } = context
+      const read = current === null ? [] : steerable(queue, current)
+      if (current === null || !read.some(({ runId }) => runId === event.runId)) return
+      enqueue({ type: 'stream.send', params: tell.steered(current, event) })
     }),
     'answer.keep': assign(({ context, event }) => {
       if (event.type !== 'run.finished') return context

@@ -265,6 +265,7 @@ export const limits = {
   deliveryAttemptsMax: 5, // Upstream's limit before a dead letter.
   deliveryBackoffMs: 5_000, // Upstream's first wait; times five each: 5 s, 25 s, 2 min, 10 min.
   deliveryBackoffMsMax: 600_000,
+  deliveryOrderMs: 1_200_000, // Longer than all attempts of the one before: 13 min and their waits.
   channelBackoffMs: 1_000, // Reconnection: 1, 2, 4 ... s, plus jitter.
   channelBackoffMsMax: 60_000, // A home line that comes back is noticed within a minute.
   channelOpenMs: 30_000, // Dial, TLS and registration.
@@ -277,6 +278,32 @@ export const limits = {
   codeLockMs: 600_000,
   codesHeldMax: 64, // Codes of one channel in memory, until they are told.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
+  hookBytesMax: 256 * 1024, // Of one post of a platform: the longest text there is, and room for its frame.
+  hooksMax: 32, // Posts read and taken at a time: 8 MB; a platform that is refused comes again.
+  cursorMs: 5_000, // A cursor behind which nothing was taken is kept this late: one record for a busy room.
+  telegramTextUnitsMax: 4_096, // Telegram's: UTF-16 units of one message.
+  telegramPiecesMax: 16, // Messages of one text: 64 K characters; a chat takes 20 a minute.
+  telegramPollMs: 25_000, // How long Telegram may hold a poll that has nothing to tell.
+  telegramGraceMs: 15_000, // Behind it, or after another call, a server that says nothing is gone.
+  telegramPauseMs: 100, // Between polls of a server that does not hold them.
+  telegramPingMs: 60_000, // How often a server that posts to us is asked whether it still does.
+  telegramPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
+  telegramOffsetMs: 6 * 24 * 3_600_000, // Telegram may begin to count anew after a week of silence.
+  discordTextUnitsMax: 2_000, // Discord's: characters of one message, counted as it counts or more.
+  discordPiecesMax: 32, // Messages of one text: 64 K characters; a channel takes 5 in 5 s.
+  discordGraceMs: 15_000, // An answer that takes longer does not come any more.
+  discordAnswerBytesMax: 1024 * 1024, // Of one answer; a channel with all its rights is some 10 KB.
+  discordPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
+  discordAgainMs: 1_000, // Before the same message is offered again; Discord knows its nonce for minutes.
+  discordAnewMs: 1_000, // Discord: wait 1 to 5 s before a session that is over is begun anew.
+  discordAnewMsMax: 5_000,
+  discordStartsKept: 50, // Of 1,000 sessions a day: Discord takes the token of a bot that begins more.
+  discordPlacesMax: 1_000, // Channels and people of whom the place is remembered: 100 KB.
+  discordWaitingMax: 1_000, // Events that wait for the disk: behind them the link ends, and resumes.
+  webhookReplayMs: 300_000, // How old a signature may be: clocks of home servers are minutes off.
+  webhookBurst: 60, // Messages of one program at once, then webhookPerSecond.
+  webhookPerSecond: 10,
+  webhookIdCharsMax: 64, // K1: ids and names in a post become facts of records.
   ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
   ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
   ircReceivedBytesMax: 16 * 1024, // A line without an end: tags may take 8,191 bytes, the rest 512.

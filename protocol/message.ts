@@ -9,6 +9,8 @@ export interface InboundMessage {
   readonly senderId: string // stable id of the writer (IRC: the account or the folded nick)
   readonly senderName: string // as shown; never used for decisions
   readonly roomId: string // where it was written; for a direct message the sender's id
+  readonly spaceId?: string // what the room is a part of, as policies name it: `guild:7`; absent: of nothing
+  readonly threadId?: string // the topic or thread within a room that is a conversation; absent: none
   readonly replyTarget: string // where an answer goes, in the platform's own words
   readonly mentioned: boolean // the bot was addressed by name; true in direct messages
   readonly text: string // unchanged, but for the address prefix the platform demands

@@ -133,8 +133,10 @@ function sessionNotice(record: JournalRecord): Notice {
   const { type, sessionKey, generation, changes } = record.event
   const wasArchived = memberOf(changes, 'archived') === true
   const reason = wasArchived ? 'archived' : type.slice('session.'.length)
-  const sessionId = sessionIdOf(nameOf(sessionKey), Number(generation))
-  return notice('session', record, { key: sessionKey, sessionId, reason })
+  // Whoever meant the session that was there named none; the list has it.
+  const isNamed = typeof generation === 'number'
+  const id = isNamed ? { sessionId: sessionIdOf(nameOf(sessionKey), generation) } : {}
+  return notice('session', record, { key: sessionKey, ...id, reason })
 }
 
 function injectedNotice(record: JournalRecord): Notice {

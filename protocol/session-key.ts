@@ -112,6 +112,18 @@ export function roomSessionKey(
 }
 
 /**
+ * Names the session of one conversation within a room. `topic` is Telegram's word for it.
+ * @throws {GatewayError} INVALID_REQUEST: as `directSessionKey`.
+ */
+export function threadSessionKey(
+  roomKey: string,
+  word: 'topic' | 'thread',
+  threadId: string,
+): string {
+  return canonicalSessionKey(`${roomKey}:${word}:${encodePart(threadId)}`)
+}
+
+/**
  * Writes any text as one part of a key, reversibly: what the grammar forbids, and whatever the
  * folding to lower case would change, becomes `%` and two hex digits for each UTF-8 byte.
  * @throws {GatewayError} INVALID_REQUEST: empty, or half a surrogate pair.

@@ -3,7 +3,7 @@
  *
  * uvu runs one file well; what it lacks is here: a file that hangs is killed and named, one that
  * crashes or runs no test is a failure, and the last line is true. Arguments filter by file name;
- * without one, what injects faults for minutes (`tests/faults/`) waits until it is named.
+ * without one, what takes long (`tests/faults/`, `*.slow.test.ts`) waits until it is named.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { plain, show, showText } from './output.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const SLOW = 'tests/faults/'
+const SLOW = /^tests\/faults\/|\.slow\.test\.ts$/
 const AT_A_TIME = 2
 const FILE_TIMEOUT_MS = 120_000
 const LOST = 'Tests did not run: uvu drops a suite when an error with `details` leaves a test.'
@@ -58,11 +58,15 @@ function findTests(filters: readonly string[]): string[] {
     .map((path) => `tests/${path.replaceAll('\\', '/')}`)
     .filter((path) => path.endsWith('.test.ts'))
     .filter((path) =>
-      filters.length === 0
-        ? !path.startsWith(SLOW)
-        : filters.some((filter) => path.includes(filter)),
+      filters.length === 0 ? !SLOW.test(path) : filters.some((filter) => isNamed(path, filter)),
     )
     .toSorted()
+}
+
+// A room as a whole names what is quick in it.
+function isNamed(path: string, filter: string): boolean {
+  const isRoom = /^tests\/(?!faults)[a-z]+\/?$/.test(filter)
+  return path.includes(filter) && !(isRoom && SLOW.test(path))
 }
 
 async function runFile(source: string): Promise<Outcome> {

@@ -15,6 +15,7 @@ import {
   type CaseMapping,
   createLineReader,
   foldIrc,
+  type IrcLinkFacts,
   parseCaseMapping,
   parseIrcMessage,
 } from '../../protocol/channels/irc.ts'
@@ -30,13 +31,20 @@ export interface IrcLinkHost {
   /** Bytes came: the server is there. */
   readonly heard: () => void
   readonly message: (message: InboundMessage) => void
+  /** The server has sent us back what was written to this target (folded), with its id of it. */
+  readonly echoed: (target: string, messageId: string | null) => void
   /** The server refused something that was written to this target (folded). */
   readonly refused: (target: string, reason: string) => void
   /** A link that was open has ended, and not by `close`. Called once. */
   readonly dropped: (reason: string) => void
 }
 
-const WANTED_CAPABILITIES: ReadonlySet<string> = new Set(['message-tags', 'server-time'])
+const WANTED_CAPABILITIES: ReadonlySet<string> = new Set([
+  'account-tag',
+  'echo-message',
+  'message-tags',
+  'server-time',
+])
 const NICK_TAKEN: ReadonlySet<string> = new Set(['433', '436', '437'])
 const NICK_ATTEMPTS_MAX = 3
 
@@ -56,6 +64,7 @@ export class IrcLink {
   readonly #nonce: string
   readonly #reader = createLineReader()
   readonly #capabilities: string[] = []
+  #echoes = false // the server sends us back what it relays
   readonly #unjoined = new Set<string>() // folded
   readonly #pings = new Map<string, Ping>() // by token
   #phase: 'dialing' | 'joining' | 'open' | 'ended' = 'dialing'
@@ -85,6 +94,11 @@ export class IrcLink {
   /** Ours now; the server may have made us take another than the configured one. */
   get nick(): string {
     return this.#nick
+  }
+
+  /** Whether each line that was relayed comes back. */
+  get echoes(): boolean {
+    return this.#echoes
   }
 
   /** Why the link has ended; '' while it has not. */
@@ -238,6 +252,7 @@ export class IrcLink {
       const wanted = this.#capabilities.join(' ')
       this.write(wanted === '' ? 'CAP END' : `CAP REQ :${wanted}`)
     }
+    if (verb === 'ACK') this.#echoes = this.#capabilities.includes('echo-message')
     if (verb === 'ACK' || verb === 'NAK') this.write('CAP END')
   }
 
@@ -297,12 +312,24 @@ export class IrcLink {
     const [target = '', text = ''] = params
     const ctcp = this.#irc.decodeCtcp(text)
     if (ctcp !== false && ctcp.command !== 'ACTION') return
+    if (this.fold(nick) === this.fold(this.#nick)) {
+      return this.#host.echoed(this.fold(target), tags.get('msgid') ?? null)
+    }
     this.#counter += 1
     const message = parseIrcMessage(
       { nick, target, text: ctcp === false ? text : ctcp.params, action: ctcp !== false, tags },
-      { nick: this.#nick, mapping: this.#mapping, arrivalId: `${this.#nonce}:${this.#counter}` },
+      this.#facts(),
     )
     if (message !== null) this.#host.message(message)
+  }
+
+  #facts(): IrcLinkFacts {
+    return {
+      nick: this.#nick,
+      mapping: this.#mapping,
+      arrivalId: `${this.#nonce}:${this.#counter}`,
+      identity: this.#config.identity,
+    }
   }
 
   #pong(token: string): void {

@@ -13,7 +13,7 @@ import { quote } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
 import type { Services } from '../services.ts'
-import { type ChannelHost, DeliveryFault, type OpenAdapter } from './adapter.ts'
+import { type ChannelHost, DeliveryFault, type OpenAdapter, Unreached } from './adapter.ts'
 import { IrcLink, type IrcLinkHost } from './irc-link.ts'
 
 /**
@@ -43,9 +43,8 @@ export const openIrc: OpenAdapter<ResolvedIrc> = (config, host, services) => {
       if (!isIrcTarget(target)) {
         throw new DeliveryFault(`irc: ${quote(target)} is no nick and no room`, 'no', false)
       }
-      if (session === null) throw new DeliveryFault('irc: not connected', 'no', true)
-      await deliver(session, target, text)
-      return { messageId: null }
+      if (session === null) throw new Unreached('irc: not connected')
+      return { messageId: await deliver(session, target, text) }
     },
     close,
   }
@@ -56,6 +55,8 @@ interface Delivery {
   readonly target: string // folded
   written: number // lines
   refused: number // lines
+  echoed: number // lines
+  messageId: string | null // of the first line that came back
   reason: string
 }
 
@@ -77,6 +78,7 @@ function createSession(
   const link = createLink({
     message: (message) => receive(message),
     refused: (target, reason) => noteRefusal(deliveries, target, reason),
+    echoed: (target, messageId) => noteEcho(deliveries, target, messageId),
     heard: () => host.heard(),
     dropped: (reason) => host.dropped(reason),
   })
@@ -109,11 +111,11 @@ function createInbox(
 }
 
 /** Writes one message line by line and waits until the server has dealt with it. */
-async function deliver(session: IrcSession, target: string, text: string): Promise<void> {
+async function deliver(session: IrcSession, target: string, text: string): Promise<string | null> {
   const { link, deliveries } = session
   const lines = splitIrcText(text, ircTextBytesMax(link.nick, target))
   if (lines.length === 0) throw new DeliveryFault('irc: the message has no text', 'no', false)
-  const delivery: Delivery = { target: link.fold(target), written: 0, refused: 0, reason: '' }
+  const delivery: Delivery = { target: link.fold(target), ...NOTHING_YET }
   deliveries.add(delivery)
   // One message after the other, so that the lines of two never mix.
   const written = session.writing.then(() => writeLines(session, delivery, target, lines))
@@ -123,12 +125,17 @@ async function deliver(session: IrcSession, target: string, text: string): Promi
     await link.ping()
   } catch (thrown) {
     const reason = messageOf(thrown)
-    if (delivery.written === 0) throw new DeliveryFault(reason, 'no', true)
+    if (delivery.written === 0) throw new Unreached(reason)
     throw new DeliveryFault(reason, 'maybe', false)
   } finally {
     deliveries.delete(delivery)
   }
-  if (delivery.refused === 0) return
+  // A server that sends back what it relays, and did not, has swallowed it without a word.
+  const swallowed = link.echoes && delivery.echoed < delivery.written
+  if (delivery.refused === 0 && swallowed) {
+    throw new DeliveryFault(`irc: ${target}: no echo of what was written`, 'maybe', false)
+  }
+  if (delivery.refused === 0) return delivery.messageId
   const all = delivery.refused >= delivery.written
   throw new DeliveryFault(`irc: ${target}: ${delivery.reason}`, all ? 'no' : 'maybe', false)
 }
@@ -157,6 +164,23 @@ async function pace(session: IrcSession): Promise<void> {
   const waitMs = session.nextLineAt - burstMs - now
   session.nextLineAt += limits.ircLineIntervalMs
   if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+}
+
+const NOTHING_YET = { written: 0, refused: 0, echoed: 0, messageId: null, reason: '' }
+
+/** Echoes come in the order of writing, too. */
+function noteEcho(
+  deliveries: ReadonlySet<Delivery>,
+  target: string,
+  messageId: string | null,
+): void {
+  for (const delivery of deliveries) {
+    const { written, refused, echoed } = delivery
+    if (delivery.target !== target || refused + echoed >= written) continue
+    delivery.echoed += 1
+    delivery.messageId ??= messageId
+    return
+  }
 }
 
 /** The server works in order, so a refusal belongs to the oldest message to that target. */

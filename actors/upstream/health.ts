@@ -1,6 +1,7 @@
 /** How the gateway is, in upstream's shape; its clients draw their first screen from it. */
 import { DEFAULT_AGENT_ID } from '../../protocol/session-key.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { Channels } from '../channel.ts'
 import { readHealth } from '../health.ts'
 import type { MethodHouse } from '../methods/house.ts'
 
@@ -18,8 +19,7 @@ export function recentSessions({ work, services }: MethodHouse) {
 /** The report; what our own `health` says beyond it stands under `openclaw`. */
 export function readUpstreamHealth(house: MethodHouse): Readonly<Record<string, unknown>> {
   const { services, work, channels } = house
-  const states = channels.states()
-  const names = Object.keys(states)
+  const names = Object.keys(channels.states())
   const sessions = {
     path: 'journal',
     count: work.sessions.size,
@@ -32,7 +32,7 @@ export function readUpstreamHealth(house: MethodHouse): Readonly<Record<string, 
     durationMs: 0,
     plugins: { loaded: [], errors: [], unavailable: [] },
     configReload: { hotReloadStatus: 'active' },
-    channels: Object.fromEntries(names.map((name) => [name, channelHealth(states, name)])),
+    channels: Object.fromEntries(names.map((name) => [name, channelHealth(channels, name)])),
     channelOrder: names,
     channelLabels: Object.fromEntries(names.map((name) => [name, labelOf(name)])),
     heartbeatSeconds: 0,
@@ -54,13 +54,15 @@ const HEARTBEAT = {
 }
 
 /** One channel as its row says it. */
-export function channelHealth(states: Readonly<Record<string, unknown>>, name: string) {
-  const state = states[name]
+export function channelHealth(channels: Pick<Channels, 'states' | 'reasons'>, name: string) {
+  const state = channels.states()[name]
+  const lastError = channels.reasons()[name]
   return {
     configured: true,
     linked: state === 'connected',
     state,
     connected: state === 'connected',
+    ...(lastError === undefined ? {} : { lastError }),
   }
 }
 

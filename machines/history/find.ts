@@ -8,6 +8,7 @@
  */
 import { type StreamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
+import type { MessageReceived } from '../channel.ts'
 import { inboundKey, type OpenWork } from '../projections/open-work.ts'
 import { causeOf, type History, latencyMs } from './source.ts'
 
@@ -65,7 +66,7 @@ const WORKING: Readonly<Record<string, ReadonlySet<string>>> = {
   run: new Set(['new', 'calling', 'waiting']),
   delivery: new Set(['new', 'attempting', 'waiting', 'uncertain']),
   session: new Set(['running']),
-  channel: new Set(['starting', 'backingOff']),
+  channel: new Set(['starting', 'backingOff', 'failed']),
   config: new Set(['checking', 'writing', 'restarting']),
 }
 
@@ -190,8 +191,7 @@ function* findDuplicates(history: History, { from, to }: FindOptions): Generator
   for (const record of history.range(from, to)) {
     const { event, stream, position } = record
     if (event.type === 'message.received') {
-      const [roomId, messageId] = [String(event['roomId']), String(event['messageId'])]
-      const key = `${stream}\n${inboundKey({ roomId, messageId })}`
+      const key = `${stream}\n${inboundKey(event as unknown as MessageReceived)}`
       const first = inbound.get(key)
       if (first === undefined) inbound.set(key, position)
       else yield finding('duplicates', record, `the message of #${first} came again`, { first })

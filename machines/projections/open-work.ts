@@ -211,12 +211,16 @@ function keepKey(
   }
 }
 
-/** The key under which an inbound message of a channel is kept: its id is its room's own. */
+/**
+ * The key under which an inbound message of a channel is kept: its id is its room's own, and the
+ * room its account's, where the channel knows accounts.
+ */
 export function inboundKey({
+  account,
   roomId,
   messageId,
-}: Pick<MessageReceived, 'roomId' | 'messageId'>): string {
-  return `${roomId}\n${messageId}`
+}: Pick<MessageReceived, 'account' | 'roomId' | 'messageId'>): string {
+  return account === undefined ? `${roomId}\n${messageId}` : `${account}\n${roomId}\n${messageId}`
 }
 
 function keepInbound(work: OpenWork, message: MessageReceived): void {

@@ -40,7 +40,10 @@ export interface Compaction extends Range {
   at: number // ms since epoch: when it was asked for, then when it ended
 }
 
-type Session = Pick<SessionContext, 'current' | 'history' | 'key' | 'compaction' | 'measured'>
+type Session = Pick<
+  SessionContext,
+  'current' | 'history' | 'key' | 'compaction' | 'measured' | 'queue'
+>
 
 /** Begins a summary where the run in hand needs one; else nothing. */
 export function compactFor(session: Session, at: number): { compaction?: Compaction } {
@@ -73,7 +76,7 @@ export function beginnings(session: Session, at: number): SendParams[] {
   const { current, compaction } = session
   if (current === null) return []
   const isWaiting = compaction?.isOpen === true && compaction.runId === current.runId
-  if (!isWaiting) return [requested(session.key, current, leftOut(session, current))]
+  if (!isWaiting) return [requested(session, current, leftOut(session, current))]
   // One that was open already is not asked for again.
   return compaction.at === at ? summaryAsked(session) : []
 }
@@ -118,10 +121,10 @@ function compacted(session: Session, event: CompactionFinished): Partial<Session
 
 // The run that has waited for a summary, now that it is there or will not be.
 function resumed(session: Session, event: CompactionFinished): SendParams[] {
-  const { current, compaction, key } = session
+  const { current, compaction } = session
   if (current === null || compaction?.compactionId !== event.compactionId) return []
   return compaction.runId === current.runId
-    ? [requested(key, current, leftOut(session, current))]
+    ? [requested(session, current, leftOut(session, current))]
     : []
 }
 

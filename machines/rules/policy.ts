@@ -15,13 +15,14 @@ export interface ChannelPolicy {
   readonly dmPolicy: 'pairing' | 'allowlist' | 'open' | 'disabled'
   readonly allowFrom: readonly string[] // sender ids, or '*'
   readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
-  readonly rooms: Readonly<Record<string, RoomPolicy>> // by room id, or '*'
+  readonly rooms: Readonly<Record<string, RoomPolicy>> // by room id, by space, or '*'
 }
 
 export interface PolicySubject {
   readonly peer: PeerKind
   readonly senderId: string
   readonly roomId: string
+  readonly spaceId?: string | undefined // absent: the room is a part of nothing
   readonly mentioned: boolean
 }
 
@@ -44,10 +45,8 @@ function judgeDirect(policy: ChannelPolicy, { senderId }: PolicySubject): Verdic
 
 function judgeRoom(policy: ChannelPolicy, subject: PolicySubject): Verdict {
   if (policy.groupPolicy === 'disabled') return refuse('group.disabled')
-  const { rooms } = policy
-  // A room may be named like a member that every object has.
-  const room = Object.hasOwn(rooms, subject.roomId) ? rooms[subject.roomId] : rooms['*']
-  if (room === undefined) {
+  const room = roomOf(policy, subject)
+  if (room === null) {
     if (policy.groupPolicy === 'allowlist') return refuse('group.notListed')
     return subject.mentioned ? admit('group.open') : refuse('group.notMentioned')
   }
@@ -56,6 +55,13 @@ function judgeRoom(policy: ChannelPolicy, subject: PolicySubject): Verdict {
   }
   if (room.requireMention && !subject.mentioned) return refuse('group.notMentioned')
   return admit('group.listed')
+}
+
+// What is nearest speaks. A room may be named like a member that every object has.
+function roomOf({ rooms }: ChannelPolicy, { roomId, spaceId }: PolicySubject): RoomPolicy | null {
+  const names = [roomId, ...(spaceId === undefined ? [] : [spaceId]), '*']
+  const name = names.find((each) => Object.hasOwn(rooms, each))
+  return name === undefined ? null : (rooms[name] ?? null)
 }
 
 function isListed(list: readonly string[], senderId: string): boolean {

@@ -2,7 +2,8 @@
  * What becomes of a message that comes while its session's run is in hand, or while others wait.
  *
  *   followup    it gets the next run
- *   steer       the run in hand reads it at its next model call; where there is none, as followup
+ *   steer       the run in hand reads it at its next model call; where there is none, as followup.
+ *               Only from the place that it answers, and never before what waits there already
  *   collect     when nobody has written for `debounceMs`, all for one place get one run together
  *   interrupt   the run in hand is let go, and this one begins
  *
@@ -151,6 +152,13 @@ export function mergedIn(run: PlannedRun): MergedMessage[] {
 /** Names a run by both its names. */
 export function nameRun({ runId, runKey }: MergedRun): MergedRun {
   return runKey === undefined ? { runId } : { runId, runKey }
+}
+
+/** Lists what a run may read of those that wait: the first ones of its own place, while they steer. */
+export function steerable(queue: readonly PlannedRun[], run: PlannedRun): MergedMessage[] {
+  const here = queue.filter((other) => isSameRoute(run, other))
+  const end = here.findIndex(({ mode }) => mode !== 'steer')
+  return (end === -1 ? here : here.slice(0, end)).flatMap(mergedIn)
 }
 
 function carrying(run: PlannedRun, older: readonly MergedMessage[]): PlannedRun {

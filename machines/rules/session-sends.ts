@@ -14,12 +14,18 @@ import type {
   SessionAsked,
   SessionEvent,
   SessionSettled,
+  SteeredMessage,
 } from '../session-events.ts'
 import { planFact, type RunPlan } from './plan.ts'
-import { FOLLOWUP, mergedIn, nameRun, type PlannedRun } from './queue.ts'
+import { FOLLOWUP, mergedIn, nameRun, type PlannedRun, steerable } from './queue.ts'
 
-/** Asks for a run; its prompt leaves out so many of the oldest entries. */
-export function requested(sessionKey: string, run: PlannedRun, leftOut: number): SendParams {
+/** Asks for a run; its prompt leaves out so many of the oldest entries. Who waits, it may read. */
+export function requested(
+  { key: sessionKey, queue }: Pick<SessionContext, 'key' | 'queue'>,
+  run: PlannedRun,
+  leftOut: number,
+): SendParams {
+  const steered = steerable(queue, run)
   const { runId, model, thinking, asked, runKey, merged, plan } = run
   const event = {
     type: 'run.requested',
@@ -32,13 +38,14 @@ export function requested(sessionKey: string, run: PlannedRun, leftOut: number):
     ...(merged === undefined ? {} : { merged: merged.map(nameRun) }),
     ...planFact(plan),
     ...(leftOut === 0 ? {} : { leftOut }),
+    ...(steered.length === 0 ? {} : { steered: steered.map(steeredFact) }),
   }
   return { to: streamId('run', runId), event }
 }
 
 /** Shows a message to the run in hand. */
-export function steered(current: PlannedRun, { runId, runKey, ref }: MessageAccepted): SendParams {
-  const event = { type: 'run.steered', runId, ref, ...keyFact(runKey) }
+export function steered(current: PlannedRun, message: MessageAccepted): SendParams {
+  const event = { type: 'run.steered', ...steeredFact(message) }
   return { to: streamId('run', current.runId), event }
 }
 
@@ -135,6 +142,10 @@ function stateOf(context: SessionContext, { about, defaults }: SessionAsked): Ph
 // K1: a fact of a record, not somebody's text.
 function clip(value: string): string {
   return value.slice(0, limits.contextTextCharsMax)
+}
+
+function steeredFact({ runId, runKey, ref }: SteeredMessage): SteeredMessage {
+  return { runId, ref, ...keyFact(runKey) }
 }
 
 function keyFact(runKey: string | undefined): { runKey?: string } {

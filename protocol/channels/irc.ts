@@ -145,6 +145,7 @@ export interface IrcLinkFacts {
   readonly nick: string // ours
   readonly mapping: CaseMapping
   readonly arrivalId: string // unique to this arrival: `<connection nonce>:<counter>`
+  readonly identity: 'nick' | 'account' // by what a sender is known
 }
 
 /**
@@ -153,9 +154,10 @@ export interface IrcLinkFacts {
  * a message of its own: IRC delivers once for each connection, and two equal lines are two.
  */
 export function parseIrcMessage(payload: IrcPayload, facts: IrcLinkFacts): InboundMessage | null {
-  const senderId = foldIrc(payload.nick, facts.mapping)
+  const nick = foldIrc(payload.nick, facts.mapping)
   const own = foldIrc(facts.nick, facts.mapping)
-  if (senderId === '' || senderId.includes('.') || senderId === own) return null
+  if (nick === '' || nick.includes('.') || nick === own) return null
+  const senderId = senderOf(nick, payload.tags.get('account'), facts)
   const text = stripFormatting(payload.text).trim()
   if (text === '') return null
   const room = isIrcRoom(payload.target)
@@ -172,6 +174,17 @@ export function parseIrcMessage(payload: IrcPayload, facts: IrcLinkFacts): Inbou
     text: payload.action ? `* ${payload.nick} ${text}` : address.text,
     sentAt: parseServerTime(payload.tags.get('time')),
   }
+}
+
+// Whoever takes a nick has it; an account is proven to the server. No nick holds a colon, so that
+// somebody who is not logged in can never be taken for an account.
+function senderOf(
+  nick: string,
+  account: string | undefined,
+  { identity, mapping }: IrcLinkFacts,
+): string {
+  if (identity === 'nick' || account === undefined || account === '') return nick
+  return `account:${foldIrc(account, mapping)}`
 }
 
 /** Reads IRCv3's `time` tag, or null: absent or no time. */

@@ -7,6 +7,7 @@
 import { isPasswordHash, passwordHashFault } from '../auth/password.ts'
 import { quote } from '../ids.ts'
 import { limits } from '../limits.ts'
+import { checkHttpChannels } from './channel-check.ts'
 import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
 import type { ConfigIssue } from './parse.ts'
 import { formatPath } from './path.ts'
@@ -14,7 +15,8 @@ import type { GatewayConfig } from './schema.ts'
 
 /** Collects what is wrong with a configuration whose shape is right. */
 export function checkMeaning(config: GatewayConfig): ConfigIssue[] {
-  return [...checkGateway(config), ...checkModels(config), ...checkIrc(config), ...checkMcp(config)]
+  const channels = [...checkIrc(config), ...checkHttpChannels(config)]
+  return [...checkGateway(config), ...checkModels(config), ...channels, ...checkMcp(config)]
 }
 
 // A server is started here or reached over HTTP; its name stands before those of its tools.

@@ -7,6 +7,14 @@
 import { limits } from '../limits.ts'
 import type { QUEUE_MODES } from '../methods/params.ts'
 import type { DmScope } from '../session-key.ts'
+import {
+  type ResolvedAccess,
+  type ResolvedTelegram,
+  type ResolvedWebhookChannel,
+  resolveTelegram,
+  resolveWebhookChannel,
+} from './channel-defaults.ts'
+import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
@@ -25,6 +33,9 @@ export interface ResolvedConfig {
   readonly providers: Readonly<Record<string, ResolvedProvider>> // by name; without `echo`
   readonly tools: ResolvedTools
   readonly irc: ResolvedIrc | null // null: not configured, or not enabled
+  readonly discord: ResolvedDiscord | null // likewise
+  readonly telegram: ResolvedTelegram | null // likewise
+  readonly webhook: ResolvedWebhookChannel | null // likewise
   readonly session: ResolvedSession
   readonly queue: ResolvedQueue
   readonly delivery: { readonly ttlMinutes: number } // of a message to a channel
@@ -106,7 +117,7 @@ export interface ResolvedModel {
   readonly maxTokens: number | null // of one answer
 }
 
-export interface ResolvedIrc {
+export interface ResolvedIrc extends ResolvedAccess {
   readonly host: string
   readonly port: number
   readonly tls: boolean
@@ -115,15 +126,7 @@ export interface ResolvedIrc {
   readonly realname: string
   readonly password: string | null
   readonly rooms: readonly string[] // to join
-  readonly dmPolicy: 'pairing' | 'allowlist' | 'open' | 'disabled'
-  readonly allowFrom: readonly string[]
-  readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
-  readonly groups: Readonly<Record<string, ResolvedGroup>> // by room as written
-}
-
-export interface ResolvedGroup {
-  readonly requireMention: boolean
-  readonly allowFrom: readonly string[]
+  readonly identity: 'nick' | 'account' // account: who is logged in is `account:NAME`
 }
 
 export interface ResolvedSession {
@@ -162,7 +165,7 @@ type QueueWord = (typeof QUEUE_MODES)[number]
 export function resolveConfig(config: GatewayConfig): ResolvedConfig {
   const issues = checkMeaning(config)
   if (issues.length > 0) throw configInvalid(issues)
-  const { irc } = config.channels ?? {}
+  const { irc, discord, telegram, webhook } = config.channels ?? {}
   return {
     gateway: resolveGateway(config.gateway ?? {}),
     agent: {
@@ -173,6 +176,9 @@ export function resolveConfig(config: GatewayConfig): ResolvedConfig {
     },
     providers: resolveProviders(config.models?.providers ?? {}),
     irc: irc === undefined || irc.enabled === false ? null : resolveIrc(irc),
+    discord: resolveDiscord(discord),
+    telegram: resolveTelegram(telegram),
+    webhook: resolveWebhookChannel(webhook),
     tools: resolveTools(config),
     session: resolveSession(config.session ?? {}),
     queue: resolveQueue(config.messages?.queue ?? {}),
@@ -343,6 +349,7 @@ function resolveIrc(irc: IrcConfig): ResolvedIrc {
     realname: irc.realname ?? nick,
     password: irc.password ?? null,
     rooms: irc.channels ?? [],
+    identity: irc.identity ?? 'nick',
     dmPolicy: irc.dmPolicy ?? 'pairing',
     allowFrom: irc.allowFrom ?? [],
     groupPolicy: irc.groupPolicy ?? 'allowlist',

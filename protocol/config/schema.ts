@@ -9,6 +9,8 @@
 import { array, type Infer, object, optional, Struct } from 'superstruct'
 import { limits } from '../limits.ts'
 import { QUEUE_MODES } from '../methods/params.ts'
+import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
+import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
 import { mcpServerConfig, toolPolicy, toolsConfig, UNREAD_OF_TOOLS } from './schema-tools.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
@@ -23,6 +25,7 @@ export const ircConfig = object({
   realname: optional(name()),
   password: optional(text(1, 400)),
   channels: optional(array(name())), // rooms to join
+  identity: optional(oneOf('nick', 'account')), // by what a sender is known, where the network tells
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(name())),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
@@ -232,9 +235,10 @@ const sessionConfig = object({
 
 const channelsConfig = object({
   irc: optional(ircConfig),
-  telegram: unread(),
+  discord: optional(discordConfig),
+  telegram: optional(telegramConfig),
+  webhook: optional(webhookConfig),
   whatsapp: unread(),
-  discord: unread(),
   slack: unread(),
   signal: unread(),
   imessage: unread(),
@@ -278,9 +282,9 @@ export type ModelProviderConfig = Infer<typeof modelProviderConfig>
 
 /** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
 export const KNOWN_UNSUPPORTED: readonly string[] = [
-  ...['telegram', 'whatsapp', 'discord', 'slack', 'signal', 'imessage', 'matrix'].map(
-    (channel) => `channels.${channel}`,
-  ),
+  ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
+  ...DISCORD_UNSUPPORTED.map((key) => `channels.discord.${key}`),
+  ...['whatsapp', 'slack', 'signal', 'imessage', 'matrix'].map((channel) => `channels.${channel}`),
   ...[
     'mode',
     'remote.url',
@@ -357,7 +361,11 @@ export const SECRET_PATHS: readonly string[] = [
   'mcp.servers.*.env.*',
   'mcp.servers.*.headers.*',
   'channels.irc.password',
+  'channels.discord.token',
   'channels.telegram.botToken',
+  'channels.telegram.webhookSecret',
+  'channels.webhook.secret',
+  'channels.webhook.url', // As that of alerts.
 ]
 
 /**

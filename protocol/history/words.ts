@@ -88,7 +88,9 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   },
   'channel.enabled': (_event, { stream }) => `${stream} was enabled`,
   'channel.disabled': (_event, { stream }) => `${stream} was disabled`,
-  'link.dropped': ({ reason }, { stream }) => `${stream} lost its link (${text(reason)})`,
+  'link.dropped': ({ reason, final }, { stream }) =>
+    `${stream} lost its link${final === true ? ' for good' : ''} (${text(reason)})`,
+  'cursor.moved': ({ cursor }, { stream }) => `${stream} was read up to ${text(cursor)}`,
   'connection.opened': ({ deviceId }, { stream }) => `${stream} was opened by ${text(deviceId)}`,
   'connection.closed': ({ code }, { stream }) => `${stream} was closed with ${text(code)}`,
   'device.approved': ({ rule }, { stream }) => `${stream} was approved by the rule ${text(rule)}`,

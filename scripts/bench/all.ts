@@ -27,6 +27,7 @@ const BENCHES: readonly Bench[] = [
   { file: 'door', quick: ['--quick'] },
   { file: 'fuzz', quick: ['--seconds', '5'] },
   { file: 'kill-loop', quick: ['--cycles', '5'] },
+  { file: 'channel-loop', quick: ['--cycles', '3'] },
 ]
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })

@@ -7,6 +7,15 @@ import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
 import { columns, note, show, showJson } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
+// Faults that are ours, and not in a platform's words.
+const WHY: Readonly<Record<string, string>> = {
+  erased: 'its text was erased',
+  expired: 'it was too old',
+  internal: 'a fault of the gateway: its log has it',
+  lost: 'the gateway ended meanwhile',
+  unconfigured: 'its channel is not configured',
+}
+
 const HEADINGS = ['DELIVERY', 'STATE', 'TO', 'SINCE', 'WHY', 'TEXT']
 
 export const deliveriesList = defineVerb({
@@ -31,7 +40,7 @@ export const deliveriesList = defineVerb({
       String(state),
       `${String(target)} on ${String(channel)}`,
       formatTime(changedAt),
-      formatWord(fault),
+      whyOf(fault),
       JSON.stringify(text), // As it is, whatever it does to a terminal.
     ])
     if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
@@ -48,7 +57,7 @@ export const deliveriesResubmit = defineVerb({
   name: 'deliveries resubmit',
   description: 'Send a message again, also one that may have been sent',
   args: idArgs,
-  run: (args) => say(args, 'deliveries.resubmit', { deliveryId: args.id }),
+  run: (args) => say(args, 'resubmit', { deliveryId: args.id }),
 })
 
 export const deliveriesResolve = defineVerb({
@@ -63,15 +72,20 @@ export const deliveriesResolve = defineVerb({
       description: 'what you saw',
     },
   },
-  run: (args) => say(args, 'deliveries.resolve', { deliveryId: args.id, sent: args.as === 'sent' }),
+  run: (args) => say(args, 'resolve', { deliveryId: args.id, sent: args.as === 'sent' }),
 })
 
 export const deliveriesDismiss = defineVerb({
   name: 'deliveries dismiss',
   description: 'Let a message go unsent',
   args: idArgs,
-  run: (args) => say(args, 'deliveries.dismiss', { deliveryId: args.id }),
+  run: (args) => say(args, 'dismiss', { deliveryId: args.id }),
 })
+
+function whyOf(fault: unknown): string {
+  const word = formatWord(fault)
+  return WHY[word] ?? word
+}
 
 type Args = Parameters<typeof askGateway>[0] & { readonly json?: boolean | undefined }
 
@@ -80,9 +94,17 @@ interface Said {
   readonly sent?: boolean
 }
 
-async function say(args: Args, method: string, params: Said): Promise<number> {
-  const answer = await askGateway(args, method, params)
+async function say(args: Args, word: Word, params: Said): Promise<number> {
+  const answer = await askGateway(args, `deliveries.${word}`, params)
   if (args.json === true) showJson(answer)
-  else show(`${method.slice('deliveries.'.length)}: ${String(params.deliveryId)}`)
+  else show(`${String(params.deliveryId)} ${becomes(word, params.sent === true)}`)
   return 0
+}
+
+type Word = 'resubmit' | 'resolve' | 'dismiss'
+
+function becomes(word: Word, sent: boolean): string {
+  if (word === 'resubmit') return 'goes out again'
+  if (word === 'dismiss') return 'is let go, unsent'
+  return sent ? 'was sent: that is noted' : 'was not sent: resubmit it, or dismiss it'
 }

@@ -3,6 +3,7 @@
  */
 import { reachArgs } from '../arguments.ts'
 import { connectGateway, type Payload } from '../client.ts'
+import { programName } from '../exit.ts'
 import { columns, formatSpan, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
@@ -51,10 +52,13 @@ function healthLines(report: Payload): string[] {
   for (const name of SAYINGS) {
     if (typeof report[name] === 'string') rows.push([name, report[name]])
   }
+  rows.push(...deliveriesRow(report))
   for (const [name, state] of membersOf(channels)) {
     const age = memberOf(report['evidence'], name)
     const heard = typeof age === 'number' ? `, heard ${formatSpan(age)} ago` : ''
-    rows.push([`channel ${name}`, `${String(state)}${heard}`])
+    const reason = memberOf(report['reasons'], name)
+    const why = typeof reason === 'string' ? `: ${reason}` : ''
+    rows.push([`channel ${name}`, `${String(state)}${heard}${why}`])
   }
   for (const [name, probe] of membersOf(probes)) {
     const detail = memberOf(probe, 'detail')
@@ -68,6 +72,19 @@ function healthLines(report: Payload): string[] {
 /** Writes how much room a gateway has left, in its own words. */
 export function spaceText(space: unknown): string {
   return `${String(memberOf(space, 'level'))}: ${String(memberOf(space, 'says'))}`
+}
+
+/** Writes which messages wait for a person, and what they do then; no row where none does. */
+export function deliveriesRow({ deliveries }: Payload): [string, string][] {
+  const counted = [
+    [memberOf(deliveries, 'uncertain'), 'may or may not have been sent'],
+    [memberOf(deliveries, 'dead'), 'not sent'],
+  ] as const
+  const words = counted.flatMap(([count, what]) =>
+    typeof count === 'number' && count > 0 ? [`${count} ${what}`] : [],
+  )
+  if (words.length === 0) return []
+  return [['deliveries', `${words.join(', ')}: ${programName()} deliveries list`]]
 }
 
 function membersOf(value: unknown): [string, unknown][] {

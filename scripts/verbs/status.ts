@@ -7,7 +7,7 @@ import { columns, formatSpan, note, show, showJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { type Fault, readStanding, type Standing } from '../standing.ts'
 import { defineVerb } from '../verb.ts'
-import { SAYINGS, spaceText } from './health.ts'
+import { deliveriesRow, SAYINGS, spaceText } from './health.ts'
 
 /** Exit code 0: running and ready; 3: not running; 1: running, but something is in the way. */
 export const status = defineVerb({
@@ -39,6 +39,7 @@ function showStanding(standing: Standing): void {
   }
   const space = health?.['space']
   if (space !== undefined) rows.push(['room', spaceText(space)])
+  if (health !== null) rows.push(...deliveriesRow(health))
   for (const line of columns(rows)) show(line)
   if (fault !== null) note(adviceOn(fault, standing.running))
 }

@@ -30,7 +30,7 @@ export const toolsList = defineVerb({
       String(name),
       String(source),
       reason === null ? (WORDS[String(verdict)] ?? String(verdict)) : 'no',
-      formatWord(reason ?? rule),
+      reason === null ? String(rule) : formatWord(reason),
     ])
     for (const line of columns([HEADINGS, ...cells])) show(line)
     for (const { source, reason } of rowsOf(answer, 'sources')) {

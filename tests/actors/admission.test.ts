@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ChannelHooks } from '../../actors/channel-hooks.ts'
 import { Connections } from '../../actors/connections.ts'
 import { Limiter } from '../../actors/limiter.ts'
 import { openListener } from '../../actors/listener.ts'
@@ -284,7 +285,9 @@ alone('I19 a revocation that comes first wins over a connect on its way', async 
   }
   const { log, clock } = services
   const probes = { answer: () => null }
-  const door = { connections, log, clock, probes, pages: null, completions: null, lists: NO_LISTS }
+  const hooks = new ChannelHooks({ hook: () => null }, log)
+  const web = { pages: null, completions: null, hooks }
+  const door = { connections, log, clock, probes, ...web, lists: NO_LISTS }
   const listener = await openListener({ address: '127.0.0.1', port: 0 }, door)
   const client = new TestClient(`ws://127.0.0.1:${listener.port}`)
 

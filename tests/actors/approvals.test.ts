@@ -259,7 +259,7 @@ approvals.run()
 
 const alone = suite('approvals alone')
 
-alone('AP13 a request outlives a restart, and its deadline ends it', async () => {
+alone('AP13 PR16 a request outlives a restart, and its deadline ends it', async () => {
   const store = openMemory()
   const keep = { ...store, close: () => Promise.resolve() }
   const first = await startTestGateway({ config: WITH_TOKEN, store: keep })

@@ -1,105 +1,17 @@
 /** Channels as they run: links, deliveries, states. With an adapter of the test's own. */
-import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText, readText } from '../../actors/bodies.ts'
-import { type Channels, type ChannelSetup, openChannels } from '../../actors/channel.ts'
-import type { ChannelHost } from '../../actors/channels/adapter.ts'
-import type { ConfigKeeper } from '../../actors/config.ts'
-import { openIntake } from '../../actors/intake.ts'
-import { type Kernel, openKernel } from '../../actors/kernel.ts'
-import { openModels } from '../../actors/models/registry.ts'
-import type { Driver } from '../../actors/outbox.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
-import { resolveConfig } from '../../protocol/config/defaults.ts'
 import { limits } from '../../protocol/limits.ts'
-import type { InboundMessage } from '../../protocol/message.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
+import { boot, open, openHouse, taken } from '../support/channel-house.ts'
 import { settle } from '../support/clock.ts'
 import { requested } from '../support/facts.ts'
 import { readRecords } from '../support/kernel.ts'
-import { openTestServices, type TestServices } from '../support/services.ts'
 
 const channel = suite('channel')
-
-interface House {
-  readonly kernel: Kernel
-  readonly channels: Channels
-  readonly services: TestServices
-  readonly delivered: string[]
-  readonly heard: () => void // a sign of life of the other side
-  /** The platform brings a message. */
-  readonly hear: (changes: Partial<InboundMessage>) => Promise<unknown>
-}
-
-const open: ChannelPolicy = {
-  dmPolicy: 'open',
-  allowFrom: [],
-  groupPolicy: 'disabled',
-  rooms: {},
-}
-
-/** A kernel with one channel whose link opens when `opened` resolves. */
-function openHouse(store: Store, opened: Promise<void>, policy = open): House {
-  const services = openTestServices()
-  const delivered: string[] = []
-  const hosts: ChannelHost[] = []
-  const setup: ChannelSetup = {
-    name: 'irc',
-    policy,
-    refuseTarget: () => null,
-    sessionKey: () => 'agent:main:main',
-    open: (host) => {
-      hosts.push(host)
-      return {
-        open: () => opened,
-        deliver: ({ text }) => {
-          delivered.push(text)
-          return Promise.resolve({ messageId: null })
-        },
-        close: () => Promise.resolve(),
-      }
-    },
-  }
-  const drivers = new Map<string, Driver>()
-  const kernel = openKernel(store, drivers, services, 'test')
-  const { registry, work } = kernel
-  const live = { config: resolveConfig({}), models: openModels(resolveConfig({}), services, {}) }
-  const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions)
-  const channels = openChannels([setup], intake, { registry, store, work, services })
-  for (const [name, driver] of channels.drivers) drivers.set(name, driver)
-  const hear = (changes: Partial<InboundMessage>) =>
-    Promise.all(hosts.map((host) => host.received({ ...HELLO, ...changes })))
-  const heard = () => {
-    for (const host of hosts) host.heard()
-  }
-  return { kernel, channels, services, delivered, heard, hear }
-}
-
-const HELLO: InboundMessage = {
-  messageId: 'm1',
-  peer: 'direct',
-  senderId: 'ann',
-  senderName: 'Ann',
-  roomId: 'ann',
-  replyTarget: 'Ann',
-  mentioned: true,
-  text: 'hello',
-  sentAt: null,
-}
-
-/** The messages that were taken in, and whether each went on to its session. */
-const taken = (store: Store): unknown[] =>
-  readRecords(store)
-    .filter(({ event }) => event.type === 'message.received')
-    .map(({ event, sends }) => [event['roomId'], event['messageId'], sends.length === 1])
-
-async function boot({ kernel, channels }: House, epoch: number): Promise<void> {
-  await kernel.recover(`boot:${epoch}`)
-  await channels.start(`boot:${epoch}`, '00')
-  await settle()
-}
 
 /** A life whose channel was online, and that ended before it started a delivery. */
 async function leaveDelivery(store: Store): Promise<void> {
@@ -187,7 +99,7 @@ channel('K6 a delivery does not wait for ever for a link that does not come', as
   assert.is(started(store), 1)
 })
 
-channel('SE6 connected needs recent evidence, where the other side can be heard', async () => {
+channel('SE6 PR31 connected needs recent evidence, where the other side can be heard', async () => {
   const house = openHouse(openMemory(), Promise.resolve())
   const { channels, services } = house
   await boot(house, 1)

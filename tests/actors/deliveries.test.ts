@@ -1,6 +1,7 @@
 /** Deliveries that wait for a person, over the wire. */
 import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
+import { readText } from '../../actors/bodies.ts'
 import { openKernel } from '../../actors/kernel.ts'
 import type { Driver, Outcome } from '../../actors/outbox.ts'
 import { foldDeliveries, type OpenDeliveries } from '../../machines/projections/deliveries.ts'
@@ -15,6 +16,7 @@ import { requested } from '../support/facts.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { readRecords } from '../support/kernel.ts'
 import { openTestServices } from '../support/services.ts'
+import { until } from '../support/wait.ts'
 
 const test = cases('deliveries')
 
@@ -130,6 +132,27 @@ test('DL5 what has no channel any more is refused before anything is written', (
     assert.is(error?.code, 'CHANNEL_UNKNOWN')
     assert.is(store.head().position, before)
   }, {}))
+
+test('DL7 the owner is told of what was not sent, or perhaps, once for each', async () => {
+  const alerts = { channel: 'irc', target: '#owner' }
+  const store = await troubled()
+  const config = { channels: { irc: IRC }, gateway: { alerts } }
+  const house = await startTestGateway({ store, config })
+  const told = (): string[] =>
+    readRecords(store)
+      .filter(({ event }) => event.type === 'trouble.noticed')
+      .map(({ event }) => readText(store, String(event['ref'])))
+  try {
+    await until(() => told().length === 2, 'both are told')
+
+    assert.equal(told(), [
+      'OpenClaw gateway: 1 message may or may not have been sent: openclaw deliveries list',
+      'OpenClaw gateway: 1 message could not be sent: openclaw deliveries list',
+    ])
+  } finally {
+    await house.stop()
+  }
+})
 
 test('DL6 the list is bounded: the oldest that wait for a person go, never what is on its way', () => {
   const deliveries: OpenDeliveries = new Map()

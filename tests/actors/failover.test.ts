@@ -130,26 +130,29 @@ failover('FW4 Retry-After is waited for, and the wait is in the journal', async 
   assert.is(failed?.armed[0]?.dueAt, (failed?.at ?? 0) + 1_000)
 })
 
-failover('FW5 a day that is used up ends runs, and the refusal names the day', async (scene) => {
-  const usage = { prompt_tokens: 90, completion_tokens: 30, total_tokens: 120 }
-  scene.one.on({}, { content: 'dear', usage })
-  const store = openMemory()
-  const budget = { tokensPerDay: 100 }
-  const client = await open(scene, { budget }, store)
+failover(
+  'FW5 PR18 a day that is used up ends runs, and the refusal names the day',
+  async (scene) => {
+    const usage = { prompt_tokens: 90, completion_tokens: 30, total_tokens: 120 }
+    scene.one.on({}, { content: 'dear', usage })
+    const store = openMemory()
+    const budget = { tokensPerDay: 100 }
+    const client = await open(scene, { budget }, store)
 
-  const first = await ask(client, 'first')
-  const second = await ask(client, 'second')
-  const refused = readRecords(store).find(({ event }) => event.type === 'effect.failed')
+    const first = await ask(client, 'first')
+    const second = await ask(client, 'second')
+    const refused = readRecords(store).find(({ event }) => event.type === 'effect.failed')
 
-  assert.equal([first['status'], second['status']], ['done', 'failed'])
-  assert.match(errorOf(second), 'the budget is used up')
-  const { day, offsetMinutes, tokens, tokensMax } = refused?.event ?? NO_FACTS
-  assert.match(String(day), /^\d{4}-\d\d-\d\d$/)
-  assert.type(offsetMinutes, 'number')
-  assert.equal([tokens, tokensMax, refused?.event['class']], [120, 100, 'budget'])
-  // Nobody else is asked: the budget is no model's fault.
-  assert.equal([scene.one.getRequests().length, scene.two.getRequests().length], [1, 0])
-})
+    assert.equal([first['status'], second['status']], ['done', 'failed'])
+    assert.match(errorOf(second), 'the budget is used up')
+    const { day, offsetMinutes, tokens, tokensMax } = refused?.event ?? NO_FACTS
+    assert.match(String(day), /^\d{4}-\d\d-\d\d$/)
+    assert.type(offsetMinutes, 'number')
+    assert.equal([tokens, tokensMax, refused?.event['class']], [120, 100, 'budget'])
+    // Nobody else is asked: the budget is no model's fault.
+    assert.equal([scene.one.getRequests().length, scene.two.getRequests().length], [1, 0])
+  },
+)
 
 failover('FW6 a prompt that costs more than its run may is not sent', async (scene) => {
   scene.one.on({}, { content: 'never' })

@@ -63,7 +63,7 @@ recovery('K6 a delivery that may have been sent is not sent again', async () => 
   assert.is(after.given.length, 0)
 })
 
-recovery('K6 a delivery that was never started is sent after the restart', async () => {
+recovery('K6 PR3 a delivery that was never started is sent after the restart', async () => {
   const store = openMemory()
   const before = openTestKernel({ store })
   before.kernel.outbox.stop()
@@ -103,7 +103,7 @@ recovery('K6 a stop lets what is marked be tried, and marks nothing more', async
   assert.is(after.given[0]?.params['deliveryId'], 'd2')
 })
 
-recovery('K4 a send without consumer is carried at the next boot, once', async () => {
+recovery('K4 PR2 a send without consumer is carried at the next boot, once', async () => {
   const store = openMemory()
   const before = openTestKernel({ store })
   const carry = before.kernel.registry.deliver.bind(before.kernel.registry)

@@ -182,6 +182,7 @@ seeing('SE5 not ready: 503, with the reason for those who may hear it', async ()
     configuration: { fault: 'openclaw.json:3:1: bad' },
     quarantined: () => ['session:x'],
     tailscaleFault: () => null,
+    channels: { states: () => ({}), reasons: () => ({}) },
     registry: { snapshot: () => ({ context: {} }) },
     services: openTestServices(),
     startedAt: 0,

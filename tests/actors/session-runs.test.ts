@@ -24,7 +24,7 @@ sessions.before.each(openWorld)
 sessions.after.each(closeWorld)
 
 sessions(
-  'SE8 the answer in flight is shown, and an abort ends it and what is queued',
+  'SE8 PR14 the answer in flight is shown, and an abort ends it and what is queued',
   async (world) => {
     const { client, calls, house } = world
     const running = await begin(world, 'long', { runKey: 'mine' })

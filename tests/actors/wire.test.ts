@@ -167,7 +167,7 @@ wire('W7 sessions.list rows have all seven fields, newest first', async ({ house
 })
 
 wire(
-  'I7 the same idempotency key gives the same answer and one run; another body conflicts',
+  'I7 PR7 the same idempotency key gives the same answer and one run; another body conflicts',
   async ({ house }) => {
     const client = house.client()
     await client.connect()
@@ -266,7 +266,7 @@ alone('S40 too many outstanding requests are refused, retryable, with no effect'
   await house.stop()
 })
 
-alone('I7 an idempotency key answers with the stored result after a restart', async () => {
+alone('I7 PR7 an idempotency key answers with the stored result after a restart', async () => {
   const store = openMemory()
   const kept = { ...store, close: () => Promise.resolve() }
   const before = await startTestGateway({ store: kept })

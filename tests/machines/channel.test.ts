@@ -60,6 +60,59 @@ channel('C2 dialling that fails waits longer each time, up to a minute, for ever
   assert.is(waits.at(-1), limits.channelBackoffMsMax)
 })
 
+channel('CH1 what can never work fails with its reason, and waits for nothing', () => {
+  const refused = { ...outcome('effect.failed', 1), class: 'wrong token', retryable: false }
+  const online = [enabled(), outcome('effect.done', 1)]
+
+  for (const [before, event] of [
+    [[enabled()], refused],
+    [[enabled()], { ...dropped, reason: 'wrong token', final: true }],
+    [online, { ...dropped, reason: 'wrong token', final: true }],
+  ] as [JournalEvent[], JournalEvent][]) {
+    const { value, context, waits, effects } = given('channel', before).when(event)
+    assert.equal([value, context['fault'], waits, effects], ['failed', 'wrong token', [], []])
+  }
+  const again = given('channel', [enabled(), refused]).when(enabled())
+  assert.equal([again.value, again.effects[0]?.name], ['starting', 'channel.open'])
+})
+
+channel('CH1 an outcome of another attempt fails nothing', () => {
+  const late = { ...outcome('effect.failed', 7), retryable: false }
+
+  assert.is(given('channel', [enabled()]).when(late).value, 'starting')
+})
+
+channel('CH2 the other side may ask for a longer wait', () => {
+  const asked = given('channel', [enabled()]).when({
+    ...outcome('effect.failed', 1),
+    retryAfterMs: 17_000,
+  })
+  const cut = given('channel', [enabled(), outcome('effect.done', 1)]).when({
+    ...dropped,
+    retryAfterMs: 18_000,
+  })
+
+  assert.equal([asked.waits[0]?.dueAt, cut.waits[0]?.dueAt], [1_000 + 17_000, 2_000 + 18_000])
+})
+
+channel('CU1 PR8 a message and the cursor behind it are one record, also a refused one', () => {
+  const brought = received('m1', { account: '77', cursor: '41' })
+  const closed = enabled({ ...open, dmPolicy: 'disabled' })
+
+  for (const policy of [enabled(), closed]) {
+    const { context } = given('channel', [policy]).when(brought)
+    assert.equal(context['cursor'], { account: '77', value: '41', at: 1_000 })
+  }
+  const moved = given('channel', [enabled(), brought]).when({
+    type: 'cursor.moved',
+    account: '77',
+    cursor: '44',
+  })
+  assert.equal(moved.context['cursor'], { account: '77', value: '44', at: 2_000 })
+  const without = given('channel', [enabled(), brought]).when(received('m2'))
+  assert.is((without.context['cursor'] as { value: string }).value, '41')
+})
+
 channel('C3 a new boot dials from any state', () => {
   for (const before of [[], [outcome('effect.done', 1)], [outcome('effect.failed', 1)]]) {
     const { value, effects } = given('channel', [enabled(), ...before]).when(enabled())
@@ -68,7 +121,7 @@ channel('C3 a new boot dials from any state', () => {
 })
 
 channel(
-  'C4 an admitted message goes to its session with its route; a refused one names its rule',
+  'C4 PR29 an admitted message goes to its session with its route; a refused one names its rule',
   () => {
     const admitted = given('channel', [enabled()]).when(received('m1', { target: 'Ann' }))
     assert.is(admitted.sends[0]?.to, 'session:agent:main:irc:direct:ann')

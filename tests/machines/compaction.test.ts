@@ -58,7 +58,7 @@ compaction('CP1 a run whose prompt would be too long waits for a summary', () =>
   assert.not.ok('compaction' in short.context)
 })
 
-compaction('CP2 the summary stands for what it covers, and the run begins', () => {
+compaction('CP2 PR30 the summary stands for what it covers, and the run begins', () => {
   const { sends, context } = given('session', [...long, asked('r3')]).when(summarised())
 
   assert.equal(rolesOf(context), ['summary r3', 'user r3'])
@@ -75,7 +75,7 @@ compaction('CP3 where it fails the run goes on without its oldest, and says so',
   assert.equal([sends[0]?.to, sends[0]?.event['leftOut']], ['run:r3', 2])
 })
 
-compaction('CP4 no summary is asked for again soon: the run is cut instead', () => {
+compaction('CP4 PR30 no summary is asked for again soon: the run is cut instead', () => {
   const failed = [...long, asked('r3'), summarised('failed'), answered('r3')]
   const soon = given('session', failed).when(asked('r4'))
   const pause = Array.from({ length: limits.compactEveryMs / 1_000 }, () => ({ type: 'nothing' }))
@@ -149,7 +149,7 @@ function entries(words: string): HistoryEntry[] {
   })
 }
 
-compaction('CP9 every cut is before a question', () => {
+compaction('CP9 PR9 every cut is before a question', () => {
   const history = entries('u a a u a a a u a u')
 
   for (let tokens = 0; tokens <= 1_000; tokens += 50) {
@@ -215,24 +215,27 @@ compaction('CP11 a summary is tried again, then of the next model, then given up
   assert.equal([done.value, status, ref, count, hash], ['done', 'done', 'b:s', 4, 'aa'])
 })
 
-compaction('CP12 old long results of tools are cut, with their calls; the last stay whole', () => {
-  const text = `begin${'x'.repeat(limits.pruneResultCharsMax)}end`
-  const turn = [
-    { role: 'user', text },
-    { role: 'assistant', text },
-    { role: 'tool', text },
-  ]
-  const messages = Array.from({ length: 5 }, () => turn).flat()
+compaction(
+  'CP12 PR9 old long results of tools are cut, with their calls; the last stay whole',
+  () => {
+    const text = `begin${'x'.repeat(limits.pruneResultCharsMax)}end`
+    const turn = [
+      { role: 'user', text },
+      { role: 'assistant', text },
+      { role: 'tool', text },
+    ]
+    const messages = Array.from({ length: 5 }, () => turn).flat()
 
-  const pruned = pruneResults(messages)
+    const pruned = pruneResults(messages)
 
-  assert.is(pruned.length, messages.length)
-  const lengths = pruned.map(({ role, text: left }) => [role, left.length < text.length])
-  const isCut = lengths.filter(([role]) => role === 'tool').map(([, cut]) => cut)
-  assert.equal(isCut, [true, true, false, false, false])
-  assert.ok(lengths.every(([role, cut]) => role === 'tool' || cut === false))
-  assert.match(pruned[2]?.text ?? '', /^begin[^]*characters left out[^]*end$/)
-  assert.equal(pruneResults(pruned), pruned)
-})
+    assert.is(pruned.length, messages.length)
+    const lengths = pruned.map(({ role, text: left }) => [role, left.length < text.length])
+    const isCut = lengths.filter(([role]) => role === 'tool').map(([, cut]) => cut)
+    assert.equal(isCut, [true, true, false, false, false])
+    assert.ok(lengths.every(([role, cut]) => role === 'tool' || cut === false))
+    assert.match(pruned[2]?.text ?? '', /^begin[^]*characters left out[^]*end$/)
+    assert.equal(pruneResults(pruned), pruned)
+  },
+)
 
 compaction.run()

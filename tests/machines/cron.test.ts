@@ -134,7 +134,7 @@ cron('CR3 a run that failed counts, and the job goes on', () => {
   }
 })
 
-cron('CR4 a run whose process ended is tried again under the same mark', () => {
+cron('CR4 PR34 a run whose process ended is tried again under the same mark', () => {
   const lost = { type: 'effect.lost', effect: '1.e0', name: 'cron.run', attempt: 2, started: false }
 
   const again = fold(created(), planned(1, NEXT), due(NEXT), lost)
@@ -147,22 +147,25 @@ cron('CR4 a run whose process ended is tried again under the same mark', () => {
   assert.is(fold(created(), planned(1, NEXT), due(NEXT), lost, ran(2)).ignored, 'refused')
 })
 
-cron('CR5 a time that was missed is made up for once, unless it is more than a day ago', () => {
-  const late = NEXT + limits.cronMissedMsMax
-  const missed = fold(created(), planned(1, NEXT), [due(NEXT), late])
-  const old = fold(created(), planned(1, NEXT), [due(NEXT), late + 1])
-  const once = { schedule: { kind: 'at', atMs: NEXT } }
-  const rather = fold(created(once), planned(1, NEXT), [due(NEXT), late + 30 * 24 * HOUR])
+cron(
+  'CR5 PR34 a time that was missed is made up for once, unless it is more than a day ago',
+  () => {
+    const late = NEXT + limits.cronMissedMsMax
+    const missed = fold(created(), planned(1, NEXT), [due(NEXT), late])
+    const old = fold(created(), planned(1, NEXT), [due(NEXT), late + 1])
+    const once = { schedule: { kind: 'at', atMs: NEXT } }
+    const rather = fold(created(once), planned(1, NEXT), [due(NEXT), late + 30 * 24 * HOUR])
 
-  assert.is(missed.value, 'running')
-  assert.equal(
-    [old.value, old.context.run?.status, old.context.skipped, old.effects[0]?.name],
-    ['planning', 'skipped', 1, 'cron.plan'],
-  )
-  assert.is(rather.value, 'running', 'a reminder comes late rather than never')
-})
+    assert.is(missed.value, 'running')
+    assert.equal(
+      [old.value, old.context.run?.status, old.context.skipped, old.effects[0]?.name],
+      ['planning', 'skipped', 1, 'cron.plan'],
+    )
+    assert.is(rather.value, 'running', 'a reminder comes late rather than never')
+  },
+)
 
-cron('CR6 it never runs twice at a time, and a stale time is refused', () => {
+cron('CR6 PR34 it never runs twice at a time, and a stale time is refused', () => {
   const running = [created(), planned(1, NEXT), due(NEXT)] as const
 
   assert.is(fold(...running, { type: 'job.called', by: 'd' }).ignored, 'unhandled')

@@ -57,7 +57,7 @@ delivery('V2 what surely was not sent is tried again, later each time', () => {
   assert.is(second.waits[0]?.dueAt, 3_000 + limits.deliveryBackoffMs * 5)
 })
 
-delivery('K6 what may have been sent is never sent again in silence', () => {
+delivery('K6 PR5 what may have been sent is never sent again in silence', () => {
   const maybe = given('delivery', [request]).when(failed(1, { sent: 'maybe' }))
   const started = given('delivery', [request]).when(lost(true))
 
@@ -132,10 +132,62 @@ delivery('V6 a person ends what is uncertain, once', () => {
   const judged = (sent: boolean): JournalEvent => ({ type: 'delivery.resolved', sent, by: 'me' })
 
   assert.is(given('delivery', maybe).when(judged(true)).value, 'sent')
-  assert.is(given('delivery', maybe).when(judged(false)).value, 'dead')
+  const unsent = given('delivery', maybe).when(judged(false))
+  assert.equal([unsent.value, unsent.context['fault']], ['dead', 'reset'])
   assert.is(given('delivery', maybe).when(RESUBMITTED).value, 'attempting')
   assert.is(given('delivery', [...maybe, judged(true)]).when(RESUBMITTED).ignored, 'unhandled')
   assert.is(given('delivery', [inTime]).when(RESUBMITTED).ignored, 'unhandled')
 })
+
+delivery('V7 where nobody was there, the attempt does not count: the time ends them', () => {
+  const away = (n: number): JournalEvent[] => [
+    failed(n, { unreached: true }),
+    { type: 'retry.due' },
+  ]
+  const outage = [1, 2, 3, 4, 5, 6, 7].flatMap(away)
+  const seventh = given('delivery', [inTime, ...outage.slice(0, -2)]).when(outage.at(-2)!)
+  const refused = [8, 9, 10, 11].flatMap((n) => [failed(n, {}), { type: 'retry.due' }])
+  const counted = given('delivery', [inTime, ...outage, ...refused.slice(0, -2)]).when(
+    failed(11, {}),
+  )
+  const spent = given('delivery', [inTime, ...outage, ...refused])
+  const last = spent.when(failed(12, {}))
+
+  assert.equal(
+    [seventh.value, seventh.waits[0]?.dueAt],
+    ['waiting', 13_000 + limits.channelBackoffMsMax],
+  )
+  assert.is(counted.value, 'waiting')
+  assert.is(last.value, 'dead')
+  assert.is(spent.when(failed(12, { unreached: true })).value, 'waiting')
+})
+
+delivery('V7 without an expiry the number of attempts ends them, whoever was there', () => {
+  const tries = [1, 2, 3, 4].flatMap((n) => [failed(n, { unreached: true }), { type: 'retry.due' }])
+
+  assert.is(
+    given('delivery', [request, ...tries]).when(failed(5, { unreached: true })).value,
+    'failed',
+  )
+})
+
+delivery('V8 lives that ended before it began use up no attempts', () => {
+  const lives = [1, 2, 3, 4, 5, 6].map((attempt) => ({ ...lost(false), attempt }))
+  const step = given('delivery', [inTime, ...lives]).when(failed(7, {}))
+
+  assert.equal([step.value, step.waits[0]?.dueAt], ['waiting', 7_000 + limits.deliveryBackoffMs])
+})
+
+delivery(
+  'V9 a time that the other side has set is known as such, until the next attempt failed',
+  () => {
+    const asked = given('delivery', [inTime]).when(failed(1, { retryAfterMs: 9_000 }))
+    const later = [inTime, failed(1, { retryAfterMs: 9_000 }), { type: 'retry.due' }]
+
+    assert.is(asked.context['paced'], true)
+    assert.is(given('delivery', later).when(failed(2, {})).context['paced'], false)
+    assert.is(given('delivery', [inTime]).when(failed(1, {})).context['paced'], undefined)
+  },
+)
 
 delivery.run()

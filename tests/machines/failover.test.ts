@@ -117,7 +117,7 @@ failover('FO7 a late outcome of an earlier model is refused', () => {
   assert.equal([ignored, effects], ['refused', []])
 })
 
-failover('FO8 the calls of a run are counted over all of its models', () => {
+failover('FO8 PR18 the calls of a run are counted over all of its models', () => {
   const two = planned({ callsMax: 2 })
   const { value, sends } = given('run', [two, failed(1)]).when(failed(2))
   const kept = given('run', [planned({ callsMax: 1 })]).when(failed(1, 'rate'))

@@ -41,7 +41,7 @@ const loop = [
   [3, booted(4)],
 ] as const
 
-gateway('CB1 three crashes in five minutes hold the channels, two do not', () => {
+gateway('CB1 PR18 three crashes in five minutes hold the channels, two do not', () => {
   const two = fold(loop.slice(0, 3))
   const three = fold(loop)
 

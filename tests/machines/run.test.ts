@@ -112,7 +112,7 @@ run('K6 a lost call is made again; an answer of an old attempt is refused', () =
   assert.is(late.ignored, 'refused')
 })
 
-run('U5 an abort cancels the call, tells the session, and late output is ignored', () => {
+run('U5 PR19 an abort cancels the call, tells the session, and late output is ignored', () => {
   const abort = { type: 'run.aborted', by: 'owner' }
   const { value, effects, sends } = given('run', [request]).when(abort)
 
@@ -138,6 +138,15 @@ run('U12 what came meanwhile is read by the next call, and answered with its own
     { ref: 'b:s1', role: 'user', runId: 'r' },
     { ref: 'b:s2', role: 'user', runId: 'r' },
   ])
+})
+
+run('U12 what waited before the run began is read before what came meanwhile', () => {
+  const waited = { ...request, steered: [{ runId: 's1', ref: 'b:s1' }] }
+  const first = given('run', []).when(waited)
+  const end = given('run', [waited, steered('s2'), lost(1)]).when(done(2))
+
+  assert.is(first.effects[0]?.params['entries'], undefined)
+  assert.equal(end.sends[0]?.event['merged'], [{ runId: 's1' }, { runId: 's2' }])
 })
 
 run('U13 the first call does not read it, and a run that is over does not hear of it', () => {

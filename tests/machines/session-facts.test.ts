@@ -104,7 +104,7 @@ test('SF6 a deleted session takes no change, and begins anew with its next messa
   assert.equal([anew.ignored, contextOf(anew).deleted], [null, false])
 })
 
-test('SF7 an abort of the run in hand begins the next one, and of a queued one drops only that', () => {
+test('SF7 PR15 an abort of the run in hand begins the next one, and of a queued one drops only that', () => {
   const busy = given('session', [accepted('r1'), accepted('r2'), accepted('r3')])
   const first = busy.when(aborted('r1'))
   const queued = busy.when(aborted('r3'))

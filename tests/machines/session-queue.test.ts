@@ -1,7 +1,7 @@
 /** One session's queue: the modes, what has to make room, and its expiry. */
 import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
-import type { QueuePolicy } from '../../machines/rules/queue.ts'
+import { FOLLOWUP, type QueuePolicy } from '../../machines/rules/queue.ts'
 import type { SessionContext } from '../../machines/session.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent, JournalRecord } from '../../protocol/record.ts'
@@ -70,6 +70,36 @@ test('QM2 a steered message that the run has read is answered with it, and stand
     ['r1', 'done', undefined],
     ['r2', 'done', 'r1'],
   ])
+})
+
+test('QM2 who waits already is shown to the next run too, so that nobody overtakes them', () => {
+  const waiting = [said('r1', STEER), said('r2', STEER), said('r3', STEER, { runKey: 'k3' })]
+  const next = given('session', waiting).when(finished('r1'))
+  const late = given('session', [...waiting, finished('r1')]).when(said('r4', STEER))
+
+  assert.equal(told(next).slice(1), ['run.requested run:r2'])
+  assert.equal(next.sends[1]?.event['steered'], [{ runId: 'r3', ref: 'b:r3', runKey: 'k3' }])
+  assert.equal(told(late), ['run.steered run:r2'])
+})
+
+test('QM2 nothing is shown to a run before what waits ahead of it for a run of its own', () => {
+  const ahead = [said('r1', STEER), said('r2', FOLLOWUP)]
+  const behind = given('session', ahead).when(said('r3', STEER))
+  const next = given('session', [...ahead, said('r3', STEER)]).when(finished('r1'))
+
+  assert.equal(told(behind), [])
+  assert.equal(next.sends.at(-1)?.event['steered'], [{ runId: 'r3', ref: 'b:r3' }])
+})
+
+test('QM2 PR29 a run that answers in one place is shown nothing of another', () => {
+  const steps = [said('r1', STEER), said('r2', STEER, { route: room })]
+  const step = given('session', steps.slice(0, 1)).when(steps[1]!)
+  const same = given('session', steps).when(said('r3', STEER))
+  const next = given('session', [...steps, said('r3', STEER, { route: room })]).when(finished('r1'))
+
+  assert.equal(told(step), [])
+  assert.equal(told(same), ['run.steered run:r1'])
+  assert.equal(next.sends.at(-1)?.event['steered'], [{ runId: 'r3', ref: 'b:r3' }])
 })
 
 test('QM3 collect waits until nobody writes, then answers all of one place in one run', () => {

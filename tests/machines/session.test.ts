@@ -98,7 +98,7 @@ session('N11 the client’s own name of a run goes along, and is nowhere where t
   assert.is(begun.sends[0]?.event['runKey'], 'mine')
 })
 
-session('N5 a failed run is not answered and does not stop the next one', () => {
+session('N5 PR15 a failed run is not answered and does not stop the next one', () => {
   const events = [accepted('r1', ann), accepted('r2', ann)]
   const { sends, context } = given('session', events).when(
     finished('r1', { status: 'failed', ref: '' }),

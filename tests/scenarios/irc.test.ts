@@ -197,7 +197,7 @@ scenario(
 )
 
 scenario(
-  'F03 killed while the server is silent: the message is uncertain, and not sent again',
+  'F03 PR5 killed while the server is silent: the message is uncertain, and not sent again',
   async (scene) => {
     const ann = await enter(scene, 'ann')
     const client = await connectClient(scene)
@@ -252,7 +252,7 @@ scenario(
 )
 
 scenario(
-  'F38 what is sent while the server is away goes out when it is back, also after a kill',
+  'F38 PR4 what is sent while the server is away goes out when it is back, also after a kill',
   async (scene) => {
     const client = await connectClient(scene)
     const { port } = scene.irc

@@ -81,6 +81,55 @@ verbs('C2 health exits with 1 when a probe fails or the gateway is not well', as
   })
 })
 
+verbs('C2 health says in words what waits for a person, and why a channel is down', async () => {
+  const well = { status: 'healthy', uptime: 1, sessions: 0, agents: 0 }
+  const channels = { telegram: 'failed', irc: 'connected' }
+  const reasons = { telegram: 'telegram: 401 Unauthorized' }
+  const health = { ...well, channels, reasons, deliveries: { uncertain: 1, dead: 2 } }
+  await withStandIn({ answers: { health } }, async (call) => {
+    const { stdout } = await call('health')
+
+    assert.match(
+      stdout,
+      /deliveries +1 may or may not have been sent, 2 not sent: .* deliveries list\n/,
+    )
+    assert.match(stdout, /channel telegram +failed: telegram: 401 Unauthorized\n/)
+    assert.match(stdout, /channel irc +connected\n/)
+  })
+  const none = { ...well, channels: {}, deliveries: { uncertain: 0, dead: 1 } }
+  await withStandIn({ answers: { health: none } }, async (call) => {
+    assert.match((await call('health')).stdout, /deliveries +1 not sent: /)
+  })
+})
+
+verbs('DL8 deliveries says why each waits, and what became of it', async () => {
+  const row = { channel: 'irc', target: 'ann', changedAt: 0, text: 'hi \u001b[31m' }
+  const rows = [
+    { ...row, deliveryId: 'd1', state: 'uncertain', fault: 'lost' },
+    { ...row, deliveryId: 'd2', state: 'dead', fault: 'irc: no such nick' },
+    { ...row, deliveryId: 'd3', state: 'waiting', fault: 'busy' },
+  ]
+  const list = { deliveries: rows, total: 3 }
+  const answers = { 'deliveries.list': list, 'deliveries.resolve': {}, 'deliveries.resubmit': {} }
+  await withStandIn({ answers }, async (call, standIn) => {
+    const { stdout } = await call('deliveries', 'list')
+    const sent = await call('deliveries', 'resolve', 'd1', '--as', 'sent')
+    const unsent = await call('deliveries', 'resolve', 'd1', '--as', 'not-sent')
+    const again = await call('deliveries', 'resubmit', 'd2')
+
+    assert.match(stdout, /d1 +uncertain +ann on irc .* the gateway ended meanwhile +"hi/)
+    assert.match(stdout, /d2 +dead .* irc: no such nick /)
+    assert.not.ok(stdout.includes('d3') || stdout.includes('\u001b'))
+    assert.is(sent.stdout, 'd1 was sent: that is noted\n')
+    assert.is(unsent.stdout, 'd1 was not sent: resubmit it, or dismiss it\n')
+    assert.is(again.stdout, 'd2 goes out again\n')
+    assert.equal(
+      standIn.params('deliveries.resolve').map(({ sent: was }) => was),
+      [true, false],
+    )
+  })
+})
+
 const DELTAS: Follow = [
   ['agent', { runId: 'r1', sessionKey: 'agent:main:main', status: 'started', attempt: 1 }],
   ['agent.delta', { runId: 'r0', index: 0, text: 'of another run' }],

@@ -5,6 +5,7 @@
 import { readText } from '../../actors/bodies.ts'
 import { replayStream } from '../../actors/stream.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
+import type { RunFinished } from '../../machines/session-events.ts'
 import { type StreamId, streamName } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { StoreReader } from '../../store/contract.ts'
@@ -24,7 +25,8 @@ export interface Evidence {
   readonly heard: readonly string[] // texts that arrived at the recipient, each time they did
 }
 
-const FATES: ReadonlySet<string> = new Set(['sent', 'failed', 'uncertain'])
+const FATES: ReadonlySet<string> = new Set(['sent', 'failed', 'dead', 'uncertain', 'dismissed'])
+const NEVER_SENT: ReadonlySet<string> = new Set(['failed', 'dead'])
 const ENDS: ReadonlySet<string> = new Set(['done', 'failed', 'aborted'])
 
 /** Audits the journal of a gateway that is at rest and stopped. */
@@ -96,7 +98,10 @@ function auditKeys(audit: Audit, records: readonly JournalRecord[]): void {
   count(audit, 'keys', keys.size)
 }
 
-/** Every accepted message has one run, which has ended and told its session so once. */
+/**
+ * Every accepted message has one run, which has ended and told its session so once; or it was merged
+ * into another that has, and says so.
+ */
 function auditRuns(
   audit: Audit,
   records: readonly JournalRecord[],
@@ -105,15 +110,35 @@ function auditRuns(
   const begun = tally(records, 'run.requested')
   const ended = tally(records, 'run.finished')
   const accepted = [...tally(records, 'message.accepted')]
+  const answered = mergedRuns(records)
   for (const [runId, times] of accepted) {
     const value = newest.get(`run:${runId}`)?.value ?? 'missing'
     const seen = [times, begun.get(runId) ?? 0, ended.get(runId) ?? 0]
-    if (ENDS.has(value) && seen.every((n) => n === 1)) count(audit, `runs ${value}`)
+    const own = ENDS.has(value) && seen.every((n) => n === 1)
+    const shared = value === 'merged' && seen.join() === '1,0,0' && answered.has(runId)
+    if (own || shared) count(audit, `runs ${value}`)
     else audit.faults.push(`run ${runId}: ${value}; accepted, begun, ended: ${seen.join(', ')}`)
   }
   for (const runId of begun.keys()) {
     if (!accepted.some(([id]) => id === runId)) audit.faults.push(`run ${runId}: nobody asked`)
   }
+}
+
+// Those that another run has answered, as that run told its session, and then as theirs was told.
+function mergedRuns(records: readonly JournalRecord[]): Set<string> {
+  const told = new Map<string, string>() // by run: the one that took its message along
+  for (const { event, ignored } of records) {
+    if (event.type !== 'run.finished' || ignored !== null) continue
+    const { runId, merged = [] } = event as unknown as RunFinished
+    for (const other of merged) told.set(other.runId, runId)
+  }
+  const answered = records.filter(
+    ({ event, stream, ignored }) =>
+      event.type === 'run.merged' &&
+      ignored === null &&
+      told.get(streamName(stream)) === event['into'],
+  )
+  return new Set(answered.map(({ stream }) => streamName(stream)))
 }
 
 function tally(records: readonly JournalRecord[], type: string): Map<string, number> {
@@ -160,7 +185,7 @@ function auditDeliveries(
     const value = newest.get(stream)?.value ?? 'missing'
     const text = readText(reader, String(event['ref']))
     const times = heard.filter((one) => one === text).length
-    const allowed = value === 'sent' ? [1] : value === 'failed' ? [0] : [0, 1]
+    const allowed = value === 'sent' ? [1] : NEVER_SENT.has(value) ? [0] : [0, 1]
     if (FATES.has(value) && allowed.includes(times)) count(audit, `deliveries ${value}`)
     else audit.faults.push(`delivery ${streamName(stream)}: ${value}, arrived ${times} times`)
   }

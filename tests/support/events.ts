@@ -85,6 +85,9 @@ const received = fc.record({
   codeDigest: fc.constantFrom('aa', 'bb'),
 })
 
+// What a platform with accounts and a cursor adds.
+const receivedByCursor = received.map((event) => ({ ...event, account: '77', cursor: '5' }))
+
 const judged = fc.record({
   type: fc.constantFrom('sender.approved', 'sender.rejected'),
   senderId: fc.constantFrom('ann', 'bob'),
@@ -272,6 +275,13 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
     fc.record({ type: fc.constant('channel.enabled'), channel: fc.constant('irc'), policy }),
     fc.constant({ type: 'channel.disabled' }),
     received,
+    receivedByCursor,
+    fc.record({
+      type: fc.constant('cursor.moved'),
+      account: fc.constantFrom('77', '78'),
+      cursor: fc.constantFrom('6', '7'),
+    }),
+    fc.constant({ type: 'link.dropped', reason: 'gone', random: 0, final: true }),
     fc.record({ type: fc.constant('code.missed'), by: fc.constant('d') }),
     judged,
     done,

@@ -53,6 +53,7 @@ export function adapterOf(
         heard.messages.push(message)
         wake()
       },
+      passed: () => {},
       heard: () => {},
       dropped: (reason) => {
         heard.dropped.push(reason)

@@ -24,16 +24,21 @@ export async function openIrcScene(scene: IrcScene): Promise<void> {
   scene.irc = await startNgircd()
   scene.model = new LLMock({ port: 0, host: '127.0.0.1' })
   await scene.model.start()
-  scene.model.on({}, ({ messages }) => {
-    const content = messages.at(-1)?.content
-    return { content: `I heard: ${typeof content === 'string' ? content : 'no text'}` }
-  })
+  hearAll(scene.model)
   scene.state = makeStateDir({
     models: { providers: { home: { baseUrl: `${scene.model.url}/v1`, apiKey: 'test-key' } } },
     agents: { defaults: { model: 'home/test' } },
     channels: { irc: ircChannel(scene.irc.port) },
   })
   await startGatewayOf(scene)
+}
+
+/** Answers whatever no earlier rule answers with what was heard. */
+export function hearAll(model: LLMock): void {
+  model.on({}, ({ messages }) => {
+    const content = messages.at(-1)?.content
+    return { content: `I heard: ${typeof content === 'string' ? content : 'no text'}` }
+  })
 }
 
 /** Ends everything; also what a failed test has left half open. */

@@ -43,12 +43,12 @@ export function readChannels(house: UpstreamHouse, { channel }: { channel?: stri
     channelDetailLabels: each(labelOf),
     channelSystemImages: {},
     channelMeta: order.map((id) => ({ id, label: labelOf(id), detailLabel: labelOf(id) })),
-    channels: each((name) => channelHealth(states, name)),
+    channels: each((name) => channelHealth(channels, name)),
     channelAccounts: each((name) => [
       {
         accountId: ACCOUNT,
         enabled: true,
-        ...channelHealth(states, name),
+        ...channelHealth(channels, name),
         running: states[name] !== 'held',
         healthState: states[name] === 'connected' ? 'healthy' : String(states[name]),
         ...lastHeard(evidence[name], now),

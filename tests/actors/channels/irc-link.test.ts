@@ -40,14 +40,14 @@ link('A20 an aborted opening rejects and leaves no socket', async (scene) => {
   const { adapter } = adapterOf(scene, configOf(portOf(scene.server)))
   const control = new AbortController()
 
-  const opening = refusalOf(adapter.open(control.signal))
+  const opening = refusalOf(adapter.open(control.signal, null))
   const [socket] = (await once(scene.server, 'connection')) as [Socket]
   const closed = once(socket, 'close')
   control.abort()
 
   assert.match((await opening).message, /aborted/)
   await closed
-  assert.match((await refusalOf(adapter.open(control.signal))).message, /aborted/)
+  assert.match((await refusalOf(adapter.open(control.signal, null))).message, /aborted/)
   assert.is(scene.sockets.length, 1)
 })
 
@@ -55,7 +55,7 @@ link('A21 a server that never greets is given up after the time to open', async 
   const clock = manualClock()
   const { adapter } = adapterOf(scene, configOf(portOf(scene.server)), { clock })
 
-  const opening = refusalOf(adapter.open(never))
+  const opening = refusalOf(adapter.open(never, null))
   const [socket] = (await once(scene.server, 'connection')) as [Socket]
   const closed = once(socket, 'close')
   await clock.pass(limits.channelOpenMs)
@@ -68,7 +68,7 @@ link('A21 a server that never greets is given up after the time to open', async 
 link('A22 a close while opening ends the opening', async (scene) => {
   const { adapter, heard } = adapterOf(scene, configOf(portOf(scene.server)))
 
-  const opening = refusalOf(adapter.open(never))
+  const opening = refusalOf(adapter.open(never, null))
   await once(scene.server, 'connection')
   await adapter.close()
 
@@ -96,7 +96,7 @@ link('A23 tags are asked for once; msgid names the message, time dates it', asyn
     })
   })
 
-  await adapter.open(never)
+  await adapter.open(never, null)
   await heard.until(() => heard.messages.length === 1)
 
   const [message] = heard.messages
@@ -112,7 +112,7 @@ link('A24 a server without TLS is no TLS server', async (scene) => {
   scene.server.on('connection', (socket) => socket.write('NOTICE * :hello\r\n'))
   const { adapter } = adapterOf(scene, configOf(portOf(scene.server), { tls: true }))
 
-  const refusal = await refusalOf(adapter.open(never))
+  const refusal = await refusalOf(adapter.open(never, null))
 
   assert.is(refusal.code, 'UNAVAILABLE')
 })
@@ -120,7 +120,7 @@ link('A24 a server without TLS is no TLS server', async (scene) => {
 link('A25 a line without an end ends the link', async (scene) => {
   const { adapter } = adapterOf(scene, configOf(portOf(scene.server)))
 
-  const opening = refusalOf(adapter.open(never))
+  const opening = refusalOf(adapter.open(never, null))
   const [socket] = (await once(scene.server, 'connection')) as [Socket]
   socket.write('x'.repeat(limits.ircReceivedBytesMax + 1))
 

@@ -40,7 +40,7 @@ irc('A1 it opens when its rooms are joined, and hears a room and a person', asyn
   const alice = await join(scene, 'Alice[]', '#home')
   const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
 
-  await adapter.open(never)
+  await adapter.open(never, null)
   await bob.next(/^:heron!.* JOIN :#/)
   bob.send('PRIVMSG #home :heron: grüß dich 😀')
   bob.send('PRIVMSG #home :not for you')
@@ -64,7 +64,7 @@ irc('A1 it opens when its rooms are joined, and hears a room and a person', asyn
 irc('A2 it answers in a room and to a person, and knows that the server took it', async (scene) => {
   const bob = await join(scene, 'bob', '#home')
   const { adapter } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
 
   const receipt = await adapter.deliver({ target: '#home', text: 'one\n\ntwo ü', deliveryId: 'd1' })
   await adapter.deliver({ target: 'bob', text: ':three', deliveryId: 'd2' })
@@ -78,8 +78,8 @@ irc('A2 it answers in a room and to a person, and knows that the server took it'
 irc('A3 a long message arrives whole, in lines that the server relays uncut', async (scene) => {
   const { adapter } = adapterOf(scene, configOf(scene.server.port))
   const reader = adapterOf(scene, configOf(scene.server.port, { nick: 'reader' }))
-  await adapter.open(never)
-  await reader.adapter.open(never)
+  await adapter.open(never, null)
+  await reader.adapter.open(never, null)
   const text = 'Der Reiher fängt Fische 🐟 '.repeat(50).trim()
 
   await adapter.deliver({ target: '#home', text, deliveryId: 'd' })
@@ -93,7 +93,7 @@ irc('A3 a long message arrives whole, in lines that the server relays uncut', as
 irc('A4 notices, questions by CTCP and our own words are not heard; actions are', async (scene) => {
   const bob = await join(scene, 'bob', '#home')
   const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
 
   bob.send('NOTICE #home :heron: a notice')
   bob.send('PRIVMSG heron :\u0001VERSION\u0001')
@@ -111,7 +111,7 @@ irc('A4 notices, questions by CTCP and our own words are not heard; actions are'
 
 irc('A5 a nick that is not there is a refusal: not sent, not to be retried', async (scene) => {
   const { adapter } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
 
   const fault = await faultOf(adapter.deliver({ target: 'nobody', text: 'a\nb', deliveryId: 'd' }))
   const next = await adapter.deliver({ target: '#home', text: 'still here', deliveryId: 'd2' })
@@ -128,7 +128,7 @@ irc(
     bob.send('MODE #closed +n')
     await bob.next(/MODE #closed \+n/)
     const { adapter } = adapterOf(scene, configOf(scene.server.port))
-    await adapter.open(never)
+    await adapter.open(never, null)
 
     const [refused, sent, unknown] = await Promise.allSettled([
       adapter.deliver({ target: '#CLOSED', text: 'x', deliveryId: '1' }),
@@ -147,7 +147,7 @@ irc(
   'A7 targets and texts that IRC cannot carry are refused before anything is written',
   async (scene) => {
     const { adapter } = adapterOf(scene, configOf(scene.server.port))
-    await adapter.open(never)
+    await adapter.open(never, null)
 
     for (const target of ['#home,bob', 'a b', '', '$*', 'bob\r\nQUIT :x']) {
       const fault = await faultOf(adapter.deliver({ target, text: 'x', deliveryId: 'd' }))
@@ -161,7 +161,7 @@ irc(
 irc('A8 the lines of two messages do not mix', async (scene) => {
   const bob = await join(scene, 'bob', '#home')
   const { adapter } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
 
   await Promise.all([
     adapter.deliver({ target: '#home', text: 'a1\na2', deliveryId: '1' }),
@@ -176,7 +176,7 @@ irc('A9 lines behind a burst wait for their turn', async (scene) => {
   const clock = manualClock()
   const bob = await join(scene, 'bob', '#home')
   const { adapter } = adapterOf(scene, configOf(scene.server.port), { clock })
-  await adapter.open(never)
+  await adapter.open(never, null)
   const waits = clock.due().length
 
   const text = Array.from({ length: 7 }, (_, index) => `line ${index}`).join('\n')
@@ -196,7 +196,7 @@ irc(
   'A10 a killed server is told once; then nothing is sent and retrying is safe',
   async (scene) => {
     const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
-    await adapter.open(never)
+    await adapter.open(never, null)
 
     await scene.server.stop()
     await heard.until(() => heard.dropped.length > 0)
@@ -210,7 +210,7 @@ irc(
 
 irc('A11 a link that dies behind the last line leaves "maybe"', async (scene) => {
   const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
 
   scene.server.freeze()
   const delivered = faultOf(adapter.deliver({ target: '#home', text: 'x', deliveryId: 'd' }))
@@ -227,7 +227,7 @@ irc(
   async (scene) => {
     const clock = manualClock()
     const { adapter, heard } = adapterOf(scene, configOf(scene.server.port), { clock })
-    await adapter.open(never)
+    await adapter.open(never, null)
     assert.equal(clock.due(), [limits.ircPingMs])
 
     await clock.pass(limits.ircPingMs) // Answered: the next question is armed again.
@@ -247,13 +247,13 @@ irc(
 irc('A13 a taken nick gets an underscore; three taken ones are a refusal', async (scene) => {
   const heron = await join(scene, 'heron')
   const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
-  await adapter.open(never)
+  await adapter.open(never, null)
   heron.send('PRIVMSG heron_ :hi')
   await heard.until(() => heard.messages.length === 1)
   await join(scene, 'heron__')
   const second = adapterOf(scene, configOf(scene.server.port))
 
-  const refusal = await refusalOf(second.adapter.open(never))
+  const refusal = await refusalOf(second.adapter.open(never, null))
 
   assert.is(refusal.code, 'UNAVAILABLE')
   assert.match(refusal.message, /nick "heron__" was refused/)
@@ -266,7 +266,7 @@ irc('A14 a room that cannot be joined is a refusal that names it', async (scene)
   await bob.next(/MODE #locked \+i/)
   const { adapter } = adapterOf(scene, configOf(scene.server.port, { rooms: ['#home', '#Locked'] }))
 
-  const refusal = await refusalOf(adapter.open(never))
+  const refusal = await refusalOf(adapter.open(never, null))
 
   assert.match(refusal.message, /room #\w+ cannot be joined: .*invite/i)
 })
@@ -278,9 +278,9 @@ irc('A15 a wrong password is refused as one, a right one opens', async (scene) =
     const none = adapterOf(scene, configOf(guarded.port))
     const right = adapterOf(scene, configOf(guarded.port, { password: 'sesame' }))
 
-    const refusal = await refusalOf(wrong.adapter.open(never))
-    assert.is((await refusalOf(none.adapter.open(never))).code, 'UNAUTHORIZED')
-    await right.adapter.open(never)
+    const refusal = await refusalOf(wrong.adapter.open(never, null))
+    assert.is((await refusalOf(none.adapter.open(never, null))).code, 'UNAUTHORIZED')
+    await right.adapter.open(never, null)
 
     assert.is(refusal.code, 'UNAUTHORIZED')
     assert.not.match(refusal.message, /hunter2/)
@@ -294,11 +294,11 @@ irc('A16 after a goodbye the same adapter opens again', async (scene) => {
   const bob = await join(scene, 'bob', '#home')
   const { adapter, heard } = adapterOf(scene, configOf(scene.server.port))
 
-  await adapter.open(never)
+  await adapter.open(never, null)
   await adapter.close()
   await bob.next(/^:heron!.* QUIT/)
   const closed = await faultOf(adapter.deliver({ target: '#home', text: 'x', deliveryId: 'd' }))
-  await adapter.open(never)
+  await adapter.open(never, null)
   await adapter.deliver({ target: '#home', text: 'again', deliveryId: 'd' })
 
   assert.match(await bob.next(/PRIVMSG/), /:again$/)
@@ -321,7 +321,7 @@ irc(
         if (text === '4') throw new Error('the disk is full')
       },
     })
-    await adapter.open(never)
+    await adapter.open(never, null)
 
     for (let index = 0; index < 10; index += 1) bob.send(`PRIVMSG #home :${index}`)
     await heard.until(() => heard.messages.length === 9)
@@ -335,7 +335,7 @@ irc('A18 a port where nobody listens is told', async (scene) => {
   await scene.server.stop()
   const { adapter, heard } = adapterOf(scene, configOf(port))
 
-  const refusal = await refusalOf(adapter.open(never))
+  const refusal = await refusalOf(adapter.open(never, null))
 
   assert.is(refusal.code, 'UNAVAILABLE')
   assert.match(refusal.message, /ECONNREFUSED/)

@@ -131,33 +131,36 @@ wire('M23 an error in the stream is classified by what it is called', async (sce
   }
 })
 
-wire('M24 a silent stream is given up; a comment of the server is no silence', async (scene) => {
-  const clock = manualClock()
-  let response: ServerResponse | undefined
-  scene.answer = (opened) => {
-    response = opened
-    writeEvents(opened, delta('x'))
-  }
-  let pieces = 0
-  const asked = faultOf(
-    ask(scene, () => (pieces += 1), clock),
-    'network',
-  )
-  const until = async (done: () => boolean): Promise<void> => {
-    while (!done()) await new Promise((resolve) => setImmediate(resolve))
-  }
-  await until(() => pieces === 1)
+wire(
+  'M24 PR14 a silent stream is given up; a comment of the server is no silence',
+  async (scene) => {
+    const clock = manualClock()
+    let response: ServerResponse | undefined
+    scene.answer = (opened) => {
+      response = opened
+      writeEvents(opened, delta('x'))
+    }
+    let pieces = 0
+    const asked = faultOf(
+      ask(scene, () => (pieces += 1), clock),
+      'network',
+    )
+    const until = async (done: () => boolean): Promise<void> => {
+      while (!done()) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await until(() => pieces === 1)
 
-  await clock.pass(limits.modelIdleMs - 1)
-  response?.write(': still thinking\n\n')
-  await until(() => clock.due()[0] === limits.modelIdleMs)
-  const gone = new Promise<void>((resolve) => response?.once('close', () => resolve()))
-  await clock.pass(limits.modelIdleMs)
+    await clock.pass(limits.modelIdleMs - 1)
+    response?.write(': still thinking\n\n')
+    await until(() => clock.due()[0] === limits.modelIdleMs)
+    const gone = new Promise<void>((resolve) => response?.once('close', () => resolve()))
+    await clock.pass(limits.modelIdleMs)
 
-  assert.match((await asked).message, /no byte in 120000 ms/)
-  await gone
-  assert.equal(clock.due(), [])
-})
+    assert.match((await asked).message, /no byte in 120000 ms/)
+    await gone
+    assert.equal(clock.due(), [])
+  },
+)
 
 wire('M25 F38 a server that never answers is given up too', async (scene) => {
   const clock = manualClock()

@@ -142,7 +142,12 @@ irc('I8 formatting codes are taken out, tabs stay', () => {
   assert.is(stripFormatting('\u00031,2,3'), ',3')
 })
 
-const facts = { nick: 'Heron', mapping: 'rfc1459' as const, arrivalId: 'n:1' }
+const facts = {
+  nick: 'Heron',
+  mapping: 'rfc1459' as const,
+  arrivalId: 'n:1',
+  identity: 'nick' as const,
+}
 
 function payload(change: Partial<IrcPayload> = {}): IrcPayload {
   return {
@@ -220,6 +225,21 @@ irc('I13 an action is told as one, and a false time is none', () => {
   assert.is(message?.sentAt, null)
   assert.is(message?.messageId, 'n:1')
 })
+
+irc(
+  'I16 an account is somebody else than the nick of that name, and only where it is asked for',
+  () => {
+    const tags = new Map([['account', 'Ann']])
+    const byAccount = { ...facts, identity: 'account' as const }
+    const sender = (change: Partial<IrcPayload>, given: typeof byAccount | typeof facts) =>
+      parseIrcMessage(payload({ nick: 'Heron2', target: '#Home', ...change }), given)?.senderId
+
+    assert.is(sender({ tags }, byAccount), 'account:ann')
+    assert.is(sender({ nick: 'ann' }, byAccount), 'ann')
+    assert.is(sender({ tags }, facts), 'heron2')
+    assert.is(sender({ tags: new Map([['account', '']]) }, byAccount), 'heron2')
+  },
+)
 
 irc('I14 lines come together over any borders of chunks', () => {
   const bytes = Buffer.from('PING :é😀\r\n\r\n:a\nb')

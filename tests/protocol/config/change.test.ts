@@ -78,7 +78,11 @@ change('C55 the schema lists every key with what it holds, secrets marked', () =
   assert.equal(keys.get('models.providers.*.apiKey')?.secret, true)
   assert.equal(keys.get('session.maxMessages')?.effect, 'hot')
   assert.equal(keys.get('channels.irc.nick')?.effect, 'restart')
-  assert.equal(keys.get('channels.telegram')?.supported, false)
+  assert.equal(keys.get('channels.discord.voice')?.supported, false)
+  assert.equal(keys.get('channels.discord.token')?.secret, true)
+  assert.equal(keys.get('channels.telegram.streaming')?.supported, false)
+  assert.equal(keys.get('channels.telegram.botToken')?.secret, true)
+  assert.equal(keys.get('channels.webhook.secret')?.secret, true)
 })
 
 change.run()

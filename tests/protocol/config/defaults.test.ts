@@ -121,6 +121,7 @@ config('C24 an enabled irc needs a host; a disabled one needs nothing', () => {
     realname: 'openclaw',
     password: null,
     rooms: [],
+    identity: 'nick',
     dmPolicy: 'pairing',
     allowFrom: [],
     groupPolicy: 'allowlist',
@@ -231,11 +232,99 @@ config('C30 model names come apart at the first slash', () => {
 
 config('C31 what this version does not act on is listed', () => {
   const text =
-    '{ gateway: { mode: "local" }, tools: { deny: ["x"] }, channels: { telegram: {} }, plugins: {} }'
+    '{ gateway: { mode: "local" }, tools: { deny: ["x"] }, channels: { discord: { token: "a", voice: {} }, telegram: { botToken: "1:a", streaming: "off" } }, plugins: {} }'
   const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
 
   assert.equal(issues, [])
-  assert.equal(unsupportedPaths(parsed).sort(), ['channels.telegram', 'gateway.mode', 'plugins'])
+  assert.equal(unsupportedPaths(parsed).sort(), [
+    'channels.discord.voice',
+    'channels.telegram.streaming',
+    'gateway.mode',
+    'plugins',
+  ])
+})
+
+const telegram = (keys: object): GatewayConfig => ({
+  channels: { telegram: { botToken: '77:abc', ...keys } },
+})
+
+config('TG1 telegram has upstream’s keys and our defaults; ids are numbers as texts', () => {
+  const whole = telegram({
+    apiRoot: 'http://127.0.0.1:8081/',
+    webhookUrl: 'https://h.example/tg',
+    webhookSecret: 'a-secret-of-16-chars',
+    allowFrom: [501, 'tg:502', '*'],
+    groupAllowFrom: ['501'],
+    groups: { '-100': { allowFrom: [7] }, '*': { requireMention: false } },
+  })
+
+  assert.equal(resolveConfig(whole).telegram, {
+    botToken: '77:abc',
+    account: '77',
+    apiRoot: 'http://127.0.0.1:8081',
+    webhook: {
+      url: 'https://h.example/tg',
+      secret: 'a-secret-of-16-chars',
+      path: '/telegram-webhook',
+    },
+    dmPolicy: 'pairing',
+    allowFrom: ['501', '502', '*'],
+    groupPolicy: 'allowlist',
+    groups: {
+      '-100': { requireMention: true, allowFrom: ['7'] },
+      '*': { requireMention: false, allowFrom: ['501'] },
+    },
+  })
+  assert.is(resolveConfig(telegram({})).telegram?.apiRoot, 'https://api.telegram.org')
+  assert.is(resolveConfig({ channels: { telegram: { enabled: false } } }).telegram, null)
+  const odd = resolveConfig(telegram({ botToken: 'odd' })).telegram?.account ?? ''
+  assert.match(odd, /^[0-9a-f]{16}$/)
+})
+
+config('TG2 what of telegram contradicts itself, or would leak the token, is refused', () => {
+  for (const [keys, expected] of [
+    [{ botToken: undefined }, /botToken: required/],
+    [{ botToken: '77:a b' }, /botToken: expected a token/],
+    [{ apiRoot: 'http://bots.example' }, /apiRoot: expected an https URL/],
+    [{ apiRoot: 'https://u:p@bots.example' }, /apiRoot/],
+    [{ webhookUrl: 'http://h.example/tg', webhookSecret: 'x'.repeat(16) }, /webhookUrl/],
+    [{ webhookUrl: 'https://h.example/tg' }, /webhookSecret: required/],
+    [{ webhookSecret: 'has spaces in it, many' }, /webhookSecret: expected 16/],
+    [{ webhookPath: '/readyz' }, /webhookPath/],
+    [{ webhookPath: '/../x' }, /webhookPath/],
+    [{ groups: { '@home': {} } }, /groups\["@home"\]/],
+  ] as [object, RegExp][]) {
+    assert.match(problem(telegram(keys)), expected, JSON.stringify(keys))
+  }
+  assert.not.match(problem(telegram({ botToken: '77:a b' })), /77:a/)
+})
+
+config('WH1 a webhook channel is closed until it is told whom to hear', () => {
+  const secret = 'x'.repeat(16)
+
+  assert.equal(resolveConfig({ channels: { webhook: { secret } } }).webhook, {
+    secret,
+    path: '/hooks/message',
+    url: null,
+    allowPrivate: false,
+    dmPolicy: 'allowlist',
+    allowFrom: [],
+    groupPolicy: 'allowlist',
+    groups: {},
+  })
+  for (const [keys, expected] of [
+    [{}, /secret: required/],
+    [{ secret: ' '.repeat(16) }, /secret: expected a secret/],
+    [{ secret, path: 'hooks' }, /path: expected a path/],
+    [{ secret, path: '/v1/chat/completions' }, /path: expected a path/],
+    [{ secret, url: 'http://h.example/' }, /url: expected an https URL/],
+    [{ secret, url: 'https://u:p@h.example/', allowPrivate: true }, /url/],
+  ] as [object, RegExp][]) {
+    assert.match(problem({ channels: { webhook: keys } }), expected, JSON.stringify(keys))
+  }
+  const one = { webhookUrl: 'https://h/', webhookSecret: secret, webhookPath: '/hooks/message' }
+  const both = { channels: { webhook: { secret }, ...telegram(one).channels } }
+  assert.match(problem(both), /channels\.webhook\.path: is channels\.telegram\.webhookPath/)
 })
 
 config.run()

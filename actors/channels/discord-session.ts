@@ -1,0 +1,306 @@
+/**
+ * One session with Discord, as long as one connection lasts: messages in order, deliveries by target.
+ *
+ * The cursor is the gateway's session and the number of its last dispatch whose message is on disk: a
+ * session that is resumed there brings all that came later. One that Discord has given up is begun
+ * anew, and it is said that what came between is not here. Part of `discord.ts`.
+ */
+import {
+  discordNonce,
+  type DiscordPlace,
+  formatDiscordCursor,
+  inThread,
+  parentOfThread,
+  parseDiscordCursor,
+  parseDiscordMessage,
+  parseDiscordTarget,
+  splitDiscordText,
+} from '../../protocol/channels/discord.ts'
+import { messageOf } from '../../protocol/errors.ts'
+import { quote } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { InboundMessage } from '../../protocol/message.ts'
+import type { Services } from '../services.ts'
+import {
+  type ChannelHost,
+  DeliveryFault,
+  type DeliveryReceipt,
+  type LinkEnd,
+  LinkFault,
+  type OutboundMessage,
+  type Resume,
+} from './adapter.ts'
+import { type DiscordApi, DiscordFault } from './discord-api.ts'
+import {
+  type DiscordLink,
+  type DiscordLinkParts,
+  DiscordRefusal,
+  type Dispatch,
+  type Intents,
+  isGatewayUrl,
+  openDiscordLink,
+} from './discord-link.ts'
+import { Places } from './discord-places.ts'
+
+/** What a session is made of. */
+export interface DiscordParts {
+  readonly ws: DiscordLinkParts['ws']
+  readonly token: string
+  readonly intents: Intents
+  readonly host: ChannelHost
+  readonly services: Services
+  readonly api: DiscordApi
+}
+
+/** One session; never used again after its end. */
+export class DiscordSession {
+  readonly #parts: DiscordParts
+  readonly #ending = new AbortController()
+  readonly #writing = new Map<string, Promise<unknown>>() // by target: pieces of two texts never mix
+  readonly #places: Places
+  #botId = ''
+  #session: Omit<DiscordPlace, 'seq'> | null = null
+  #kept: number | null = null // the last dispatch that is on disk
+  #link: DiscordLink | null = null
+  #waiting: Dispatch[] = []
+  #taking = false
+  #told = false // open() has resolved
+
+  constructor(parts: DiscordParts) {
+    this.#parts = parts
+    this.#places = new Places(parts.api)
+  }
+
+  /** Whether messages can flow. */
+  get isUp(): boolean {
+    return this.#told
+  }
+
+  /** Asks who we are, and begins or resumes. Rejects with a LinkFault; then nothing goes on. */
+  async begin(signal: AbortSignal, resume: Resume | null): Promise<void> {
+    const { api } = this.#parts
+    const either = AbortSignal.any([signal, this.#ending.signal])
+    const place = resume === null ? null : parseDiscordCursor(resume.cursor)
+    try {
+      this.#botId = await api.botId(either)
+      const gateway = await api.gateway(either)
+      if (!isGatewayUrl(gateway.url)) throw new LinkFault('discord: its gateway has no TLS', {})
+      this.#link = await this.#resume(gateway, place, either)
+    } catch (thrown) {
+      this.close()
+      throw thrown instanceof DiscordFault ? thrown.asLinkFault() : thrown
+    }
+    this.#told = true
+    void this.#takeAll()
+  }
+
+  /** Ends without a word to the host. */
+  close(): void {
+    this.#told = false
+    this.#waiting = []
+    this.#ending.abort()
+    this.#link?.close()
+  }
+
+  /** Delivers a text, in pieces where it is long. @throws {DeliveryFault} */
+  async deliver({ target, text, deliveryId }: OutboundMessage): Promise<DeliveryReceipt> {
+    if (parseDiscordTarget(target) === null) {
+      throw new DeliveryFault(`discord: ${quote(target)} is no place`, 'no', false)
+    }
+    const pieces = splitDiscordText(text)
+    if (pieces.length === 0) throw new DeliveryFault('discord: no text', 'no', false)
+    const before = this.#writing.get(target) ?? Promise.resolve()
+    const named = pieces.map((content, at) => ({ content, nonce: discordNonce(deliveryId, at) }))
+    const own = before.then(() => this.#write(target, named))
+    const settled = own.catch(() => {})
+    this.#writing.set(target, settled)
+    try {
+      return { messageId: await own }
+    } finally {
+      if (this.#writing.get(target) === settled) this.#writing.delete(target)
+    }
+  }
+
+  async #resume(
+    gateway: { url: string; startsLeft: number; resetAfterMs: number },
+    place: DiscordPlace | null,
+    signal: AbortSignal,
+  ): Promise<DiscordLink> {
+    const { chance, log } = this.#parts.services
+    if (place !== null) {
+      this.#session = place
+      this.#kept = place.seq
+      try {
+        return await this.#dial(gateway.url, place, signal)
+      } catch (thrown) {
+        if (!(thrown instanceof DiscordRefusal) || !thrown.sessionOver || thrown.end.final) {
+          throw thrown
+        }
+      }
+      log.warn('discord session is over: what was written since then is not here', {
+        channel: 'discord',
+      })
+      const spread = limits.discordAnewMsMax - limits.discordAnewMs
+      await this.#pause(limits.discordAnewMs + chance.fraction() * spread)
+    }
+    this.#session = null
+    this.#kept = null
+    if (gateway.startsLeft < limits.discordStartsKept) {
+      const { resetAfterMs: retryAfterMs } = gateway
+      throw new LinkFault('discord: too many sessions were begun today', { retryAfterMs })
+    }
+    return this.#dial(gateway.url, null, signal)
+  }
+
+  #dial(gatewayUrl: string, place: DiscordPlace | null, signal: AbortSignal): Promise<DiscordLink> {
+    const { ws, token, intents, host } = this.#parts
+    const parts: DiscordLinkParts = {
+      ws,
+      token,
+      intents,
+      gatewayUrl,
+      place,
+      kept: () => this.#kept,
+      heard: () => host.heard(),
+      began: (session) => {
+        this.#session = session
+      },
+      dispatched: (dispatch) => this.#dispatched(dispatch),
+      ended: ({ reason, final }) => this.#end(reason, { final }),
+    }
+    return openDiscordLink(parts, signal)
+  }
+
+  // The library cannot be made to read less: behind so many the link ends, and resumes later.
+  #dispatched(dispatch: Dispatch): void {
+    if (this.#ending.signal.aborted) return
+    this.#waiting.push(dispatch)
+    if (this.#waiting.length > limits.discordWaitingMax) {
+      return this.#end('discord: more events than can be kept', {})
+    }
+    if (this.#told) void this.#takeAll()
+  }
+
+  // One by one, in order. What comes before open() resolves waits for that.
+  async #takeAll(): Promise<void> {
+    if (this.#taking) return
+    this.#taking = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        await this.#take(next)
+      }
+    } catch (thrown) {
+      this.#end(messageOf(thrown), thrown instanceof DiscordFault ? thrown.asLinkFault().end : {})
+    } finally {
+      this.#taking = false
+    }
+  }
+
+  async #take({ type, seq, data }: Dispatch): Promise<void> {
+    const { host } = this.#parts
+    const cursor = this.#session === null ? null : formatDiscordCursor({ ...this.#session, seq })
+    const message = type === 'MESSAGE_CREATE' ? await this.#read(data) : null
+    if (this.#ending.signal.aborted) return
+    if (message !== null) await host.received(message, cursor ?? undefined)
+    else if (cursor !== null) host.passed(cursor)
+    this.#kept = Math.max(this.#kept ?? 0, seq)
+  }
+
+  async #read(data: unknown): Promise<InboundMessage | null> {
+    const message = parseDiscordMessage(data, this.#botId)
+    if (message === null || message.peer === 'direct') return message
+    const channel = await this.#places.channel(message.roomId, this.#ending.signal)
+    const parent = parentOfThread(channel)
+    return parent === null ? message : inThread(message, parent)
+  }
+
+  /** Ends once, and tells the host unless we closed it. */
+  #end(reason: string, how: LinkEnd): void {
+    if (!this.#told) return
+    this.close()
+    this.#parts.host.dropped(reason, how)
+  }
+
+  async #write(target: string, pieces: readonly Piece[]): Promise<string> {
+    const [first, ...rest] = pieces
+    if (first === undefined) return ''
+    const channel = await this.#channelOf(target)
+    const id = await this.#offer(channel, first).catch((thrown: unknown) => {
+      throw this.#deliveryFault(thrown)
+    })
+    for (const piece of rest) {
+      // Some of it is there: whatever happens now, it was not sent and it was not unsent.
+      await this.#offerNext(channel, piece).catch((thrown: unknown) => {
+        throw new DeliveryFault(this.#deliveryFault(thrown).message, 'maybe', false)
+      })
+    }
+    return id
+  }
+
+  // Whatever becomes of the question, nothing was sent to anybody.
+  async #channelOf(target: string): Promise<string> {
+    try {
+      return await this.#places.channelOf(target, this.#ending.signal)
+    } catch (thrown) {
+      const { message, retryAfterMs } = this.#deliveryFault(thrown)
+      const status = thrown instanceof DiscordFault ? thrown.status : 0
+      const retryable = status === 0 || status === 429 || status >= 500
+      throw new DeliveryFault(message, 'no', retryable, retryAfterMs)
+    }
+  }
+
+  // Where it may be there, it is offered once more: Discord answers with the one that it has.
+  async #offer(channel: string, piece: Piece): Promise<string> {
+    const { api } = this.#parts
+    const { signal } = this.#ending
+    try {
+      return await api.createMessage(channel, piece, signal)
+    } catch (thrown) {
+      if (!(thrown instanceof DiscordFault) || !thrown.isOpen || signal.aborted) throw thrown
+      await this.#pause(limits.discordAgainMs)
+      return await api.createMessage(channel, piece, signal).catch(() => {
+        throw thrown
+      })
+    }
+  }
+
+  async #offerNext(channel: string, piece: Piece): Promise<void> {
+    try {
+      await this.#offer(channel, piece)
+    } catch (thrown) {
+      const isAsked = thrown instanceof DiscordFault && thrown.status === 429
+      const waitMs = isAsked ? thrown.retryAfterMs : null
+      if (waitMs === null || waitMs > limits.discordPieceWaitMs) throw thrown
+      await this.#pause(waitMs)
+      await this.#offer(channel, piece)
+    }
+  }
+
+  // The end of the session ends it too.
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#ending
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const cancel = this.#parts.services.clock.after(ms, done)
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  // A token that is refused here is refused everywhere.
+  #deliveryFault(thrown: unknown): DeliveryFault {
+    if (!(thrown instanceof DiscordFault)) {
+      return new DeliveryFault(messageOf(thrown), 'maybe', false)
+    }
+    if (thrown.status === 401) this.#end(thrown.message, { final: true })
+    return thrown.asDeliveryFault()
+  }
+}
+
+interface Piece {
+  readonly content: string
+  readonly nonce: string
+}

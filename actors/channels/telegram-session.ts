@@ -1,0 +1,235 @@
+/**
+ * One link to Telegram: from the first poll, or the webhook that was set, to its one end.
+ *
+ * Polling: the next poll asks for what comes behind the last update whose message is on disk; so
+ * Telegram brings again whatever a crash took from us. Webhook: an update is answered with 200 when
+ * it is on disk; Telegram posts one at a time and comes again with what was not.
+ */
+import { equalSecrets } from '../../protocol/auth/token.ts'
+import {
+  parseTelegramTarget,
+  parseTelegramUpdate,
+  splitTelegramText,
+  type TelegramBot,
+  type TelegramTarget,
+  updateIdOf,
+} from '../../protocol/channels/telegram.ts'
+import type { ResolvedTelegram } from '../../protocol/config/channel-defaults.ts'
+import { messageOf } from '../../protocol/errors.ts'
+import { quote } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Cancel, Services } from '../services.ts'
+import {
+  type ChannelHost,
+  DeliveryFault,
+  type DeliveryReceipt,
+  type HookAnswer,
+  type HookRequest,
+  type LinkEnd,
+  type OutboundMessage,
+  type Resume,
+} from './adapter.ts'
+import { CallFault, type TelegramApi } from './telegram-api.ts'
+
+/** What a session is made of. */
+export interface TelegramParts {
+  readonly config: ResolvedTelegram
+  readonly host: ChannelHost
+  readonly services: Services
+  readonly api: TelegramApi
+  readonly bot: TelegramBot
+}
+
+/** One link; never used again after its end. */
+export class TelegramSession {
+  readonly #parts: TelegramParts
+  readonly #ending = new AbortController()
+  readonly #writing = new Map<string, Promise<unknown>>() // by target: pieces of two texts never mix
+  #cancelPing: Cancel = () => {}
+  #told = false // open() has resolved
+
+  constructor(parts: TelegramParts) {
+    this.#parts = parts
+  }
+
+  /** Begins to poll, or to be posted to. Rejects with a CallFault; then nothing goes on. */
+  async begin(signal: AbortSignal, resume: Resume | null): Promise<void> {
+    const { config, api } = this.#parts
+    if (config.webhook === null) {
+      await api.deleteWebhook(signal)
+      this.#told = true
+      void this.#poll(this.#offsetOf(resume))
+      return
+    }
+    await api.setWebhook(config.webhook, signal)
+    this.#told = true
+    this.#ping()
+  }
+
+  /** Ends without a word to the host. */
+  close(): void {
+    this.#told = false
+    this.#cancelPing()
+    this.#ending.abort()
+  }
+
+  /** Delivers a text, in pieces where it is long. @throws {DeliveryFault} */
+  async deliver({ target, text }: OutboundMessage): Promise<DeliveryReceipt> {
+    const parsed = parseTelegramTarget(target)
+    if (parsed === null) {
+      throw new DeliveryFault(`telegram: ${quote(target)} is no chat`, 'no', false)
+    }
+    const pieces = splitTelegramText(text)
+    if (pieces.length === 0) throw new DeliveryFault('telegram: no text', 'no', false)
+    const before = this.#writing.get(target) ?? Promise.resolve()
+    const own = before.then(() => this.#write(parsed, pieces))
+    const settled = own.catch(() => {})
+    this.#writing.set(target, settled)
+    try {
+      return { messageId: await own }
+    } finally {
+      if (this.#writing.get(target) === settled) this.#writing.delete(target)
+    }
+  }
+
+  /** Takes what Telegram posts. Never rejects. */
+  async take({ headers, body }: HookRequest): Promise<HookAnswer> {
+    const secret = headers['x-telegram-bot-api-secret-token']
+    const { config } = this.#parts
+    if (typeof secret !== 'string' || !equalSecrets(config.webhook?.secret ?? '', secret)) {
+      return { status: 401, body: { error: 'the secret token is wrong' } }
+    }
+    const update = parseJson(body)
+    if (updateIdOf(update) === null) return { status: 400, body: { error: 'no update' } }
+    this.#parts.host.heard()
+    try {
+      await this.#receive(update)
+      return { status: 200, body: { ok: true } }
+    } catch (thrown) {
+      const fault = messageOf(thrown)
+      this.#parts.services.log.error('telegram update not taken', { fault })
+      return { status: 503, body: { error: 'not taken, come again' }, retryAfterMs: 1_000 }
+    }
+  }
+
+  /** The next update that we have not; null: where Telegram may have begun to count anew. */
+  #offsetOf(resume: Resume | null): number | null {
+    if (resume === null || !/^\d{1,15}$/.test(resume.cursor)) return null
+    const age = this.#parts.services.clock.now() - resume.at
+    return age > limits.telegramOffsetMs ? null : Number(resume.cursor) + 1
+  }
+
+  async #poll(from: number | null): Promise<void> {
+    const { api, host, services } = this.#parts
+    const { signal } = this.#ending
+    let offset = from
+    let newestAt = services.clock.monotonic()
+    try {
+      while (!signal.aborted) {
+        const askedAt = services.clock.monotonic()
+        if (askedAt - newestAt > limits.telegramOffsetMs) offset = null
+        const updates = await api.getUpdates(offset, signal)
+        const answeredAt = services.clock.monotonic()
+        host.heard()
+        if (updates.length > 0) newestAt = answeredAt
+        else if (answeredAt - askedAt < limits.telegramPauseMs) await this.#pause()
+        for (const update of updates) offset = await this.#takeNext(update, offset)
+      }
+    } catch (thrown) {
+      this.#end(thrown)
+    }
+  }
+
+  // What was there before is confirmed by the next poll, and by nothing else.
+  async #takeNext(update: unknown, offset: number | null): Promise<number | null> {
+    const id = updateIdOf(update)
+    if (id === null || this.#ending.signal.aborted) return offset
+    if (offset !== null && id < offset) return offset
+    await this.#receive(update)
+    return id + 1
+  }
+
+  async #receive(update: unknown): Promise<void> {
+    const { host, bot } = this.#parts
+    const cursor = String(updateIdOf(update))
+    const message = parseTelegramUpdate(update, bot)
+    if (message === null) host.passed(cursor)
+    else await host.received(message, cursor)
+  }
+
+  #pause(ms: number = limits.telegramPauseMs): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.services.clock.after(ms, resolve)
+    })
+  }
+
+  #ping(): void {
+    const { services } = this.#parts
+    this.#cancelPing = services.clock.after(limits.telegramPingMs, () => void this.#askWhere())
+  }
+
+  // A server that posts to us is silent as long as nobody writes: so it is asked.
+  async #askWhere(): Promise<void> {
+    const { api, config, host } = this.#parts
+    try {
+      const url = await api.webhookUrl(this.#ending.signal)
+      if (url !== config.webhook?.url) throw new Error('telegram: the webhook was taken away')
+      host.heard()
+      this.#ping()
+    } catch (thrown) {
+      this.#end(thrown)
+    }
+  }
+
+  /** Ends once, and tells the host unless we closed it. */
+  #end(thrown: unknown): void {
+    if (!this.#told) return
+    this.close()
+    const how: LinkEnd = thrown instanceof CallFault ? thrown.asLinkFault().end : {}
+    this.#parts.host.dropped(messageOf(thrown), how)
+  }
+
+  async #write(target: TelegramTarget, pieces: readonly string[]): Promise<string> {
+    const [first = '', ...rest] = pieces
+    const { api } = this.#parts
+    const { signal } = this.#ending
+    const id = await api.sendMessage(target, first, signal).catch((thrown: unknown) => {
+      throw this.#deliveryFault(thrown)
+    })
+    for (const piece of rest) {
+      // Some of it is there: whatever happens now, it was not sent and it was not unsent.
+      await this.#writeNext(target, piece).catch((thrown: unknown) => {
+        throw new DeliveryFault(this.#deliveryFault(thrown).message, 'maybe', false)
+      })
+    }
+    return id
+  }
+
+  async #writeNext(target: TelegramTarget, piece: string): Promise<void> {
+    const { api } = this.#parts
+    const { signal } = this.#ending
+    try {
+      await api.sendMessage(target, piece, signal)
+    } catch (thrown) {
+      const waitMs = thrown instanceof CallFault && thrown.code === 429 ? thrown.retryAfterMs : null
+      if (waitMs === null || waitMs > limits.telegramPieceWaitMs) throw thrown
+      await this.#pause(waitMs)
+      await api.sendMessage(target, piece, signal)
+    }
+  }
+
+  // A token that is refused here is refused everywhere: no need to wait for the next poll.
+  #deliveryFault(thrown: unknown): DeliveryFault {
+    if (!(thrown instanceof CallFault)) return new DeliveryFault(messageOf(thrown), 'maybe', false)
+    if (thrown.code === 401) this.#end(thrown)
+    return thrown.asDeliveryFault()
+  }
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The shapes of channels whose platforms speak HTTP: Telegram, with upstream's keys, and webhooks.
+ * What depends on two keys at once is checked in `channel-check.ts`.
+ */
+import { array, type Infer, object, optional } from 'superstruct'
+import { flag, leaf, mapOf, name, oneOf, text, unread } from './leaves.ts'
+
+/** Keys of upstream's that are accepted and not acted on. */
+export const TELEGRAM_UNSUPPORTED = [
+  'accounts',
+  'ackReaction',
+  'actions',
+  'blockStreaming',
+  'capabilities',
+  'chunkMode',
+  'commands',
+  'configWrites',
+  'customCommands',
+  'defaultAccount',
+  'defaultTo',
+  'direct',
+  'dmHistoryLimit',
+  'dms',
+  'execApprovals',
+  'healthMonitor',
+  'historyLimit',
+  'linkPreview',
+  'markdown',
+  'mediaMaxMb',
+  'name',
+  'network',
+  'proxy',
+  'reactionLevel',
+  'reactionNotifications',
+  'replyToMode',
+  'responsePrefix',
+  'retry',
+  'streaming',
+  'streamMode',
+  'textChunkLimit',
+  'threadBindings',
+  'timeoutSeconds',
+  'tokenFile',
+  'webhookCertPath',
+  'webhookHost',
+  'webhookPort',
+] as const
+
+type Unread = Record<(typeof TELEGRAM_UNSUPPORTED)[number], ReturnType<typeof unread>>
+
+/** Tells whether a text is a numeric id of Telegram's, or stands for all of them. */
+export function isTelegramId(text: string): boolean {
+  return /^(?:\*|(?:(?:tg|telegram):)?-?\d{1,19})$/.test(text)
+}
+
+// Upstream takes numbers too; names of people change hands, so that none is taken.
+const telegramId = () =>
+  leaf<string | number>('a numeric Telegram id, or "*"', (value) =>
+    typeof value === 'string' ? isTelegramId(value) : Number.isSafeInteger(value),
+  )
+
+const policies = {
+  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+}
+
+export const telegramConfig = object({
+  enabled: optional(flag()),
+  botToken: optional(text(1, 256)),
+  apiRoot: optional(text(1, 2_048)), // URL of a Bot API server of one's own
+  webhookUrl: optional(text(1, 2_048)), // where Telegram reaches webhookPath; without it we poll
+  webhookSecret: optional(text(1, 256)),
+  webhookPath: optional(text(1, 256)),
+  ...policies,
+  allowFrom: optional(array(telegramId())),
+  groupAllowFrom: optional(array(telegramId())), // for groups that say nothing of their own
+  groups: optional(
+    mapOf(
+      object({
+        requireMention: optional(flag()),
+        allowFrom: optional(array(telegramId())),
+        enabled: unread(),
+        groupPolicy: unread(),
+        skills: unread(),
+        systemPrompt: unread(),
+        tools: unread(),
+        topics: unread(),
+      }),
+    ),
+  ),
+  ...(Object.fromEntries(TELEGRAM_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+})
+
+export const webhookConfig = object({
+  enabled: optional(flag()),
+  secret: optional(text(16, 1_024)), // signs what comes in and what goes out
+  path: optional(text(1, 256)), // of our own port
+  url: optional(text(1, 2_048)), // where answers are posted; without it none are
+  allowPrivate: optional(flag()), // also addresses of this network, also plain http
+  ...policies,
+  allowFrom: optional(array(name())),
+  groups: optional(
+    mapOf(object({ requireMention: optional(flag()), allowFrom: optional(array(name())) })),
+  ),
+})
+
+export type TelegramConfig = Infer<typeof telegramConfig>
+export type WebhookConfig = Infer<typeof webhookConfig>

@@ -1,0 +1,11 @@
+/** A short kill loop of a channel: `scripts/bench/channel-loop.ts` runs the long ones. */
+import { cases } from '../store/cases.ts'
+import { assertShortLoop } from '../support/channel-loop.ts'
+
+const loop = cases('telegram loop')
+
+loop('F01 F38 F39 telegram and the gateway killed: nothing lost, doubled or mixed up', () =>
+  assertShortLoop('telegram'),
+)
+
+loop.run()

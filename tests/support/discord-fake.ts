@@ -1,0 +1,326 @@
+/**
+ * A Discord of our own: its REST calls that we make, and its gateway. Sessions outlive connections: a
+ * client that comes back with RESUME is given what it has missed; one whose session is forgotten is
+ * told so. Closing with 1000 or 1001 ends a session. A message under a nonce that is known is not
+ * sent again. What it knows outlives `stop`, as Discord outlives a connection.
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { WebSocket, WebSocketServer } from 'ws'
+
+export const DISCORD_BOT = '7700'
+export const DISCORD_TOKEN = `${Buffer.from(DISCORD_BOT).toString('base64url')}.test-token.x`
+
+type Json = Record<string, unknown>
+
+/** What the bot has sent. */
+export interface Posted {
+  readonly channel: string
+  readonly content: string
+  readonly body: Json
+}
+
+interface Session {
+  readonly id: string
+  readonly events: { t: string; s: number; d: unknown }[]
+  socket: WebSocket | null
+  kept: number // of the events: what the client told as heard
+  beats: number // that told so
+}
+
+interface Refusal {
+  readonly status: number
+  readonly body: Json
+  readonly posted: number // not before so much was sent
+  readonly headers: Readonly<Record<string, string>>
+  readonly takes: boolean // the message is there all the same
+}
+
+const BEATS_TO_DISK = 4 // The first cursor is one commit.
+const MESSAGES = /^\/channels\/(\d+)\/messages$/
+
+export class FakeDiscord {
+  readonly posted: Posted[] = []
+  readonly opened: Json[] = [] // every identify and resume
+  readonly heartbeats: unknown[] = []
+  token = DISCORD_TOKEN
+  port = 0
+  heartbeatMs = 250 // Shorter ones are missed where many tests run.
+  startsLeft = 1_000
+  closesWith = 0 // instead of beginning a session
+  acknowledges = true
+  /** Channels that are more than their id. */
+  readonly channels = new Map<string, Json>()
+  #server: Server | null = null
+  #sockets: WebSocketServer | null = null
+  #sessions = new Map<string, Session>()
+  #nonces = new Map<string, string>()
+  #refusals: Refusal[] = []
+  #frozen: (() => void) | null = null // told of each message that is not answered
+  #next = 1
+
+  static async start(): Promise<FakeDiscord> {
+    const fake = new FakeDiscord()
+    await fake.listen()
+    return fake
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/api`
+  }
+
+  /** Whether the newest session's beginning was told as heard, and is on disk since some time. */
+  get isResumable(): boolean {
+    return (this.#newest()?.beats ?? 0) >= BEATS_TO_DISK
+  }
+
+  /** Whether all that was said is told as heard. */
+  get isCaughtUp(): boolean {
+    const session = this.#newest()
+    return session !== undefined && session.kept >= session.events.length
+  }
+
+  /** Listens, again after `stop` and at the same place. */
+  async listen(): Promise<void> {
+    if (this.#server !== null) return
+    const server = createServer((request, response) => void this.#serve(request, response))
+    const sockets = new WebSocketServer({ server })
+    sockets.on('error', () => {})
+    sockets.on('connection', (socket) => this.#greet(socket))
+    server.listen(this.port, '127.0.0.1')
+    await once(server, 'listening')
+    this.port = (server.address() as AddressInfo).port
+    this.#server = server
+    this.#sockets = sockets
+    this.#frozen = null
+  }
+
+  /** Cuts all connections and listens no more; sessions stay. */
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === null) return
+    this.#server = null
+    this.cut()
+    this.#sockets?.close()
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+
+  /** Cuts the gateway's connections of now. */
+  cut(): void {
+    for (const session of this.#sessions.values()) session.socket = null
+    for (const socket of this.#sockets?.clients ?? []) socket.terminate()
+  }
+
+  /** Asks all clients to come back with RESUME. */
+  sendAway(): void {
+    for (const { socket } of this.#sessions.values()) send(socket, { op: 7, d: null })
+  }
+
+  /** Closes all connections with a code. */
+  hangUp(code: number): void {
+    for (const session of this.#sessions.values()) {
+      const { socket } = session
+      session.socket = null
+      socket?.close(code)
+    }
+  }
+
+  /** Knows no session any more: whoever comes back has to begin anew. */
+  forget(): void {
+    this.#sessions.clear()
+  }
+
+  /** Takes messages and answers none, until it is stopped; resolves with the first of them. */
+  freeze(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#frozen = resolve
+    })
+  }
+
+  /** Refuses the next message; `posted`: behind so many that were sent. */
+  refuse(status: number, body: Json = {}, more: Partial<Refusal> = {}): void {
+    const headers = status === 429 ? { 'retry-after': String(body['retry_after']) } : {}
+    this.#refusals.push({ status, body, posted: 0, headers, takes: false, ...more })
+  }
+
+  /** Somebody writes; returns the message's id. */
+  say(content: string, { from = '501', ...more }: SayOptions = {}): string {
+    const id = this.#id()
+    const author = { id: from, username: `user${from}`, global_name: 'Ann' }
+    const channel = `9${from}` // of the two of us
+    this.dispatch('MESSAGE_CREATE', {
+      id,
+      type: 0,
+      channel_id: channel,
+      author,
+      content,
+      mentions: [],
+      ...more,
+    })
+    return id
+  }
+
+  /** Something happens of which every session is told. */
+  dispatch(t: string, d: unknown): void {
+    for (const session of this.#sessions.values()) this.#tell(session, t, d)
+  }
+
+  #newest(): Session | undefined {
+    return [...this.#sessions.values()].at(-1)
+  }
+
+  #id(): string {
+    this.#next += 1
+    return String((1_000_000_000_000n << 22n) + BigInt(this.#next))
+  }
+
+  #tell(session: Session, t: string, d: unknown): void {
+    const event = { t, s: session.events.length + 1, d }
+    session.events.push(event)
+    send(session.socket, { op: 0, ...event })
+  }
+
+  #greet(socket: WebSocket): void {
+    socket.on('error', () => {})
+    socket.on('close', (code) => this.#left(socket, code))
+    socket.on('message', (data: Buffer) => {
+      const { op, d } = JSON.parse(data.toString()) as { op: number; d: Json }
+      if (op === 1) {
+        this.heartbeats.push(d)
+        for (const session of this.#sessions.values()) {
+          if (session.socket !== socket || Number(d) === 0) continue
+          session.kept = Number(d)
+          session.beats += 1
+        }
+        if (this.acknowledges) send(socket, { op: 11 })
+      }
+      if (op === 2) this.#begin(socket, d)
+      if (op === 6) this.#resume(socket, d)
+    })
+    send(socket, { op: 10, d: { heartbeat_interval: this.heartbeatMs } })
+  }
+
+  #left(socket: WebSocket, code: number): void {
+    for (const [id, session] of this.#sessions) {
+      if (session.socket !== socket) continue
+      session.socket = null
+      if (code === 1000 || code === 1001) this.#sessions.delete(id)
+    }
+  }
+
+  #begin(socket: WebSocket, asked: Json): void {
+    this.opened.push({ identify: asked['intents'] })
+    if (asked['token'] !== this.token) return socket.close(4004)
+    if (this.closesWith !== 0) return socket.close(this.closesWith)
+    const id = `${String(this.opened.length).padStart(4, '0')}${'a'.repeat(28)}`
+    const session: Session = { id, events: [], socket, kept: 0, beats: 0 }
+    this.#sessions.set(id, session)
+    const resume = `ws://127.0.0.1:${this.port}`
+    this.#tell(session, 'READY', { session_id: id, resume_gateway_url: resume })
+  }
+
+  #resume(socket: WebSocket, asked: Json): void {
+    const { session_id: id, seq, token } = asked
+    this.opened.push({ resume: seq })
+    if (token !== this.token) return socket.close(4004)
+    const session = this.#sessions.get(String(id))
+    if (session === undefined) return send(socket, { op: 9, d: false })
+    session.socket = socket
+    for (const event of session.events.slice(Number(seq))) send(socket, { op: 0, ...event })
+    this.#tell(session, 'RESUMED', {})
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => {})
+    const body = await readJson(request)
+    if (request.headers.authorization !== `Bot ${this.token}`) {
+      return answer(response, 401, { code: 0, message: '401: Unauthorized' })
+    }
+    const { method = '', url = '' } = request
+    const path = decodeURIComponent(url).replace('/api/v10', '')
+    const [, channel] = MESSAGES.exec(path) ?? []
+    if (method === 'POST' && channel !== undefined) {
+      if (this.#frozen !== null) return this.#frozen()
+      return this.#post(channel, body, response)
+    }
+    const known = this.#look(method, path, body)
+    answer(response, known === null ? 404 : 200, known ?? { code: 10_003, message: 'Unknown' })
+  }
+
+  #look(method: string, path: string, body: Json): Json | null {
+    switch (`${method} ${path}`) {
+      case 'GET /users/@me':
+        return { id: DISCORD_BOT, username: 'heron' }
+      case 'GET /gateway/bot': {
+        const session_start_limit = {
+          total: 1_000,
+          remaining: this.startsLeft,
+          reset_after: 60_000,
+          max_concurrency: 1,
+        }
+        return { url: `ws://127.0.0.1:${this.port}`, shards: 1, session_start_limit }
+      }
+      case 'POST /users/@me/channels': {
+        const { recipient_id: user } = body
+        return user === '404' ? null : { id: `9${String(user)}`, type: 1 }
+      }
+    }
+    const [, id = ''] = /^\/channels\/(\d+)$/.exec(path) ?? []
+    return method === 'GET' ? (this.channels.get(id) ?? null) : null
+  }
+
+  #post(channel: string, body: Json, response: ServerResponse): void {
+    const at = this.#refusals.findIndex(({ posted }) => this.posted.length >= posted)
+    const [refusal] = at < 0 ? [] : this.#refusals.splice(at, 1)
+    const sent = refusal === undefined || refusal.takes ? this.#send(channel, body) : null
+    if (refusal === undefined) {
+      return answer(response, sent === null ? 404 : 200, sent ?? { code: 10_003, message: 'No' })
+    }
+    if (refusal.status === 0) return void response.destroy()
+    answer(response, refusal.status, refusal.body, refusal.headers)
+  }
+
+  #send(channel: string, body: Json): Json | null {
+    const { content, nonce } = body
+    if (channel === '404' || typeof content !== 'string') return null
+    if (content === '' || content.length > 2_000) return null
+    const known = body['enforce_nonce'] === true ? this.#nonces.get(String(nonce)) : undefined
+    if (known !== undefined) return { id: known, channel_id: channel }
+    const id = this.#id()
+    this.#nonces.set(String(nonce), id)
+    this.posted.push({ channel, content, body })
+    return { id, channel_id: channel }
+  }
+}
+
+export interface SayOptions {
+  readonly from?: string
+  readonly [member: string]: unknown
+}
+
+function send(socket: WebSocket | null, payload: object): void {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(payload))
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: Json,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(JSON.stringify(body))
+}
+
+async function readJson(request: IncomingMessage): Promise<Json> {
+  let text = ''
+  try {
+    for await (const chunk of request) text += String(chunk)
+    return text === '' ? {} : (JSON.parse(text) as Json)
+  } catch {
+    return {} // Cut while it was read.
+  }
+}

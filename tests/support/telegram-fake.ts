@@ -1,0 +1,290 @@
+/**
+ * A Bot API server as Telegram's behaves: updates stay until a poll confirms them by its offset, so
+ * that whoever died between asking and keeping is given them again; polls are held; a second poll
+ * ends the first with 409; posts of a webhook come one at a time and again until they are answered
+ * with 200. What it knows outlives `stop`, as Telegram outlives a connection.
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export const TELEGRAM_TOKEN = '7700:test-token'
+export const TELEGRAM_BOT = { id: 7_700, username: 'heron_bot' }
+
+type Json = Record<string, unknown>
+
+/** What the bot has sent. */
+export interface Sent {
+  readonly chat: string
+  readonly text: string
+  readonly topic: number | null
+}
+
+/** An answer that is not the usual one, once. */
+interface Refusal {
+  readonly method: string
+  readonly status: number
+  readonly body: Json
+  readonly sent: number // not before so much was sent
+}
+
+const WEBHOOK_RETRY_MS = 20
+
+export class FakeTelegram {
+  readonly sent: Sent[] = []
+  readonly asked: { method: string; params: Json }[] = []
+  token = TELEGRAM_TOKEN
+  port = 0
+  #server: Server | null = null
+  #updates: Json[] = [] // not confirmed
+  #nextUpdate = 1_000
+  #messages = new Map<string, number>() // by chat: the newest id
+  #refusals: Refusal[] = []
+  #poll: (() => void) | null = null // ends the poll that is held
+  #wake = (): void => {}
+  #frozen: (() => void) | null = null // told of each request that is not answered
+  #webhook: { url: string; secret: string } | null = null
+  #posting = false
+
+  static async start(port = 0): Promise<FakeTelegram> {
+    const fake = new FakeTelegram()
+    fake.port = port
+    await fake.listen()
+    return fake
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  /** Updates that nobody has confirmed. */
+  get unconfirmed(): number {
+    return this.#updates.length
+  }
+
+  /** Listens, again after `stop` and at the same place. */
+  async listen(): Promise<void> {
+    if (this.#server !== null) return
+    const server = createServer((request, response) => void this.#serve(request, response))
+    server.listen(this.port, '127.0.0.1')
+    await once(server, 'listening')
+    this.port = (server.address() as AddressInfo).port
+    this.#server = server
+    this.#frozen = null
+    void this.#post()
+  }
+
+  /** Cuts all connections and listens no more; what it knows stays. */
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === null) return
+    this.#server = null
+    this.#endPoll()
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+
+  /** Ends the connections of now. */
+  drop(): void {
+    this.#endPoll()
+    this.#server?.closeAllConnections()
+  }
+
+  /** Takes requests and answers none, until it is stopped; resolves with the first of them. */
+  freeze(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#frozen = resolve
+    })
+  }
+
+  /** Answers the next call of a method otherwise. */
+  refuse(method: string, status: number, description: string, parameters: Json = {}): void {
+    const body = { ok: false, error_code: status, description, parameters }
+    this.#refusals.push({ method, status, body, sent: 0 })
+  }
+
+  /** Asks for patience at the next call of a method behind so many that were sent. */
+  refuseNext(method: string, sent: number, parameters: Json): void {
+    const body = { ok: false, error_code: 429, description: 'Too Many Requests', parameters }
+    this.#refusals.push({ method, status: 429, body, sent })
+  }
+
+  /** Somebody else has set another webhook, or none. */
+  takeWebhook(): void {
+    this.#webhook = null
+  }
+
+  /** Somebody writes to the bot; returns the message's id. */
+  say(text: string, { from = 501, chat = from, ...more }: SayOptions = {}): string {
+    const key = String(chat)
+    const id = (this.#messages.get(key) ?? 0) + 1
+    this.#messages.set(key, id)
+    const group = chat < 0
+    this.update({
+      message: {
+        message_id: id,
+        date: 1_800_000_000,
+        chat: group
+          ? { id: chat, type: 'supergroup', title: 'Home' }
+          : { id: chat, type: 'private' },
+        from: { id: from, is_bot: false, first_name: 'Ann' },
+        text,
+        ...more,
+      },
+    })
+    return String(id)
+  }
+
+  /** Something happens of which the bot is told. */
+  update(update: Json): void {
+    this.#updates.push({ update_id: this.#nextUpdate, ...update })
+    this.#nextUpdate += 1
+    this.#wake()
+    void this.#post()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => {})
+    const params = await readJson(request)
+    const [, token, method = ''] = /^\/bot([^/]+)\/(\w+)$/.exec(request.url ?? '') ?? []
+    this.asked.push({ method, params })
+    if (this.#frozen !== null) return this.#frozen()
+    if (token !== this.token) return answer(response, 401, failure(401, 'Unauthorized'))
+    const at = this.#refusals.findIndex(
+      (refusal) => refusal.method === method && this.sent.length >= refusal.sent,
+    )
+    const [refusal] = at < 0 ? [] : this.#refusals.splice(at, 1)
+    if (refusal !== undefined) return answer(response, refusal.status, refusal.body)
+    const result = await this.#call(method, params, response)
+    if (this.#server === null) return void response.destroy()
+    if (result === CONFLICT) return answer(response, 409, failure(409, 'Conflict: another poll'))
+    if (result === NO_CHAT) return answer(response, 400, failure(400, 'Bad Request: no such chat'))
+    answer(response, 200, { ok: true, result })
+  }
+
+  async #call(method: string, params: Json, response: ServerResponse): Promise<unknown> {
+    switch (method) {
+      case 'getMe':
+        return { ...TELEGRAM_BOT, is_bot: true, first_name: 'Heron' }
+      case 'getUpdates':
+        return this.#getUpdates(params, response)
+      case 'sendMessage':
+        return this.#sendMessage(params)
+      case 'setWebhook':
+        this.#webhook = { url: String(params['url']), secret: String(params['secret_token']) }
+        void this.#post()
+        return true
+      case 'deleteWebhook':
+        this.#webhook = null
+        return true
+      case 'getWebhookInfo':
+        return { url: this.#webhook?.url ?? '' }
+    }
+    return NO_CHAT
+  }
+
+  async #getUpdates(params: Json, response: ServerResponse): Promise<unknown> {
+    if (this.#webhook !== null) return CONFLICT
+    this.#endPoll()
+    const offset = params['offset']
+    if (typeof offset === 'number') {
+      this.#updates = this.#updates.filter(({ update_id: id }) => Number(id) >= offset)
+    }
+    if (this.#updates.length === 0) {
+      const ended = await this.#hold(Number(params['timeout'] ?? 0) * 1_000, response)
+      if (ended) return CONFLICT
+    }
+    return this.#updates.slice(0, 100)
+  }
+
+  // Resolves with whether another poll has taken the place of this one.
+  #hold(ms: number, response: ServerResponse): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => done(false), ms)
+      const done = (ended: boolean): void => {
+        clearTimeout(timer)
+        this.#poll = null
+        resolve(ended)
+      }
+      this.#poll = () => done(true)
+      this.#wake = () => done(false)
+      response.once('close', () => done(false))
+    })
+  }
+
+  #endPoll(): void {
+    this.#poll?.()
+  }
+
+  #sendMessage({ chat_id: chat, text, message_thread_id: topic = null }: Json): unknown {
+    const key = String(chat)
+    if (key === '404') return NO_CHAT
+    if (typeof text !== 'string' || text === '' || text.length > 4_096) return NO_CHAT
+    const id = (this.#messages.get(key) ?? 0) + 1
+    this.#messages.set(key, id)
+    this.sent.push({ chat: key, text, topic: topic as number | null })
+    return { message_id: id, chat: { id: chat } }
+  }
+
+  async #post(): Promise<void> {
+    if (this.#posting) return
+    this.#posting = true
+    while (this.#webhook !== null && this.#server !== null && this.#frozen === null) {
+      const [update] = this.#updates
+      if (update === undefined) break
+      const status = await postUpdate(this.#webhook, update)
+      if (status === 200) this.#updates.shift()
+      else await sleep(WEBHOOK_RETRY_MS)
+    }
+    this.#posting = false
+  }
+}
+
+export interface SayOptions {
+  readonly from?: number
+  readonly chat?: number // negative: a group
+  readonly [member: string]: unknown
+}
+
+const CONFLICT = Symbol('conflict')
+const NO_CHAT = Symbol('no chat')
+
+async function postUpdate(
+  { url, secret }: { url: string; secret: string },
+  update: Json,
+): Promise<number> {
+  try {
+    const { status } = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-telegram-bot-api-secret-token': secret,
+      },
+      body: JSON.stringify(update),
+    })
+    return status
+  } catch {
+    return 0
+  }
+}
+
+function failure(code: number, description: string): Json {
+  return { ok: false, error_code: code, description }
+}
+
+function answer(response: ServerResponse, status: number, body: Json): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
+
+async function readJson(request: IncomingMessage): Promise<Json> {
+  let text = ''
+  try {
+    for await (const chunk of request) text += String(chunk)
+    return text === '' ? {} : (JSON.parse(text) as Json)
+  } catch {
+    return {} // Cut while it was read.
+  }
+}
