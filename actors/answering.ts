@@ -20,6 +20,7 @@ import { deliveryTtlMs } from './run-plan.ts'
 import { type Conversations, openConversationTools } from './tools/conversations.ts'
 import { openExec } from './tools/exec.ts'
 import { openFileTools } from './tools/files.ts'
+import { McpServers } from './tools/mcp.ts'
 import { ToolRegistry } from './tools/registry.ts'
 import { openWebFetch } from './tools/web-fetch.ts'
 import { readTranscript } from './transcript.ts'
@@ -30,12 +31,16 @@ export interface Answering {
   readonly calls: Calls
   readonly tools: ToolRegistry
   readonly offers: OfferedTools
+  /** Begins with the servers of tools that are configured. */
+  readonly begin: () => void
+  /** Ends every call in hand, of models and of tools, and the sessions with those servers. */
+  readonly leave: () => Promise<void>
   readonly drivers: () => [string, Driver][]
 }
 
 /** Opens it over a configuration that is read anew for each call. */
 export function openAnswering(
-  { services, env }: GatewayOptions,
+  { services, env, version }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
   channels: () => Channels,
@@ -68,7 +73,14 @@ export function openAnswering(
     tools: (place) => calls.offered(place),
   })
   const drivers = (): [string, Driver][] => [...models.drivers(), ...calls.drivers()]
-  return { models, calls, tools, offers: new OfferedTools(tools), drivers }
+  const servers = new McpServers({ registry: tools, services, version, env }, settings().servers)
+  const leave = (): Promise<void> => {
+    models.abortAll()
+    calls.abortAll()
+    return servers.stop()
+  }
+  const offers = new OfferedTools(tools)
+  return { models, calls, tools, offers, drivers, begin: () => servers.start(), leave }
 }
 
 /** Keeps the tools of nodes as their actors say: what they were allowed, while they are connected. */

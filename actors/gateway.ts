@@ -15,9 +15,8 @@ import { limits } from '../protocol/limits.ts'
 import type { JournalEvent } from '../protocol/record.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdb } from '../store/lmdb/open.ts'
-import { followNodes, openAnswering } from './answering.ts'
+import { type Answering, followNodes, openAnswering } from './answering.ts'
 import { type Archive, openArchive } from './archive.ts'
-import type { Calls } from './calls.ts'
 import { type Channels, openChannels } from './channel.ts'
 import { keepCode, readCodeIdentity } from './code.ts'
 import { ConfigFiles } from './config-files.ts'
@@ -134,8 +133,8 @@ interface House {
   readonly connections: Connections
   readonly desk: UpstreamDesk
   readonly web: Web
-  readonly models: ModelDriver
-  readonly calls: Calls
+  readonly begin: Answering['begin']
+  readonly leave: Answering['leave']
   readonly heads: Heads
   readonly configuration: ConfigKeeper
   readonly lockouts: Lockouts
@@ -310,6 +309,7 @@ async function boot(house: House, options: GatewayOptions): Promise<Recovered> {
     },
   )
   house.surroundings.serving(house.listener, cause, crashed)
+  house.begin()
   house.heads.start()
   house.stopRetention = keepRetention(house)
   const { position } = kernel.work
@@ -377,8 +377,7 @@ async function stop(house: House, reason: string): Promise<void> {
   await Promise.race([told, patience(limits.shutdownMs / 8)])
   await connections.close(limits.shutdownMs / 4)
   await kernel.stop()
-  house.models.abortAll()
-  house.calls.abortAll()
+  await Promise.race([house.leave(), patience(limits.shutdownMs / 8)])
   await Promise.race([channels.close(), patience(limits.shutdownMs / 8)])
   await Promise.race([house.heads.stop(), patience(limits.shutdownMs / 8)])
   await kernel.store.close()

@@ -245,6 +245,7 @@ export const limits = {
   fetchMs: 30_000, // From name to last byte, redirects included.
   fetchRedirectsMax: 5, // Browsers follow 20; a page that is meant takes under 4.
   execOutputBytesMax: 128 * 1024, // Kept of a command's output: its beginning, then no more is kept.
+  mcpOpenMs: 30_000, // A server that is started may have to install itself first.
   toolListMax: 50, // Sessions and messages of one answer.
   runCallsMax: 50, // Model calls of one run: what a loop of tools costs at most, where nothing else is said.
   usageQuarterMs: 900_000, // Every time zone begins its day on a quarter of an hour.

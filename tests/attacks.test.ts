@@ -57,6 +57,7 @@ interface Manifest {
 const REVIEWED = [
   '@ai-sdk/anthropic',
   '@ai-sdk/openai-compatible',
+  '@modelcontextprotocol/sdk',
   'ai',
   'citty',
   'croner',

@@ -10,6 +10,7 @@ const HIDDEN: ReadonlySet<string> = new Set([
   'template',
   'svg',
   'head',
+  'title',
   'iframe',
 ])
 const BREAKS: ReadonlySet<string> = new Set(

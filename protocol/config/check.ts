@@ -16,7 +16,23 @@ import type { GatewayConfig } from './schema.ts'
 /** Collects what is wrong with a configuration whose shape is right. */
 export function checkMeaning(config: GatewayConfig): ConfigIssue[] {
   const channels = [...checkIrc(config), ...checkHttpChannels(config)]
-  return [...checkGateway(config), ...checkModels(config), ...channels]
+  return [...checkGateway(config), ...checkModels(config), ...channels, ...checkMcp(config)]
+}
+
+// A server is started here or reached over HTTP; its name stands before those of its tools.
+function checkMcp({ mcp }: GatewayConfig): ConfigIssue[] {
+  return Object.entries(mcp?.servers ?? {}).flatMap(([name, { command, url }]) => {
+    const path = ['mcp', 'servers', name]
+    const isNamed = /^[A-Za-z][\w-]{0,31}$/.test(name)
+    const names = isNamed ? [] : [issue(path, 'expected a name of letters, digits, _ and -')]
+    const isOne = (command === undefined) !== (url === undefined)
+    const isHttp = url === undefined || (URL.canParse(url) && /^https?:/i.test(url))
+    return [
+      ...names,
+      ...(isOne ? [] : [issue(path, 'expected either command or url')]),
+      ...(isHttp ? [] : [issue([...path, 'url'], `expected an http or https address`)]),
+    ]
+  })
 }
 
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['loopback', 'localhost', '::1'])

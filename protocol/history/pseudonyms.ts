@@ -24,6 +24,7 @@ const WORDS: ReadonlySet<string> = new Set(
     'rate network server auth request aborted internal erased unconfigured stub lost uncertain',
     'steer followup collect interrupt old new summarize model thinking queue status',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
+    'status model thinking queue steer followup collect interrupt old new summarize echo',
     'allow ask deny allowed denied expired unavailable unknown busy gone arguments tool summary',
     'operator.admin operator.history operator.read operator.write',
   ]
@@ -46,6 +47,7 @@ const HEX = /^[0-9a-f]{32}$/
 const MODEL = /^(?:[a-z]{2,16}\/)?[a-z0-9][a-z0-9.:-]{0,63}$/
 const FIELD = /^[a-z][A-Za-z0-9]{0,31}$/
 const PREFIXES = ['reply-', 'expiry.'] // What machines put before an id.
+const JOB_RUN = /^(manual|cron):(.+):(\d+)$/s // How a job names its runs.
 const SESSION = /^agent:/
 const STREAM = new RegExp(`^(${STREAM_KINDS.join('|')}):(.*)$`, 's')
 const CAUSE = /^(ext|req|op|sys|boot|fork):(.*)$/s
@@ -132,6 +134,8 @@ export class Pseudonyms {
   }
 
   #member(name: string, text: string): string {
+    const [, how = '', job = '', at = ''] = JOB_RUN.exec(text) ?? []
+    if (how !== '') return `${how}:${this.text(job)}:${at}`
     if (SESSION.test(text)) return this.sessionKey(text)
     if (STREAM.test(text)) return this.stream(text)
     if (NAMED.has(name) && (NAME.test(text) || CODE.test(text) || VERSION.test(text))) return text
