@@ -73,6 +73,7 @@ class McpServer {
       const client = await this.#connect()
       if (this.#stopped) return await client.close()
       this.#client = client
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- it is no event target
       client.onclose = () => this.#lost('it ended the session')
       await this.#refresh(client)
       this.#failures = 0
@@ -179,10 +180,9 @@ async function openTransport(server: ResolvedMcpServer, env: McpHouse['env']): P
     const { StreamableHTTPClientTransport } =
       await import('@modelcontextprotocol/sdk/client/streamableHttp.js')
     const { url, headers } = server
-    // The SDK's own types differ in what may be undefined.
     return new StreamableHTTPClientTransport(new URL(url), {
       requestInit: { headers, redirect: 'error' },
-    }) as unknown as Transport
+    })
   }
   const { StdioClientTransport } = await import('@modelcontextprotocol/sdk/client/stdio.js')
   const { command, args, cwd, env: own } = server

@@ -50,8 +50,8 @@ async function listed(client: TestClient): Promise<{ names: unknown[]; sources: 
   return { names, sources: payload['sources'] as Row[] }
 }
 
-function appears(client: TestClient, name: string): Promise<true> {
-  return until(async () => (await listed(client)).names.includes(name), name) as Promise<true>
+function appears(client: TestClient, name: string): Promise<boolean> {
+  return until(async () => (await listed(client)).names.includes(name), name)
 }
 
 /** Has the model call a tool; resolves with what the tool said. */
