@@ -139,12 +139,14 @@ const machine = setup({
       event.sent === 'no' &&
       event.retryable &&
       (isAway(context, event) || tried(context) < POLICY.attemptsMax),
-    // A journal of before knows no dead letters: there it has failed.
+    // A journal of before knows no dead letters: there it has failed. Nor is what the gateway itself
+    // says worth a person's time later.
     'attempt.dead': ({ context, event }) =>
       event.type === 'effect.failed' &&
       isCurrent(context, event, 'message.deliver') &&
       event.sent === 'no' &&
-      context.expiresAt !== undefined,
+      context.expiresAt !== undefined &&
+      context.phrase === undefined,
     'resolved.sent': ({ event }) => event.type === 'delivery.resolved' && event.sent,
     'attempt.refused': ({ context, event }) =>
       event.type === 'effect.failed' &&

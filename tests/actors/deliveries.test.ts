@@ -2,6 +2,7 @@
 import '../../actors/trap.ts'
 import * as assert from 'uvu/assert'
 import { readText } from '../../actors/bodies.ts'
+import { draftText } from '../../actors/bodies.ts'
 import { openKernel } from '../../actors/kernel.ts'
 import type { Driver, Outcome } from '../../actors/outbox.ts'
 import { foldDeliveries, type OpenDeliveries } from '../../machines/projections/deliveries.ts'
@@ -22,7 +23,6 @@ const test = cases('deliveries')
 
 type Row = Readonly<Record<string, unknown>>
 
-const PHRASE = { id: 'session.new', facts: {} }
 const IRC = { enabled: true, host: '127.0.0.1', port: 1, tls: false, nick: 'heron' }
 
 /** Leaves a journal in which one delivery is dead and one uncertain. */
@@ -38,8 +38,10 @@ async function troubled(): Promise<Store> {
   const kernel = openKernel(store, new Map([['message.deliver', deliver]]), services, 'test')
   for (const id of ['dead', 'perhaps']) {
     const expiresAt = services.clock.now() + 60_000
-    const event = requested(id, { ref: '', phrase: PHRASE, expiresAt, fileIn: 'agent:main:main' })
-    const message = { event, cause: 'ext:test', correlationId: '00' }
+    const body = draftText(services.chance, 'A new session of ours')
+    const facts = { ref: body.ref, expiresAt, fileIn: 'agent:main:main' }
+    const event = requested(id, facts)
+    const message = { event, cause: 'ext:test', correlationId: '00', bodies: [body] }
     await kernel.registry.deliver(`delivery:${id}`, message)
   }
   await settle()

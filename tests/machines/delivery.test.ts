@@ -125,6 +125,12 @@ delivery(
   },
 )
 
+delivery('V10 what the gateway itself says is no dead letter: it fails, and is over', () => {
+  const phrase = { ...inTime, ref: '', phrase: { id: 'status', facts: {} } }
+
+  assert.is(given('delivery', [phrase]).when(failed(1, { retryable: false })).value, 'failed')
+})
+
 const RESUBMITTED: JournalEvent = { type: 'delivery.resubmitted', expiresAt: 99_000, by: 'me' }
 
 delivery('V6 a person ends what is uncertain, once', () => {
