@@ -10,6 +10,7 @@ import { deviceHandlers } from './methods/devices.ts'
 import { houseHandlers } from './methods/house.ts'
 import { nodeHandlers } from './methods/nodes.ts'
 import { sessionHandlers } from './methods/sessions.ts'
+import { toolHandlers } from './methods/tools.ts'
 import { usageHandlers } from './methods/usage.ts'
 
 export const handlers: Handlers<typeof upstreamMethods> = {
@@ -23,4 +24,5 @@ export const handlers: Handlers<typeof upstreamMethods> = {
   ...cronHandlers,
   ...usageHandlers,
   ...channelHandlers,
+  ...toolHandlers,
 }

@@ -4,17 +4,26 @@
  */
 import { formatPath, type Path } from './path.ts'
 import { isObject } from '../members.ts'
+import { WITH_TOOLS } from './tools.ts'
 
 /** Parts that are read anew for each message; everything else takes a restart. */
 const HOT: readonly string[] = [
+  'agents.defaults.budget',
   'agents.defaults.model',
   'agents.defaults.systemPrompt',
   'agents.defaults.tools',
   'agents.defaults.workspace',
-  'channels.irc.tools',
+  ...WITH_TOOLS.map((name) => `channels.${name}.tools`),
+  'messages.queue',
+  'messages.delivery',
   'tools',
   'models',
   'session.maxMessages',
+  'session.reset',
+  'session.resetByType',
+  'session.resetByChannel',
+  'session.compactThreshold',
+  'session.prune',
   'store.maxBytes',
   'history.preset',
 ]

@@ -4,6 +4,7 @@
  */
 import { array, type Infer, object, optional } from 'superstruct'
 import { flag, leaf, mapOf, name, oneOf, text, unread } from './leaves.ts'
+import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 export const TELEGRAM_UNSUPPORTED = [
@@ -66,6 +67,7 @@ const policies = {
 
 export const telegramConfig = object({
   enabled: optional(flag()),
+  tools: optional(toolPolicy()), // in its conversations, beside `tools`
   botToken: optional(text(1, 256)),
   apiRoot: optional(text(1, 2_048)), // URL of a Bot API server of one's own
   webhookUrl: optional(text(1, 2_048)), // where Telegram reaches webhookPath; without it we poll
@@ -93,6 +95,7 @@ export const telegramConfig = object({
 
 export const webhookConfig = object({
   enabled: optional(flag()),
+  tools: optional(toolPolicy()), // in its conversations, beside `tools`
   secret: optional(text(16, 1_024)), // signs what comes in and what goes out
   path: optional(text(1, 256)), // of our own port
   url: optional(text(1, 2_048)), // where answers are posted; without it none are

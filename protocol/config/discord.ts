@@ -10,6 +10,7 @@ import { array, type Infer, object, optional } from 'superstruct'
 import { discordSpace } from '../channels/discord.ts'
 import type { ResolvedAccess, ResolvedGroup } from './channel-defaults.ts'
 import { flag, leaf, mapOf, oneOf, text, unread } from './leaves.ts'
+import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 export const DISCORD_UNSUPPORTED = [
@@ -74,6 +75,7 @@ const roomRules = {
 
 export const discordConfig = object({
   enabled: optional(flag()),
+  tools: optional(toolPolicy()), // in its conversations, beside `tools`
   token: optional(text(1, 256)), // of the bot
   apiRoot: optional(text(1, 2_048)), // ours; URL of another API server, without its version
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),

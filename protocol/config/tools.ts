@@ -41,13 +41,12 @@ const ASK_DEFAULT = ['exec', 'write', 'node__*']
 export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfig): ResolvedTools {
   const { allow = ['*'], deny = [], ask = ASK_DEFAULT, askMinutes } = tools
   const own = agents?.defaults?.tools
-  const irc = channels?.irc?.tools
   return {
     rules: [
       { where: 'tools', allow, deny, ask },
       ...(own === undefined ? [] : [rulesOf('agents.defaults.tools', own)]),
     ],
-    byChannel: irc === undefined ? {} : { irc: rulesOf('channels.irc.tools', irc) },
+    byChannel: rulesByChannel(channels ?? {}),
     askMs: askMinutes === undefined ? limits.approvalMsDefault : askMinutes * 60_000,
     workspace: agents?.defaults?.workspace ?? null,
     servers: Object.fromEntries(
@@ -58,6 +57,19 @@ export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfi
     ),
   }
 }
+
+function rulesByChannel(
+  channels: NonNullable<GatewayConfig['channels']>,
+): Record<string, ToolRules> {
+  const rules = WITH_TOOLS.flatMap((name) => {
+    const own = channels[name]?.tools
+    return own === undefined ? [] : [[name, rulesOf(`channels.${name}.tools`, own)] as const]
+  })
+  return Object.fromEntries(rules)
+}
+
+/** The channels whose conversations may have rules of their own. */
+export const WITH_TOOLS = ['irc', 'telegram', 'discord', 'whatsapp', 'webhook'] as const
 
 function rulesOf(where: string, { allow, deny, ask }: Omit<Written, 'where'>): ToolRules {
   return {

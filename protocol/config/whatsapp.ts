@@ -2,6 +2,7 @@
 import { array, type Infer, object, optional } from 'superstruct'
 import type { ResolvedAccess } from './channel-defaults.ts'
 import { flag, leaf, mapOf, oneOf, unread } from './leaves.ts'
+import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 export const WHATSAPP_UNSUPPORTED = [
@@ -41,6 +42,7 @@ const person = () =>
 
 export const whatsappConfig = object({
   enabled: optional(flag()),
+  tools: optional(toolPolicy()), // in its conversations, beside `tools`
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(person())),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),

@@ -15,6 +15,7 @@ import { deviceMethods } from './methods/devices.ts'
 import { houseMethods } from './methods/house.ts'
 import { nodeMethods } from './methods/nodes.ts'
 import { sessionMethods } from './methods/sessions.ts'
+import { toolMethods } from './methods/tools.ts'
 import { usageMethods } from './methods/usage.ts'
 import { checkParams } from './params.ts'
 
@@ -29,6 +30,7 @@ export const upstreamMethods = {
   ...cronMethods,
   ...usageMethods,
   ...channelMethods,
+  ...toolMethods,
 } as const satisfies Record<string, UpstreamMethod>
 
 export type UpstreamMethodName = keyof typeof upstreamMethods

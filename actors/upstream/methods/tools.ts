@@ -1,0 +1,95 @@
+/** Upstream's methods about tools. Step 4 of 8. */
+import type { toolMethods } from '../../../protocol/dialect/upstream/methods/tools.ts'
+import {
+  canonicalSessionKey,
+  DEFAULT_AGENT_ID,
+  parseSessionKey,
+} from '../../../protocol/session-key.ts'
+import type { Tool } from '../../tools/tool.ts'
+import type { Handlers } from '../house.ts'
+
+// Upstream has four; here the rules of the configuration say what runs, whatever the profile.
+const PROFILE = 'full'
+const MCP = 'mcp:'
+
+export const toolHandlers: Handlers<typeof toolMethods> = {
+  'tools.catalog': ({ tools }, { includePlugins = true }) => ({
+    agentId: DEFAULT_AGENT_ID,
+    profiles: [{ id: PROFILE, label: 'Full' }],
+    groups: grouped(tools.list().filter((tool) => includePlugins || isCore(tool))).map(
+      ([source, own]) => ({
+        id: source,
+        label: labelOf(source),
+        ...kindOf(source),
+        tools: own.map(({ name, description }) => ({
+          id: name,
+          label: name,
+          description,
+          ...kindOf(source),
+          defaultProfiles: [PROFILE],
+        })),
+      }),
+    ),
+  }),
+  'tools.effective': ({ tools, calls }, { sessionKey: written }) => {
+    const sessionKey = canonicalSessionKey(written)
+    const { channel, peer } = parseSessionKey(sessionKey)
+    const place = { sessionKey, asked: { channel, room: null, sender: peer, at: 0 } }
+    const running = tools.list().filter((tool) => {
+      const { verdict, fault } = calls.standing(tool, place)
+      return verdict !== 'deny' && fault === null
+    })
+    return {
+      agentId: DEFAULT_AGENT_ID,
+      profile: PROFILE,
+      groups: effectiveGroups(running),
+      notices: tools.faults().map(({ source, reason }) => ({
+        id: source,
+        severity: 'warning',
+        message: `${source} offers nothing now: ${reason}`,
+      })),
+    }
+  },
+}
+
+function isCore({ source }: Tool): boolean {
+  return source === 'built-in'
+}
+
+function labelOf(source: string): string {
+  return source === 'built-in' ? 'Built-in' : source
+}
+
+function kindOf(source: string): { source: 'core' } | { source: 'plugin'; pluginId: string } {
+  return source === 'built-in' ? { source: 'core' } : { source: 'plugin', pluginId: source }
+}
+
+function grouped(tools: readonly Tool[]): [string, Tool[]][] {
+  const groups = new Map<string, Tool[]>()
+  for (const tool of tools) groups.set(tool.source, [...(groups.get(tool.source) ?? []), tool])
+  return [...groups]
+}
+
+// One group a kind: those of MCP servers name their server, others of foreign sources their source.
+function effectiveGroups(tools: readonly Tool[]): object[] {
+  const kinds = [
+    { id: 'core', label: 'Built-in', own: tools.filter(isCore) },
+    { id: 'mcp', label: 'MCP servers', own: tools.filter(isMcp) },
+    { id: 'plugin', label: 'Nodes and clients', own: tools.filter((t) => !isCore(t) && !isMcp(t)) },
+  ]
+  return kinds.flatMap(({ id, label, own }) =>
+    own.length === 0
+      ? []
+      : [{ id, label, source: id, tools: own.map((tool) => entryOf(tool, id)) }],
+  )
+}
+
+function isMcp({ source }: Tool): boolean {
+  return source.startsWith(MCP)
+}
+
+function entryOf({ name, description, source }: Tool, kind: string): object {
+  const head = { id: name, label: name, description, rawDescription: description, source: kind }
+  if (kind === 'mcp') return { ...head, mcpServer: source.slice(MCP.length) }
+  return kind === 'plugin' ? { ...head, pluginId: source } : head
+}
