@@ -63,7 +63,7 @@ export async function webhookFault({ url, allowPrivate }: ResolvedWebhook): Prom
     await resolveHost(new URL(url).hostname, allowPrivate)
     return null
   } catch (thrown) {
-    return messageOf(thrown)
+    return `webhook: ${messageOf(thrown)}`
   }
 }
 

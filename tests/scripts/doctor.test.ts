@@ -134,7 +134,7 @@ doctor('H3 every wrong key, every key without effect, every open file is a findi
     const path = join(stateDir, 'openclaw.json')
     writeFileSync(path, '{ gateway: { prot: 1, port: "x" } }', { mode: 0o644 })
     const wrong = findings((await examine(stateDir, 0)).report)
-    writeFileSync(path, '{ tools: {} }')
+    writeFileSync(path, '{ plugins: {} }')
     chmodSync(path, 0o600)
     const unsupported = findings((await examine(stateDir, 0)).report)
 
@@ -142,7 +142,7 @@ doctor('H3 every wrong key, every key without effect, every open file is a findi
     assert.match(wrong.join('\n'), /gateway\.prot/)
     assert.match(wrong.join('\n'), /gateway\.port/)
     assert.equal(unsupported, [
-      'configuration: tools is accepted, but this version does not act on it',
+      'configuration: plugins is accepted, but this version does not act on it',
     ])
   })
 })
