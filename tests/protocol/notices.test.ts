@@ -6,7 +6,7 @@ import { cases } from '../store/cases.ts'
 
 const test = cases('notices')
 
-const told = (event: JournalEvent): unknown =>
+const noticesFor = (event: JournalEvent) =>
   noticesOf({
     kind: 'event',
     ignored: null,
@@ -14,9 +14,10 @@ const told = (event: JournalEvent): unknown =>
     position: 7,
     at: 1,
     sends: [],
-    effects: [],
     event,
-  } as unknown as JournalRecord)[0]?.payload
+  } as unknown as JournalRecord)
+
+const told = (event: JournalEvent): unknown => noticesFor(event)[0]?.payload
 
 const reset: JournalEvent = { type: 'session.reset', sessionKey: 'agent:main:main', reason: 'new' }
 
@@ -37,16 +38,7 @@ test('QM14 the end of a merged message names the run that answered it', () => {
     outputTokens: 2,
     merged: [{ runId: 'r2', runKey: 'theirs' }],
   }
-  const [, merged] = noticesOf({
-    kind: 'event',
-    ignored: null,
-    stream: 'session:agent:main:main',
-    position: 7,
-    at: 1,
-    sends: [],
-    event,
-  } as unknown as JournalRecord)
-
+  const [, merged] = noticesFor(event)
   const { runId, runKey, into, status } = merged?.payload ?? {}
   assert.equal(
     [merged?.event, runId, runKey, into, status],
