@@ -150,8 +150,10 @@ function judge(branch: Branch, crashAt: number): Violation[] {
 }
 
 const WORKING: Readonly<Record<string, readonly string[]>> = {
-  session: ['running'],
-  run: ['calling', 'waiting'],
+  session: ['running', 'gathering'],
+  run: ['calling', 'tools', 'waiting'],
+  call: ['judging', 'asking', 'calling'],
+  compaction: ['calling', 'waiting'],
   delivery: ['attempting', 'waiting'],
   channel: ['starting', 'backingOff'],
 }

@@ -6,7 +6,7 @@
  *   slow        outcomes that took long                      gaps      crashes, clocks, pruned places
  *   duplicates  the same message in twice, or perhaps out twice
  */
-import { type StreamId, streamKind } from '../../protocol/ids.ts'
+import { type StreamId, streamId, streamKind } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import { inboundKey, type OpenWork } from '../projections/open-work.ts'
@@ -63,9 +63,12 @@ function finding(
 
 /** Values in which an actor may stand for ever; kinds that are not here may everywhere. */
 const WORKING: Readonly<Record<string, ReadonlySet<string>>> = {
-  run: new Set(['new', 'calling', 'waiting']),
+  run: new Set(['new', 'calling', 'tools', 'waiting']),
+  call: new Set(['judging', 'asking', 'calling']),
+  approval: new Set(['requested']),
+  compaction: new Set(['calling', 'waiting']),
   delivery: new Set(['new', 'attempting', 'waiting', 'uncertain']),
-  session: new Set(['running']),
+  session: new Set(['running', 'gathering']),
   channel: new Set(['starting', 'backingOff', 'failed']),
   config: new Set(['checking', 'writing', 'restarting']),
 }
@@ -97,28 +100,56 @@ function* findStuck(history: History, options: FindOptions): Generator<Finding> 
 
 interface Working {
   readonly record: JournalRecord // the newest of an actor that has something to come
-  readonly session: string | null // key, of a run
+  readonly session: string | null // key, where an actor works for one
 }
 
-// A session stands because its run does: then that run is what is told.
+interface Errand {
+  readonly for: StreamId // who stands until it is done
+  readonly session: string // key
+}
+
+// A session stands because its run does, a run because its call does: the last one is what is told.
 function workingIn(history: History, { from, to }: FindOptions): Working[] {
   const working = new Map<StreamId, JournalRecord>()
-  const sessionOf = new Map<StreamId, string>()
+  const errands = new Map<StreamId, Errand>()
   for (const record of history.range(from, to)) {
-    const { stream, event, value } = record
-    if (event.type === 'run.requested') sessionOf.set(stream, String(event['sessionKey']))
+    const { stream, value } = record
+    const errand = errandOf(record)
+    if (errand !== null) errands.set(stream, errand)
     if (isWorking(stream, value)) {
       working.set(stream, record)
     } else {
       working.delete(stream)
-      sessionOf.delete(stream)
+      errands.delete(stream)
     }
   }
-  const held = new Set([...sessionOf.values()].map((key) => `session:${key}`))
+  const held = new Set([...errands.values()].map((errand) => errand.for))
   return [...working.values()]
     .filter(({ stream }) => !held.has(stream))
     .toSorted((a, b) => a.position - b.position)
-    .map((record) => ({ record, session: sessionOf.get(record.stream) ?? null }))
+    .map((record) => ({ record, session: errands.get(record.stream)?.session ?? null }))
+}
+
+function errandOf({ event }: JournalRecord): Errand | null {
+  const session = memberText(event, 'sessionKey')
+  switch (event.type) {
+    case 'run.requested':
+    case 'compaction.requested':
+      return { for: streamId('session', session), session }
+    case 'call.requested':
+      return { for: streamId('run', memberText(event, 'runId')), session }
+    case 'exec.requested': {
+      const callId = memberText(event, 'callId') // Empty where a client asks: it waits by itself.
+      return callId === '' ? null : { for: streamId('call', callId), session }
+    }
+    default:
+      return null
+  }
+}
+
+function memberText(event: JournalRecord['event'], name: string): string {
+  const value = event[name]
+  return typeof value === 'string' ? value : ''
 }
 
 interface OpenThing {

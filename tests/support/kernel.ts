@@ -39,6 +39,9 @@ export const EFFECTS = [
   'gateway.restart',
 ]
 
+/** Those of tools and summaries, which few tests come to. */
+const RARE_EFFECTS = ['history.summarize', 'tool.judge', 'tool.call', 'tool.cancel']
+
 interface Setup {
   readonly store?: Store
   readonly services?: TestServices
@@ -50,7 +53,7 @@ export function openTestKernel(setup: Setup = {}): TestKernel {
   const { store = openMemory(), services = openTestServices(), code = 'test' } = setup
   const given: Given[] = []
   const drivers = new Map<string, Driver>(
-    EFFECTS.map((name) => [
+    [...EFFECTS, ...RARE_EFFECTS].map((name) => [
       name,
       { visible: isVisible(name), run: (effect, context) => take(given, { ...effect, context }) },
     ]),

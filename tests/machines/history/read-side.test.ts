@@ -230,6 +230,56 @@ test('H3.4 what is stuck, lost, ignored, slow, doubled or missing is found', asy
   assert.equal(found('stuck', { to: 3 }), [])
 })
 
+test('H3.4 what stands because another does is not stuck: the one that must move is told', async () => {
+  const scene = await Scene.open()
+  const stuck = (changes: Partial<FindOptions> = {}): StreamId[] => {
+    const { history, clock, store } = scene
+    const work = loadOpenWork(store)
+    const [to, now] = [history.head(), clock.now() + 600_000]
+    const options = { from: 1, to, now, alive: true, slowMs: 5_000, gapMs: 30_000, work }
+    return [...find('stuck', history, { ...options, ...changes })].map(({ stream }) => stream)
+  }
+  const done = (facts: Record<string, unknown>) => ({ type: 'effect.done' as const, facts })
+  const usage = { inputTokens: 1, outputTokens: 1 }
+  await scene.write()
+  const calls = [{ callId: 'c1', name: 'exec', ref: 'b:args' }]
+  await scene.answer('model.call', done({ ref: 'b:said', ...usage, calls }))
+
+  assert.equal(stuck({ now: scene.clock.now() }), [], 'a call is judged')
+  assert.equal(stuck(), ['call:c1'])
+  await scene.answer('tool.judge', done({ verdict: 'ask', rule: 'r', source: 's', askMs: 900_000 }))
+  assert.equal(stuck(), [], 'a person is waited for')
+  assert.equal(stuck({ now: scene.clock.now() + 1_000_000 }), ['approval:c1'])
+  await scene.kernel.tell('approval:c1', { type: 'exec.allowed', always: false, by: 'owner' })
+  await scene.tried('tool.call')
+  assert.equal(stuck({ now: scene.clock.now() + 1_000_000 }), ['call:c1'])
+  await scene.answer('tool.call', done({ ref: 'b:result', bytes: 1 }))
+  assert.equal(stuck(), ['run:run-1'])
+  await scene.reply()
+  await scene.deliver()
+  assert.equal(stuck(), [])
+})
+
+test('H3.4 a session that waits for its summary stands because of that', async () => {
+  const scene = await Scene.open()
+  const plan = { fallbacks: [], callsMax: 9, compactAt: 100 }
+  for (const turn of [1, 2]) {
+    await scene.write({ plan, bytes: 400 })
+    if (turn === 1) await scene.reply()
+  }
+  const { history, clock, store } = scene
+  const [to, now, work] = [history.head(), clock.now() + 600_000, loadOpenWork(store)]
+  const options = { from: 1, to, now, alive: true, slowMs: 5_000, gapMs: 30_000, work }
+  const found = (changes: Partial<FindOptions>) =>
+    [...find('stuck', history, { ...options, ...changes })].map(({ stream }) => stream)
+
+  assert.equal(found({ now: clock.now() }), [])
+  assert.equal(
+    found({}).filter((stream) => !stream.startsWith('delivery:')),
+    ['compaction:run-2'],
+  )
+})
+
 test('H3.4 bisection finds the first record behind which a predicate holds', async () => {
   const { history } = await played()
   const predicate = parsePredicate('context.turn > 1')
