@@ -159,7 +159,7 @@ const machine = setup({
   },
 })
 
-// Without an expiry only the number of attempts ends them.
+// Without an expiry, in journals of before, only the number of attempts ends them.
 function isAway({ expiresAt }: DeliveryContext, { unreached }: EffectFailed): boolean {
   return unreached === true && expiresAt !== undefined
 }
@@ -169,6 +169,7 @@ function tried({ attempt, before = 0, spared = 0 }: DeliveryContext): number {
 }
 
 function spare(context: DeliveryContext): DeliveryContext {
+  if (context.expiresAt === undefined) return context
   return { ...context, spared: (context.spared ?? 0) + 1 }
 }
 

@@ -184,6 +184,12 @@ delivery('V8 lives that ended before it began use up no attempts', () => {
   assert.equal([step.value, step.waits[0]?.dueAt], ['waiting', 7_000 + limits.deliveryBackoffMs])
 })
 
+delivery('V8 in a journal of before such a life counts, and leaves no mark', () => {
+  const step = given('delivery', [request]).when(lost(false))
+
+  assert.not.ok('spared' in step.context)
+})
+
 delivery(
   'V9 a time that the other side has set is known as such, until the next attempt failed',
   () => {
