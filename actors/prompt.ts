@@ -78,7 +78,7 @@ export interface PromptDocument {
   readonly leftOut: number // oldest entries of the history that were not shown
   readonly system: string
   readonly messages: readonly (ModelMessage & { readonly ref: string })[]
-  readonly tools: readonly object[] // none was offered by this version
+  readonly tools: readonly string[] // names of those that were offered; none where its outcome names none
 }
 
 /** Puts a prompt of the past into words; `read` says what is no longer there. */
@@ -102,6 +102,6 @@ export function formatPrompt(prompt: PromptAt, read: (ref: string) => string): P
     leftOut,
     system: formatSystem(systemRef === null ? '' : read(systemRef), asked),
     messages: messages.map((message, index) => ({ ...message, ref: entries[index]?.ref ?? '' })),
-    tools: [],
+    tools: prompt.tools,
   }
 }

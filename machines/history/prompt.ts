@@ -25,6 +25,7 @@ export interface PromptAt {
   readonly at: number // ms since epoch
   readonly params: ModelCallParams
   readonly entries: readonly HistoryEntry[]
+  readonly tools: readonly string[] // names of those that were offered; none where its outcome names none
   readonly systemRef: string | null // of the configured system text; null: none, or not recorded
   readonly outcome: string // done, failed, ...; pending
   readonly isAsSent: boolean | null // null: its outcome does not say
@@ -57,6 +58,7 @@ export function promptAt(
   const entries =
     told === undefined || isSame(first) ? first : entriesAt(outcome?.position ?? call.position)
   const systemRef = memberOf(facts, 'systemRef')
+  const tools = memberOf(facts, 'tools')
   return {
     runId,
     address: `${call.position}.e${index}`,
@@ -64,6 +66,7 @@ export function promptAt(
     at: call.at,
     params,
     entries,
+    tools: Array.isArray(tools) ? tools.map(String) : [],
     systemRef: typeof systemRef === 'string' ? systemRef : null,
     outcome: facts === undefined ? 'pending' : facts.type.slice('effect.'.length),
     isAsSent: told === undefined ? null : isSame(entries),

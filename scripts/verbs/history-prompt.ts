@@ -1,6 +1,7 @@
 /**
  * `openclaw history prompt`: what a model was asked, word for word, by any run of the past.
  */
+import type { AssistantMessage } from '../../actors/models/provider.ts'
 import { formatPrompt, type PromptDocument } from '../../actors/prompt.ts'
 import { promptAt, runOf } from '../../machines/history/prompt.ts'
 import { kinds } from '../../machines/kinds.ts'
@@ -48,12 +49,18 @@ function showPrompt(prompt: PromptDocument): void {
   show(`run:${runId}  #${call}  ${formatInstant(prompt.at)}  ${outcome}`)
   show(`  model ${model}, thinking ${thinking}, attempt ${attempt}, session ${prompt.sessionKey}`)
   show(`  ${saidOf(asSent)}${leftOut === 0 ? '' : `; ${leftOut} oldest messages were left out`}`)
+  if (prompt.tools.length > 0) show(`  tools ${prompt.tools.join(', ')}`)
   show('── system')
   showText(prompt.system)
-  for (const { role, ref, text } of prompt.messages) {
-    show(`── ${role}  ${ref}`)
-    showText(text)
+  for (const message of prompt.messages) {
+    show(`── ${message.role}  ${message.ref}`)
+    showText(message.text)
+    if (message.role === 'assistant') showCalls(message)
   }
+}
+
+function showCalls({ toolCalls = [] }: AssistantMessage): void {
+  for (const call of toolCalls) show(`  calls ${call.name} ${call.arguments}`)
 }
 
 function saidOf(asSent: boolean | null): string {

@@ -291,6 +291,19 @@ tools('TO32 a tool of a past answer is part of the next prompt, its pair whole',
   )
 })
 
+tools('TO33 the prompt of a past run names the tools that its model was offered', async (scene) => {
+  const client = await open(scene)
+  script(scene, ['read', { path: 'note' }])
+  const { runId } = await ask(client)
+
+  const { payload } = await client.request('history.prompt', { run: runId })
+
+  const [first] = scene.mock.getRequests() as unknown as Asked[]
+  const offered = first!.body.tools.map((each) => each.function.name)
+  assert.ok(offered.includes('read'))
+  assert.equal([payload['tools'], payload['asSent']], [offered, true])
+})
+
 function readOr(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim()
