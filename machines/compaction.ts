@@ -20,10 +20,17 @@ import {
   type HistorySummarizeParams,
   type SendParams,
 } from './effects.ts'
-import { isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
-import { callsOf, type Failover, isRetryable, isSwitchable, switchModel } from './rules/failover.ts'
+import { isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
+import {
+  type Failover,
+  hasCallLeft,
+  isRetryable,
+  isSwitchable,
+  modelPolicy,
+  planCall,
+  switchModel,
+} from './rules/failover.ts'
 import type { Range } from './rules/history.ts'
-import type { RetryPolicy } from './rules/retry.ts'
 import type { Wait } from './waits.ts'
 
 export type CompactionRequested = {
@@ -54,12 +61,7 @@ export interface CompactionContext extends Failover, Range {
   sessionKey: string
 }
 
-const POLICY: RetryPolicy = {
-  attemptsMax: limits.compactAttemptsMax,
-  backoffMs: limits.runBackoffMs,
-  backoffMsMax: limits.runBackoffMsMax,
-  factor: 2,
-}
+const POLICY = modelPolicy(limits.compactAttemptsMax)
 
 const machine = setup({
   types: { context: {} as CompactionContext, events: {} as CompactionEvent },
@@ -74,11 +76,9 @@ const machine = setup({
       ...context,
       fault: event.type === 'effect.failed' ? event.class : 'lost',
     })),
-    'retry.plan': assign(({ context, event }) => {
-      if (event.type !== 'effect.failed') return context
-      const { retryAt, fault } = planRetry({ ...context, attempt: callsOf(context) }, event, POLICY)
-      return { ...context, retryAt, fault }
-    }),
+    'retry.plan': assign(({ context, event }) =>
+      event.type === 'effect.failed' ? planCall(context, event, POLICY) : context,
+    ),
     'model.next': assign(({ context, event }) =>
       event.type === 'effect.failed' ? switchModel(context, event.class) : context,
     ),
@@ -97,7 +97,7 @@ const machine = setup({
       isCurrent(context, event, 'history.summarize') &&
       isSwitchable(context, event),
     'attempt.left': ({ context, event }) =>
-      isCurrent(context, event, 'history.summarize') && callsOf(context) < POLICY.attemptsMax,
+      isCurrent(context, event, 'history.summarize') && hasCallLeft(context, POLICY),
   },
 })
 

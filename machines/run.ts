@@ -27,19 +27,19 @@ import {
   type ModelCallParams,
   type SendParams,
 } from './effects.ts'
-import { isCurrent, nextAttempt, planRetry, retryWait } from './rules/attempt.ts'
+import { isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
 import {
-  callsOf,
   endingFault,
   type Failover,
+  hasCallLeft,
   isRetryable,
-  isSpent,
   isSwitchable,
+  modelPolicy,
+  planCall,
   switchModel,
 } from './rules/failover.ts'
 import type { RunPlan } from './rules/plan.ts'
 import { nameRun } from './rules/queue.ts'
-import type { RetryPolicy } from './rules/retry.ts'
 import {
   answerFacts,
   callFacts,
@@ -118,12 +118,7 @@ export interface RunContext extends Failover {
   calling?: Calling | null // an answer whose calls are in hand; absent: none ever were
 }
 
-const POLICY: RetryPolicy = {
-  attemptsMax: limits.runAttemptsMax,
-  backoffMs: limits.runBackoffMs,
-  backoffMsMax: limits.runBackoffMsMax,
-  factor: 2,
-}
+const POLICY = modelPolicy(limits.runAttemptsMax)
 
 const machine = setup({
   types: { context: {} as RunContext, events: {} as RunEvent },
@@ -155,11 +150,9 @@ const machine = setup({
       fault: 'lost',
       ...triedFact(context, event),
     })),
-    'retry.plan': assign(({ context, event }) => {
-      if (event.type !== 'effect.failed') return context
-      const { retryAt, fault } = planRetry({ ...context, attempt: callsOf(context) }, event, POLICY)
-      return { ...context, retryAt, fault }
-    }),
+    'retry.plan': assign(({ context, event }) =>
+      event.type === 'effect.failed' ? planCall(context, event, POLICY) : context,
+    ),
     'model.next': assign(({ context, event }) =>
       event.type === 'effect.failed' ? switchModel(context, event.class) : context,
     ),
@@ -231,8 +224,7 @@ const machine = setup({
     'attempt.left': ({ context, event }) =>
       event.type === 'effect.lost' &&
       isCurrent(context, event, 'model.call') &&
-      callsOf(context) < POLICY.attemptsMax &&
-      !isSpent(context),
+      hasCallLeft(context, POLICY),
   },
 })
 

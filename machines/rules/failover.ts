@@ -9,8 +9,9 @@
  *
  * Members are absent from the context of a run that never needed them: old journals keep their hashes.
  */
+import { limits } from '../../protocol/limits.ts'
 import type { EffectFailed } from '../effects.ts'
-import type { Attempt } from './attempt.ts'
+import { type Attempt, planRetry } from './attempt.ts'
 import type { RunPlan, TriedModel } from './plan.ts'
 import type { RetryPolicy } from './retry.ts'
 
@@ -26,6 +27,12 @@ export interface Failover extends Attempt {
 
 const ANOTHER_MAY: ReadonlySet<string> = new Set(['rate', 'network', 'server', 'auth', 'request'])
 
+/** How far apart the calls of one model are, of which there are so many at most. */
+export function modelPolicy(attemptsMax: number): RetryPolicy {
+  const { runBackoffMs: backoffMs, runBackoffMsMax: backoffMsMax } = limits
+  return { attemptsMax, backoffMs, backoffMsMax, factor: 2 }
+}
+
 /** How many calls the model in hand has had, the one in hand included. */
 export function callsOf({ attempt, firstAttempt = 1 }: Failover): number {
   return attempt - firstAttempt + 1
@@ -33,9 +40,24 @@ export function callsOf({ attempt, firstAttempt = 1 }: Failover): number {
 
 /** Tells whether the same model is asked again after a failure. */
 export function isRetryable(run: Failover, event: EffectFailed, policy: RetryPolicy): boolean {
-  if (!event.retryable || callsOf(run) >= policy.attemptsMax || isSpent(run)) return false
+  if (!event.retryable || !hasCallLeft(run, policy)) return false
   const isLong = event.retryAfterMs !== null && event.retryAfterMs > policy.backoffMsMax
   return !isLong || nextModel(run) === null
+}
+
+/** Tells whether the model in hand may be asked again, as far as numbers go. */
+export function hasCallLeft(run: Failover, policy: RetryPolicy): boolean {
+  return callsOf(run) < policy.attemptsMax && !isSpent(run)
+}
+
+/** Plans when the same model is asked again after a failure. */
+export function planCall<Run extends Failover>(
+  run: Run,
+  event: EffectFailed,
+  policy: RetryPolicy,
+): Run {
+  const { retryAt, fault } = planRetry({ ...run, attempt: callsOf(run) }, event, policy)
+  return { ...run, retryAt, fault }
 }
 
 /** Tells whether the next model is asked after a failure that the same one is not asked after. */

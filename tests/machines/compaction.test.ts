@@ -215,6 +215,16 @@ compaction('CP11 a summary is tried again, then of the next model, then given up
   assert.equal([done.value, status, ref, count, hash], ['done', 'done', 'b:s', 4, 'aa'])
 })
 
+compaction('CP11 calls that were lost count towards all that a summary may take', () => {
+  const fallbacks = ['b/two', 'c/three', 'd/four', 'e/five', 'f/six', 'g/seven', 'h/eight']
+  const last = limits.compactCallsMax
+  const refused = Array.from({ length: last - 1 }, (_, index) => failed(index + 1, 'auth'))
+  const calling = given('compaction', [{ ...request, fallbacks }, ...refused])
+  const head = { type: 'effect.lost', effect: '1.e0', name: 'history.summarize', started: false }
+
+  assert.is(calling.when({ ...head, attempt: last }).value, 'failed')
+})
+
 compaction(
   'CP12 PR9 old long results of tools are cut, with their calls; the last stay whole',
   () => {
