@@ -1,68 +1,30 @@
 /**
  * The Anthropic provider against a server that nobody here wrote, aimock, and against exact bytes.
  */
-import { LLMock } from '@copilotkit/aimock'
 import type { IncomingHttpHeaders } from 'node:http'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openAnthropic } from '../../../actors/models/anthropic.ts'
-import {
-  type ModelCall,
-  ModelFault,
-  type ModelFaultClass,
-  type ModelProvider,
-} from '../../../actors/models/provider.ts'
-import { silentLog, systemChance, systemClock } from '../../../actors/services.ts'
+import type { ModelCall, ModelFaultClass } from '../../../actors/models/provider.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { manualClock } from '../../support/manual-clock.ts'
+import {
+  faultOf,
+  modelServices as services,
+  modelSuite,
+  never,
+  plainCall,
+} from '../../support/model-scene.ts'
 import { startModelServer, writeEvents } from '../../support/model-server.ts'
 import { until } from '../../support/wait.ts'
 
-interface Scene {
-  mock: LLMock
-  provider: ModelProvider
-}
+const { test: anthropic, printed } = modelSuite('anthropic models', (url) =>
+  openAnthropic({ baseUrl: url, apiKey: 'sk-ant-hunter2' }, services),
+)
 
-const anthropic = suite<Scene>('anthropic models')
-
-const services = { clock: systemClock, chance: systemChance, log: silentLog }
-const never = new AbortController().signal
-
-const printed: unknown[] = []
-const originals = { warn: console.warn, info: console.info }
-
-anthropic.before.each(async (scene) => {
-  scene.mock = new LLMock({ port: 0, host: '127.0.0.1' })
-  await scene.mock.start()
-  console.warn = console.info = (...words: unknown[]) => printed.push(words)
-  scene.provider = openAnthropic({ baseUrl: scene.mock.url, apiKey: 'sk-ant-hunter2' }, services)
+const callOf = (change: Partial<ModelCall> = {}): ModelCall => ({
+  ...plainCall('claude-opus-4-5', ' hello ', 'be brief'),
+  ...change,
 })
-
-anthropic.after.each(async ({ mock }) => {
-  Object.assign(console, originals)
-  await mock.stop()
-})
-
-function callOf(change: Partial<ModelCall> = {}): ModelCall {
-  return {
-    model: 'claude-opus-4-5',
-    system: 'be brief',
-    messages: [{ role: 'user', text: ' hello ' }],
-    thinking: 'off',
-    maxOutputTokens: null,
-    ...change,
-  }
-}
-
-async function faultOf(attempt: Promise<unknown>, expected: ModelFaultClass): Promise<ModelFault> {
-  const thrown = await attempt.then(
-    (answer) => new Error(`answered ${JSON.stringify(answer)}`),
-    (fault: unknown) => fault,
-  )
-  if (!(thrown instanceof ModelFault)) throw thrown
-  assert.is(thrown.class, expected, thrown.message)
-  return thrown
-}
 
 /** Calls a scripted server and keeps what it was asked. */
 async function bodyOf(change: Partial<ModelCall>): Promise<Record<string, unknown>> {

@@ -7,13 +7,13 @@ import * as assert from 'uvu/assert'
 import { openOpenAi } from '../../../actors/models/openai.ts'
 import {
   type ModelAnswer,
-  type ModelCall,
   ModelFault,
   type ModelFaultClass,
 } from '../../../actors/models/provider.ts'
 import { type Clock, silentLog, systemChance, systemClock } from '../../../actors/services.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { manualClock } from '../../support/manual-clock.ts'
+import { faultOf, never, plainCall } from '../../support/model-scene.ts'
 import {
   delta,
   type ModelServer,
@@ -35,15 +35,7 @@ wire.before.each(async (scene) => {
 
 wire.after.each(async ({ server }) => server.close())
 
-const never = new AbortController().signal
-
-const call: ModelCall = {
-  model: 'm',
-  system: '',
-  messages: [{ role: 'user', text: 'hi' }],
-  thinking: 'off',
-  maxOutputTokens: null,
-}
+const call = plainCall('m', 'hi', '')
 
 function ask(
   { server }: Scene,
@@ -53,16 +45,6 @@ function ask(
 ): Promise<ModelAnswer> {
   const services = { clock, chance: systemChance, log: silentLog }
   return openOpenAi({ baseUrl: server.baseUrl, apiKey: null }, services).call(call, onDelta, signal)
-}
-
-async function faultOf(attempt: Promise<unknown>, expected: ModelFaultClass): Promise<ModelFault> {
-  const thrown = await attempt.then(
-    (answer) => new Error(`answered ${JSON.stringify(answer)}`),
-    (fault: unknown) => fault,
-  )
-  if (!(thrown instanceof ModelFault)) throw thrown
-  assert.is(thrown.class, expected, thrown.message)
-  return thrown
 }
 
 wire('M20 Retry-After is read in seconds, as a date and as milliseconds', async (scene) => {

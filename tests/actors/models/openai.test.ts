@@ -1,63 +1,25 @@
 /**
  * The OpenAI provider against a server that nobody here wrote: aimock.
  */
-import { LLMock } from '@copilotkit/aimock'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openOpenAi } from '../../../actors/models/openai.ts'
+import type { ModelCall, ModelFaultClass } from '../../../actors/models/provider.ts'
 import {
-  type ModelCall,
-  ModelFault,
-  type ModelFaultClass,
-  type ModelProvider,
-} from '../../../actors/models/provider.ts'
-import { silentLog, systemChance, systemClock } from '../../../actors/services.ts'
+  faultOf,
+  modelServices as services,
+  modelSuite,
+  never,
+  plainCall,
+} from '../../support/model-scene.ts'
 
-interface Scene {
-  mock: LLMock
-  provider: ModelProvider
-}
+const { test: openai, printed } = modelSuite('openai models', (url) =>
+  openOpenAi({ baseUrl: `${url}/v1`, apiKey: 'sk-hunter2' }, services),
+)
 
-const openai = suite<Scene>('openai models')
-
-const services = { clock: systemClock, chance: systemChance, log: silentLog }
-const never = new AbortController().signal
-const printers = ['log', 'info', 'warn', 'error'] as const
-const printed: unknown[] = []
-const originals = printers.map((name) => console[name])
-
-openai.before.each(async (scene) => {
-  scene.mock = new LLMock({ port: 0, host: '127.0.0.1' })
-  await scene.mock.start()
-  scene.provider = openOpenAi({ baseUrl: `${scene.mock.url}/v1`, apiKey: 'sk-hunter2' }, services)
-  for (const name of printers) console[name] = (...words) => printed.push(words)
+const callOf = (change: Partial<ModelCall> = {}): ModelCall => ({
+  ...plainCall('llama3.2', 'hello', 'be brief'),
+  ...change,
 })
-
-openai.after.each(async ({ mock }) => {
-  for (const [index, name] of printers.entries()) console[name] = originals[index]!
-  await mock.stop()
-})
-
-function callOf(change: Partial<ModelCall> = {}): ModelCall {
-  return {
-    model: 'llama3.2',
-    system: 'be brief',
-    messages: [{ role: 'user', text: 'hello' }],
-    thinking: 'off',
-    maxOutputTokens: null,
-    ...change,
-  }
-}
-
-async function faultOf(attempt: Promise<unknown>, expected: ModelFaultClass): Promise<ModelFault> {
-  const thrown = await attempt.then(
-    (answer) => new Error(`answered ${JSON.stringify(answer)}`),
-    (fault: unknown) => fault,
-  )
-  if (!(thrown instanceof ModelFault)) throw thrown
-  assert.is(thrown.class, expected, thrown.message)
-  return thrown
-}
 
 openai(
   'M1 an answer streams in pieces and comes back whole, with its tokens',
