@@ -6,6 +6,7 @@
  */
 import { limits } from './limits.ts'
 import { quote } from './ids.ts'
+import { QUEUE_MODES, THINKING_LEVELS } from './methods/params.ts'
 
 /** Something to say; facts are names and numbers. */
 export interface Phrase {
@@ -21,8 +22,8 @@ const WORDS: Readonly<Record<string, (facts: Facts) => string>> = {
     runs === 0 ? 'Nothing was running.' : `Stopped, with ${count(runs, 'message')} unanswered.`,
   'setting.changed': ({ setting, value }) => `${name(setting)} is ${text(value)} now.`,
   'setting.now': ({ setting, value }) => `${name(setting)} is ${text(value)}.`,
-  'setting.unknown': ({ setting, value, known }) =>
-    `${quote(text(value))} is no ${text(setting)} that I know. ${text(known)}`,
+  'setting.unknown': ({ setting, value }) =>
+    `${quote(text(value))} is no ${text(setting)} that I know. ${KNOWN[text(setting)] ?? ''}`,
   status: ({ model, thinking, queue, running, waiting, messages }) =>
     [
       running === 0 ? 'I am idle.' : 'I am working on an answer.',
@@ -36,6 +37,12 @@ const WORDS: Readonly<Record<string, (facts: Facts) => string>> = {
   'run.budget': () => 'Sorry, I have used up what I may spend for now. Please try again later.',
   'queue.full': ({ cap }) =>
     `Too many messages are waiting (${text(cap)}); I did not take in your last one. Please send it again later.`,
+}
+
+const KNOWN: Readonly<Record<string, string>> = {
+  queue: `It is one of ${QUEUE_MODES.join(', ')}.`,
+  thinking: `It is one of ${THINKING_LEVELS.join(', ')}.`,
+  model: 'Write provider/model, as the configuration names it.',
 }
 
 /** Puts a phrase into words; one that this version does not know is said by its name. */

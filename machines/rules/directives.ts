@@ -61,15 +61,9 @@ function acceptedBy(message: MessageReceived): JournalEvent {
 
 const SETTINGS = { queue: 'queue', think: 'thinking', model: 'model' } as const
 
-const KNOWN = {
-  queue: 'It is one of steer, followup, collect, interrupt.',
-  think: 'It is one of off, minimal, low, medium, high, xhigh.',
-  model: 'Write provider/model, as the configuration names it.',
-} as const
-
 /** What is said of a value that means nothing. */
 export function settingUnknown(name: keyof typeof SETTINGS, value: string): Phrase {
-  return { id: 'setting.unknown', facts: { setting: SETTINGS[name], value, known: KNOWN[name] } }
+  return { id: 'setting.unknown', facts: { setting: SETTINGS[name], value } }
 }
 
 function ordered(message: MessageReceived, directive: Directive): JournalEvent | SendParams {

@@ -8,14 +8,15 @@ import { foldStream } from '../../machines/history/fold.ts'
 import { replayRange } from '../../machines/history/replay.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { coverOf, Pseudonyms } from '../../protocol/history/pseudonyms.ts'
-import { STREAM_KINDS, streamId, type StreamId } from '../../protocol/ids.ts'
+import { STREAM_KINDS, streamId, type StreamId, type StreamKind } from '../../protocol/ids.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import { directSessionKey } from '../../protocol/session-key.ts'
 import type { BodyDraft, Store } from '../../store/contract.ts'
 import { cases } from '../store/cases.ts'
 import { body, refusal } from '../store/contract.ts'
 import { settle } from '../support/clock.ts'
-import { approved, received, requested } from '../support/facts.ts'
+import { accepted, approved, received, requested } from '../support/facts.ts'
+import { given } from '../support/given.ts'
 import { openTestKernel } from '../support/kernel.ts'
 import { recordRandom } from '../support/random-traffic.ts'
 import { ourCode, TEST_CODE } from '../support/traffic.ts'
@@ -24,6 +25,7 @@ const test = cases('canaries')
 const CANARY = /canar|10\.66\.77\.88|\+49 171 9988776/i
 const ZORA = 'Zora Canary'
 const ROOM = '#canary-room'
+const OPEN = { dmPolicy: 'open', allowFrom: ['*'], groupPolicy: 'open', rooms: {} }
 const key = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
 
 /** A journal with a canary wherever a record, a state or a body has room for one. */
@@ -290,6 +292,42 @@ test('IF10 with names kept a file is byte for byte of the journal; a changed one
   )
   assert.ok(verifyBundle(forged, { code: TEST_CODE }).faults.length > 0)
   await refusal(() => redactBundle(read, 'full', key(1)), 'USAGE')
+})
+
+test('IF10 what machines say by themselves they say under pseudonyms too', () => {
+  const names = new Pseudonyms(key(5))
+  const cover = (event: JournalEvent) => names.value(event) as JournalEvent
+  const route = { channel: 'irc', target: 'Ann' }
+  const plan = { fallbacks: [], callsMax: 9 }
+  const queue = { mode: 'followup', debounceMs: 0, cap: 1, drop: 'old' }
+  const said = (runId: string) => accepted(runId, { ...route, route, plan, queue })
+  const ended = { status: 'failed', fault: 'budget', ref: '', inputTokens: 0, outputTokens: 0 }
+  const written = (value: string | null, name = 'queue', known = false) =>
+    received('m1', { directive: { name, value, known }, queue })
+  const head = { runId: 'r1', sessionKey: 'agent:main:main', model: 'a/b', thinking: 'off', plan }
+  const asked = { channel: 'irc', room: null, sender: 'Ann', at: 0 }
+  const request = { type: 'run.requested', ...head, asked }
+  const outcome = { effect: '1.e0', name: 'model.call', attempt: 1 }
+  const calls = [{ callId: 'call_1', name: 'exec', ref: 'b:00ff' }]
+  const wish = { ...outcome, type: 'effect.done', ref: 'b:00ee', inputTokens: 1, outputTokens: 1 }
+  const enabled = { type: 'channel.enabled', channel: 'irc', policy: OPEN }
+  const scenes: readonly (readonly [StreamKind, JournalEvent[], JournalEvent])[] = [
+    ['session', [said('r1')], { type: 'run.finished', runId: 'r1', ...ended }],
+    ['session', [said('r1'), said('r2')], said('r3')],
+    ['channel', [enabled], written('loud')],
+    ['channel', [enabled], written('off', 'think', true)],
+    ['channel', [enabled], received('m1', { pending: 9, queue: { ...queue, drop: 'new' } })],
+    ['run', [request, { ...wish, calls }], { type: 'run.aborted', by: 'Ann' }],
+    ['run', [{ ...request, plan: { ...plan, callsMax: 1 } }], { ...wish, calls }],
+  ]
+
+  for (const [kind, before, event] of scenes) {
+    const { sends } = given(kind, before).when(event)
+    const under = given(kind, before.map(cover)).when(cover(event))
+    assert.ok(sends.length > 0, event.type)
+    const covered = sends.map((send) => ({ to: names.stream(send.to), event: cover(send.event) }))
+    assert.equal(under.sends, covered)
+  }
 })
 
 test('IF10 pseudonyms leave words, refs and addresses alone, and cover words, not syllables', () => {
