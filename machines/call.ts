@@ -28,6 +28,7 @@ import {
   type ToolJudgeParams,
 } from './effects.ts'
 import { isCurrent } from './rules/attempt.ts'
+import { keyFact } from './rules/plan.ts'
 import type { Wait } from './waits.ts'
 
 export type CallRequested = {
@@ -93,9 +94,9 @@ const machine = setup({
   actions: {
     'request.keep': assign(({ context, event }) => {
       if (event.type !== 'call.requested') return context
-      const { callId, runId, sessionKey, name, ref, asked, runKey } = event
+      const { callId, runId, sessionKey, name, ref, asked } = event
       const facts = { callId, runId, sessionKey, name, ref, asked, attempt: 1 }
-      return { ...context, ...facts, ...(runKey === undefined ? {} : { runKey }) }
+      return { ...context, ...facts, ...keyFact(event) }
     }),
     'verdict.keep': assign(({ context, event }) => {
       if (event.type !== 'effect.done') return context
@@ -208,8 +209,7 @@ const told = {
   type: 'stream.send' as const,
   params: ({ context }: { context: CallContext }): SendParams => {
     const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
-    const named = context.runKey === undefined ? {} : { runKey: context.runKey }
-    const what = { callId, sessionKey, name, ...named }
+    const what = { callId, sessionKey, name, ...keyFact(context) }
     const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
     return { to: streamId('run', runId), event: result }
   },
@@ -231,9 +231,8 @@ const WITHDRAW = {
 }
 
 function judgeParams({ context }: { context: CallContext }): ToolJudgeParams {
-  const { callId, runId, sessionKey, name, ref, asked, attempt, runKey } = context
-  const named = runKey === undefined ? {} : { runKey }
-  return { callId, runId, sessionKey, name, ref, asked, attempt, ...named }
+  const { callId, runId, sessionKey, name, ref, asked, attempt } = context
+  return { callId, runId, sessionKey, name, ref, asked, attempt, ...keyFact(context) }
 }
 
 export const callMachine = machine.createMachine({
@@ -320,9 +319,6 @@ export const callMachine = machine.createMachine({
     aborted: { type: 'final' },
   },
 })
-
-/** The states in which a call has ended. */
-export const CALL_ENDS = ['done', 'refused', 'failed', 'uncertain', 'aborted'] as const
 
 /** Lists what a call waits for: while it runs, its deadline. */
 export function callWaits(value: unknown, { dueAt }: CallContext): Wait[] {

@@ -38,13 +38,12 @@ import {
   planCall,
   switchModel,
 } from './rules/failover.ts'
-import type { RunPlan } from './rules/plan.ts'
+import { keyFact, type RunPlan } from './rules/plan.ts'
 import { nameRun } from './rules/queue.ts'
 import {
   answerFacts,
   callFacts,
   carriedFacts,
-  keyFact,
   modelFacts,
   sizeFact,
   triedFact,

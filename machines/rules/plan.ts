@@ -23,6 +23,11 @@ export function planFact(plan: RunPlan | undefined): { plan?: RunPlan } {
   return plan === undefined ? {} : { plan }
 }
 
+/** The client's own name of a run as a member, only where it has one. */
+export function keyFact({ runKey }: { readonly runKey?: string }): { runKey?: string } {
+  return runKey === undefined ? {} : { runKey }
+}
+
 /** The size of a text as a member, only where it is known. */
 export function bytesFact({ bytes }: { readonly bytes?: number }): { bytes?: number } {
   return bytes === undefined ? {} : { bytes }

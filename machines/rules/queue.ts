@@ -15,7 +15,7 @@ import { limits } from '../../protocol/limits.ts'
 import { QUEUE_MODES } from '../../protocol/methods/params.ts'
 import type { Asked } from '../effects.ts'
 import type { MergedRun, MessageAccepted, Route } from '../session-events.ts'
-import { bytesFact, planFact, type RunPlan } from './plan.ts'
+import { bytesFact, keyFact, planFact, type RunPlan } from './plan.ts'
 
 export type QueueMode = (typeof QUEUE_MODES)[number]
 
@@ -144,14 +144,14 @@ export function without(queue: readonly PlannedRun[], runs: readonly MergedRun[]
 
 /** Lists a run's messages, those that it carries first, as another run would carry them. */
 export function mergedIn(run: PlannedRun): MergedMessage[] {
-  const { runId, ref, runKey, merged = [] } = run
-  const own = { runId, ref, ...(runKey === undefined ? {} : { runKey }), ...bytesFact(run) }
+  const { runId, ref, merged = [] } = run
+  const own = { runId, ref, ...keyFact(run), ...bytesFact(run) }
   return [...merged, own]
 }
 
 /** Names a run by both its names. */
-export function nameRun({ runId, runKey }: MergedRun): MergedRun {
-  return runKey === undefined ? { runId } : { runId, runKey }
+export function nameRun(run: MergedRun): MergedRun {
+  return { runId: run.runId, ...keyFact(run) }
 }
 
 /** Lists what a run may read of those that wait: the first ones of its own place, while they steer. */

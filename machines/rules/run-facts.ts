@@ -4,11 +4,6 @@ import type { RunContext, RunEvent } from '../run.ts'
 import { triedWith } from './failover.ts'
 import type { TriedModel } from './plan.ts'
 
-/** The client's own name of a run as a member, only where it has one. */
-export function keyFact({ runKey }: RunContext): { runKey?: string } {
-  return runKey === undefined ? {} : { runKey }
-}
-
 /** Which models an end names: the one that answered where it is not the first, those that did not. */
 export function modelFacts(
   { plan, model, modelIndex = 0, tried = [] }: RunContext,

@@ -16,7 +16,7 @@ import type {
   SessionSettled,
   SteeredMessage,
 } from '../session-events.ts'
-import { planFact, type RunPlan } from './plan.ts'
+import { keyFact, planFact, type RunPlan } from './plan.ts'
 import { FOLLOWUP, mergedIn, nameRun, type PlannedRun, steerable } from './queue.ts'
 
 /** Asks for a run; its prompt leaves out so many of the oldest entries. Who waits, it may read. */
@@ -26,7 +26,7 @@ export function requested(
   leftOut: number,
 ): SendParams {
   const steered = steerable(queue, run)
-  const { runId, model, thinking, asked, runKey, merged, plan } = run
+  const { runId, model, thinking, asked, merged, plan } = run
   const event = {
     type: 'run.requested',
     runId,
@@ -34,7 +34,7 @@ export function requested(
     model,
     thinking,
     asked,
-    ...keyFact(runKey),
+    ...keyFact(run),
     ...(merged === undefined ? {} : { merged: merged.map(nameRun) }),
     ...planFact(plan),
     ...(leftOut === 0 ? {} : { leftOut }),
@@ -51,9 +51,9 @@ export function steered(current: PlannedRun, message: MessageAccepted): SendPara
 
 /** Lets go of runs, and of the messages that they carry. */
 export function aborted(sessionKey: string, runs: readonly PlannedRun[], by: string): SendParams[] {
-  return runs.flatMap(mergedIn).map(({ runId, runKey }) => {
-    const event = { type: 'run.aborted', by, runId, sessionKey, ...keyFact(runKey) }
-    return { to: streamId('run', runId), event }
+  return runs.flatMap(mergedIn).map((run) => {
+    const event = { type: 'run.aborted', by, runId: run.runId, sessionKey, ...keyFact(run) }
+    return { to: streamId('run', run.runId), event }
   })
 }
 
@@ -144,10 +144,6 @@ function clip(value: string): string {
   return value.slice(0, limits.contextTextCharsMax)
 }
 
-function steeredFact({ runId, runKey, ref }: SteeredMessage): SteeredMessage {
-  return { runId, ref, ...keyFact(runKey) }
-}
-
-function keyFact(runKey: string | undefined): { runKey?: string } {
-  return runKey === undefined ? {} : { runKey }
+function steeredFact(message: SteeredMessage): SteeredMessage {
+  return { runId: message.runId, ref: message.ref, ...keyFact(message) }
 }

@@ -14,6 +14,7 @@ import type { SendParams } from '../effects.ts'
 import type { RunContext } from '../run.ts'
 import type { HistoryEntry } from '../session-events.ts'
 import { isSpent } from './failover.ts'
+import { keyFact } from './plan.ts'
 
 /** A call as an answer names it: our own id, the tool's name, a ref of the arguments. */
 export interface CallRef {
@@ -90,8 +91,8 @@ export function takeCalls({ ref, bytes, calls = [] }: ToolAnswer): { calling: Ca
 
 /** Asks for each of the calls in hand. */
 export function requests({ calling, ...run }: Run): SendParams[] {
-  const { runId, sessionKey, asked, runKey } = run
-  const named = runKey === undefined ? {} : { runKey }
+  const { runId, sessionKey, asked } = run
+  const named = keyFact(run)
   return (calling?.calls ?? []).map((call) => ({
     to: streamId('call', call.callId),
     event: { type: 'call.requested', ...call, runId, sessionKey, asked, ...named },
