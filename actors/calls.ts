@@ -25,7 +25,13 @@ import type { ModelTool } from './models/provider.ts'
 import type { Driver, EffectContext, Outcome } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { ToolRegistry } from './tools/registry.ts'
-import { type Tool, type ToolArguments, type ToolContext, ToolError } from './tools/tool.ts'
+import {
+  type Tool,
+  type ToolArguments,
+  type ToolContext,
+  ToolError,
+  ToolGone,
+} from './tools/tool.ts'
 
 /** Where a call comes from, as far as rules ask. */
 export type CallPlace = Pick<ToolJudgeParams, 'sessionKey' | 'asked'>
@@ -197,9 +203,6 @@ export class Calls {
   }
 }
 
-/** A tool that went away during a call: what it did is not known. */
-export class ToolGone extends Error {}
-
 function contextOf(
   { callId, runId, sessionKey, asked, timeoutMs }: ToolCallParams,
   { correlationId, address: cause }: EffectContext,
@@ -209,8 +212,8 @@ function contextOf(
   return { callId, runId, sessionKey, asked, timeoutMs, isOwner, correlationId, cause, signal }
 }
 
-/** Reads arguments as a model wrote them; a text says what is wrong with them. */
-export function parseArguments(tool: Tool, written: string): ToolArguments | string {
+// Reads arguments as a model wrote them; a text says what is wrong with them.
+function parseArguments(tool: Tool, written: string): ToolArguments | string {
   if (Buffer.byteLength(written) > limits.toolArgumentsBytesMax) {
     return `They have more than ${limits.toolArgumentsBytesMax} bytes.`
   }
@@ -255,8 +258,8 @@ function cutResult(text: string): string {
   return `${kept}\n[… ${whole.length - kept.length} characters left out …]`
 }
 
-/** Writes what a person is asked: the tool and its exact arguments. */
-export function formatAsk({
+// What a person is asked: the tool and its exact arguments.
+function formatAsk({
   tool,
   args,
   params,

@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Frame, TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { readRecords } from '../support/kernel.ts'
 import { until } from '../support/wait.ts'
 
 interface Scene {
@@ -98,6 +99,8 @@ offered(
     assert.is((await end())['text'], 'over')
     const ended = await scene.owner.event('tool', ({ isError }) => isError === true)
     assert.match(String(ended.payload['text']), /may or may not have been done/)
+    const ends = readRecords(scene.house.store).filter(({ stream }) => stream.startsWith('call:'))
+    assert.is(ends.at(-1)?.value, 'uncertain')
     assert.is(await rowOf(scene, 'lights'), undefined)
   },
 )
