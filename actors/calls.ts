@@ -168,8 +168,8 @@ export class Calls {
   async #call(params: ToolCallParams, effect: EffectContext): Promise<Outcome> {
     const { tools, store } = this.#house
     const tool = tools.find(params.name)
-    const why = tool === null ? 'it is not registered any more' : tool.fault()
-    if (tool === null || why !== null) {
+    // Meanwhile another source may have taken its name.
+    if (tool === null || cutText(tool.source) !== params.source || tool.fault() !== null) {
       return { type: 'effect.failed', class: 'unavailable', retryable: false, sent: 'no' }
     }
     const args = parseArguments(tool, readText(store, params.ref))
