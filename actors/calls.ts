@@ -16,7 +16,7 @@ import { messageOf } from '../protocol/errors.ts'
 import { cutText } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject, memberOf } from '../protocol/members.ts'
-import { agentOf, MAIN_SESSION_KEY } from '../protocol/session-key.ts'
+import { agentOf, MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
 import type { ExecRequest } from './approvals.ts'
 import { draftText, readText } from './bodies.ts'
@@ -35,6 +35,12 @@ import {
 
 /** Where a call comes from, as far as rules ask. */
 export type CallPlace = Pick<ToolJudgeParams, 'sessionKey' | 'asked'>
+
+/** The place of a session, as far as its key tells. */
+export function placeOf(sessionKey: string): CallPlace {
+  const { channel, peer } = parseSessionKey(sessionKey)
+  return { sessionKey, asked: { channel, room: null, sender: peer, at: 0 } }
+}
 
 /** What becomes of a tool in a place: the policy's verdict, or why it cannot run at all. */
 export interface ToolStanding extends ToolVerdict {
@@ -64,15 +70,19 @@ export class Calls {
     return { ...judgeTool(tool.name, this.#rules(place)), fault: tool.fault() }
   }
 
-  /** The tools that a model is told of: those that may run, or be asked for. */
+  /** The tools that may run where a call comes from there, or be asked for. */
+  running(place: CallPlace): Tool[] {
+    return this.#house.tools.list().filter((tool) => {
+      const { verdict, fault } = this.standing(tool, place)
+      return verdict !== 'deny' && fault === null
+    })
+  }
+
+  /** The same, as a model is told of them. */
   offered(place: CallPlace): ModelTool[] {
-    return this.#house.tools
-      .list()
-      .filter((tool) => {
-        const { verdict, fault } = this.standing(tool, place)
-        return verdict !== 'deny' && fault === null
-      })
-      .map(({ name, description, parameters }) => ({ name, description, parameters }))
+    return this.running(place).map(({ name, description, parameters }) => {
+      return { name, description, parameters }
+    })
   }
 
   drivers(): [string, Driver][] {
@@ -160,7 +170,7 @@ export class Calls {
   }
 
   #knownNames(place: CallPlace): string {
-    return `There are: ${this.offered(place)
+    return `There are: ${this.running(place)
       .map(({ name }) => name)
       .join(', ')}.`
   }
