@@ -40,7 +40,7 @@ export interface Answering {
 
 /** Opens it over a configuration that is read anew for each call. */
 export function openAnswering(
-  { services, env, version }: GatewayOptions,
+  { services, env, version, stateDir }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
   channels: () => Channels,
@@ -51,7 +51,7 @@ export function openAnswering(
   const workspace = (): string | null => settings().workspace
   tools.replace('built-in', [
     ...openConversationTools(openConversations(kernel, configuration, services, channels)),
-    ...openFileTools(workspace),
+    ...openFileTools(workspace, stateDir),
     openExec(workspace, env),
     openWebFetch(services.chance),
   ])

@@ -16,7 +16,7 @@ import { messageOf } from '../protocol/errors.ts'
 import { cutText } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject, memberOf } from '../protocol/members.ts'
-import { agentOf, MAIN_SESSION_KEY } from '../protocol/session-key.ts'
+import { agentOf, MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
 import type { ExecRequest } from './approvals.ts'
 import { draftText, readText } from './bodies.ts'
@@ -25,10 +25,22 @@ import type { ModelTool } from './models/provider.ts'
 import type { Driver, EffectContext, Outcome } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { ToolRegistry } from './tools/registry.ts'
-import { type Tool, type ToolArguments, type ToolContext, ToolError } from './tools/tool.ts'
+import {
+  type Tool,
+  type ToolArguments,
+  type ToolContext,
+  ToolError,
+  ToolGone,
+} from './tools/tool.ts'
 
 /** Where a call comes from, as far as rules ask. */
 export type CallPlace = Pick<ToolJudgeParams, 'sessionKey' | 'asked'>
+
+/** The place of a session, as far as its key tells. */
+export function placeOf(sessionKey: string): CallPlace {
+  const { channel, peer } = parseSessionKey(sessionKey)
+  return { sessionKey, asked: { channel, room: null, sender: peer, at: 0 } }
+}
 
 /** What becomes of a tool in a place: the policy's verdict, or why it cannot run at all. */
 export interface ToolStanding extends ToolVerdict {
@@ -58,15 +70,19 @@ export class Calls {
     return { ...judgeTool(tool.name, this.#rules(place)), fault: tool.fault() }
   }
 
-  /** The tools that a model is told of: those that may run, or be asked for. */
+  /** The tools that may run where a call comes from there, or be asked for. */
+  running(place: CallPlace): Tool[] {
+    return this.#house.tools.list().filter((tool) => {
+      const { verdict, fault } = this.standing(tool, place)
+      return verdict !== 'deny' && fault === null
+    })
+  }
+
+  /** The same, as a model is told of them. */
   offered(place: CallPlace): ModelTool[] {
-    return this.#house.tools
-      .list()
-      .filter((tool) => {
-        const { verdict, fault } = this.standing(tool, place)
-        return verdict !== 'deny' && fault === null
-      })
-      .map(({ name, description, parameters }) => ({ name, description, parameters }))
+    return this.running(place).map(({ name, description, parameters }) => {
+      return { name, description, parameters }
+    })
   }
 
   drivers(): [string, Driver][] {
@@ -154,7 +170,7 @@ export class Calls {
   }
 
   #knownNames(place: CallPlace): string {
-    return `There are: ${this.offered(place)
+    return `There are: ${this.running(place)
       .map(({ name }) => name)
       .join(', ')}.`
   }
@@ -162,8 +178,8 @@ export class Calls {
   async #call(params: ToolCallParams, effect: EffectContext): Promise<Outcome> {
     const { tools, store } = this.#house
     const tool = tools.find(params.name)
-    const why = tool === null ? 'it is not registered any more' : tool.fault()
-    if (tool === null || why !== null) {
+    // Meanwhile another source may have taken its name.
+    if (tool === null || cutText(tool.source) !== params.source || tool.fault() !== null) {
       return { type: 'effect.failed', class: 'unavailable', retryable: false, sent: 'no' }
     }
     const args = parseArguments(tool, readText(store, params.ref))
@@ -197,9 +213,6 @@ export class Calls {
   }
 }
 
-/** A tool that went away during a call: what it did is not known. */
-export class ToolGone extends Error {}
-
 function contextOf(
   { callId, runId, sessionKey, asked, timeoutMs }: ToolCallParams,
   { correlationId, address: cause }: EffectContext,
@@ -209,8 +222,8 @@ function contextOf(
   return { callId, runId, sessionKey, asked, timeoutMs, isOwner, correlationId, cause, signal }
 }
 
-/** Reads arguments as a model wrote them; a text says what is wrong with them. */
-export function parseArguments(tool: Tool, written: string): ToolArguments | string {
+// Reads arguments as a model wrote them; a text says what is wrong with them.
+function parseArguments(tool: Tool, written: string): ToolArguments | string {
   if (Buffer.byteLength(written) > limits.toolArgumentsBytesMax) {
     return `They have more than ${limits.toolArgumentsBytesMax} bytes.`
   }
@@ -255,8 +268,8 @@ function cutResult(text: string): string {
   return `${kept}\n[… ${whole.length - kept.length} characters left out …]`
 }
 
-/** Writes what a person is asked: the tool and its exact arguments. */
-export function formatAsk({
+// What a person is asked: the tool and its exact arguments.
+function formatAsk({
   tool,
   args,
   params,

@@ -16,6 +16,7 @@ import {
   type Tool,
   type ToolContext,
   ToolError,
+  ToolGone,
   type ToolOutput,
   type ToolSchema,
 } from './tools/tool.ts'
@@ -39,6 +40,7 @@ type Tell = (payload: Readonly<Record<string, unknown>>) => void
 interface Pending {
   readonly connectionId: string
   readonly settle: (answer: OfferedAnswer) => void
+  readonly lose: () => void
 }
 
 const ANYTHING: ToolSchema = { type: 'object', properties: {} }
@@ -62,8 +64,7 @@ export class OfferedTools {
     if (!this.#lines.delete(connectionId)) return
     this.#registry.replace(sourceOf(connectionId), [])
     for (const pending of this.#pending.values()) {
-      if (pending.connectionId !== connectionId) continue
-      pending.settle({ text: sayCallFault('gone'), isError: true })
+      if (pending.connectionId === connectionId) pending.lose()
     }
   }
 
@@ -124,16 +125,13 @@ export class OfferedTools {
   ): Promise<ToolOutput> {
     const tell = this.#lines.get(connectionId)
     if (tell === undefined) throw new ToolError(sayCallFault('unavailable'))
-    return new Promise((resolve) => {
-      const settle = (answer: OfferedAnswer): void => {
-        this.#pending.delete(callId)
-        resolve(answer)
-      }
+    return new Promise<ToolOutput>((resolve, reject) => {
+      const lose = (): void => reject(new ToolGone())
       const stopped = { text: sayCallFault('aborted'), isError: true }
-      signal.addEventListener('abort', () => settle(stopped), { once: true })
-      this.#pending.set(callId, { connectionId, settle })
+      signal.addEventListener('abort', () => resolve(stopped), { once: true })
+      this.#pending.set(callId, { connectionId, settle: resolve, lose })
       tell({ callId, runId, sessionKey, ...asked, timeoutMs })
-    })
+    }).finally(() => this.#pending.delete(callId))
   }
 }
 

@@ -10,7 +10,7 @@
  *   run.aborted ends it in any of them: aborted.
  *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
- * call and no other. What may have been done is never done again by itself (K6). Each end but an
+ * call, of the source that was shown, and no other. What may have been done is never done again by itself (K6). Each end but an
  * abort tells the run; a fault without words of its own is put into words where a prompt is made.
  */
 import { assign, enqueueActions, setup } from 'xstate'
@@ -293,6 +293,7 @@ export const callMachine = machine.createMachine({
         type: 'tool.call',
         params: ({ context }) => ({
           ...judgeParams({ context }),
+          source: context.source,
           timeoutMs: context.timeoutMs,
         }),
       },

@@ -102,6 +102,7 @@ export interface ToolJudgeParams {
 
 /** What runs a tool. */
 export interface ToolCallParams extends ToolJudgeParams {
+  source: string // that was judged, and shown to who allowed it: no other one runs
   timeoutMs: number
 }
 

@@ -1,17 +1,16 @@
 /** `tools.*`: which tools there are and may run, and those that a client offers. Step 4 of 8. */
-import type { Asked } from '../../machines/effects.ts'
 import { streamName } from '../../protocol/ids.ts'
-import { canonicalSessionKey, parseSessionKey } from '../../protocol/session-key.ts'
+import { canonicalSessionKey } from '../../protocol/session-key.ts'
+import { placeOf } from '../calls.ts'
 import type { Handler } from './house.ts'
 
 /** Lists every tool and what becomes of it in a session: `{ sessionKey, tools, sources }`. */
 export const toolsList: Handler<'tools.list'> = (house, params) => {
   const sessionKey = canonicalSessionKey(params.sessionKey)
-  const { channel, peer } = parseSessionKey(sessionKey)
-  const asked: Asked = { channel, room: null, sender: peer, at: 0 }
+  const place = placeOf(sessionKey)
   const tools = house.tools.list().map((tool) => {
     const { name, description, parameters, source } = tool
-    const { verdict, rule, fault } = house.calls.standing(tool, { sessionKey, asked })
+    const { verdict, rule, fault } = house.calls.standing(tool, place)
     const runs = verdict !== 'deny' && fault === null
     return { name, description, source, verdict, rule, runs, reason: fault, parameters }
   })

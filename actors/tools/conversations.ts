@@ -1,8 +1,8 @@
 /**
  * `sessions_list`, `sessions_history` and `message`: conversations, as far as this one may see them.
  *
- * A run of the owner's own conversation sees all and writes to whom it will. Every other run was begun
- * by somebody in a channel: it sees its own conversation and answers there, and nowhere else.
+ * A run of the main conversation that no channel began sees all and writes to whom it will. Every
+ * other run, of a client's other sessions too, sees its own conversation and answers there only.
  */
 import { limits } from '../../protocol/limits.ts'
 import {

@@ -2,7 +2,8 @@
  * `exec`: a command, by the shell, in the workspace.
  *
  * It leads a process group of its own, which is killed whole at its deadline, at the end of its run,
- * and when the command has ended and left something behind. Of the gateway's environment it gets what
+ * and when the command has ended and left something behind; what made a group of its own outlives it,
+ * and is waited for until the deadline only. Of the gateway's environment it gets what
  * a command needs to run and nothing else: no key, no token. This is no sandbox: what the gateway's
  * user may do, the command may do, and that is why it is asked for.
  */
@@ -50,17 +51,23 @@ function runCommand(command: string, { cwd, env, signal }: Place): Promise<ToolO
     })
     const output = openOutput()
     const kill = (): void => killGroup(child.pid)
-    signal.addEventListener('abort', kill, { once: true })
-    if (signal.aborted) kill()
+    // Whatever has left the group may hold the pipes open: nobody reads them any more.
+    const end = (): void => {
+      kill()
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
     child.stdout.on('data', output.take)
     child.stderr.on('data', output.take)
     child.on('error', (error) => {
-      signal.removeEventListener('abort', kill)
+      signal.removeEventListener('abort', end)
       resolve({ text: `not started: ${messageOf(error)}`, isError: true })
     })
     child.on('exit', kill)
     child.on('close', (code, killedBy) => {
-      signal.removeEventListener('abort', kill)
+      signal.removeEventListener('abort', end)
       const how = killedBy === null ? `exit code ${code}` : `killed by ${killedBy}`
       const said = output.text()
       const text = said === '' ? `[${how}, no output]` : `${said}\n[${how}]`

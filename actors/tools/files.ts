@@ -11,13 +11,17 @@ import { type FileHandle, lstat, mkdir, open, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { limits } from '../../protocol/limits.ts'
-import { numberOf, textOf, type Tool, ToolError } from './tool.ts'
+import { numberOf, textOf, type Tool, type ToolArguments, ToolError } from './tool.ts'
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
-/** Opens both over a workspace that is asked for at each call; null: there is none. */
-export function openFileTools(workspace: () => string | null): Tool[] {
+/**
+ * Opens both over a workspace that is asked for at each call; null: there is none. What is in
+ * `stateDir` is the gateway's own.
+ */
+export function openFileTools(workspace: () => string | null, stateDir: string): Tool[] {
   const fault = (): string | null => workspaceFault(workspace())
+  const bounds = (): Bounds => ({ root: rootOf(workspace()), stateDir })
   return [
     {
       name: 'read',
@@ -34,7 +38,7 @@ export function openFileTools(workspace: () => string | null): Tool[] {
       },
       source: 'built-in',
       fault,
-      run: async (args) => ({ text: await readPart(rootOf(workspace()), args) }),
+      run: async (args) => ({ text: await readPart(bounds(), args) }),
     },
     {
       name: 'write',
@@ -47,7 +51,7 @@ export function openFileTools(workspace: () => string | null): Tool[] {
       },
       source: 'built-in',
       fault,
-      run: async (args) => ({ text: await writeWhole(rootOf(workspace()), args) }),
+      run: async (args) => ({ text: await writeWhole(bounds(), args) }),
     },
   ]
 }
@@ -63,12 +67,17 @@ export function rootOf(workspace: string | null): string {
   return resolve(workspace.replace(/^~(?=$|\/)/, homedir()))
 }
 
-async function readPart(root: string, args: Readonly<Record<string, unknown>>): Promise<string> {
+interface Bounds {
+  readonly root: string
+  readonly stateDir: string
+}
+
+async function readPart(bounds: Bounds, args: ToolArguments): Promise<string> {
   const path = textOf(args, 'path')
   const offset = numberOf(args, 'offset', { min: 0, max: Number.MAX_SAFE_INTEGER, otherwise: 0 })
   const bytesMax = limits.toolFileBytesMax
   const limit = numberOf(args, 'limit', { min: 1, max: bytesMax, otherwise: bytesMax })
-  const target = await place(root, path, false)
+  const target = await place(bounds, path, false)
   return withFile(target, O_RDONLY | O_NONBLOCK, async (file, size) => {
     const buffer = Buffer.alloc(Math.min(limit, Math.max(0, size - offset)))
     const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
@@ -80,10 +89,10 @@ async function readPart(root: string, args: Readonly<Record<string, unknown>>): 
   })
 }
 
-async function writeWhole(root: string, args: Readonly<Record<string, unknown>>): Promise<string> {
+async function writeWhole(bounds: Bounds, args: ToolArguments): Promise<string> {
   const path = textOf(args, 'path')
   const bytes = Buffer.from(textOf(args, 'content'), 'utf8')
-  const target = await place(root, path, true)
+  const target = await place(bounds, path, true)
   return withFile(target, O_WRONLY | O_CREAT, async (file) => {
     await file.truncate(0)
     await file.writeFile(bytes)
@@ -92,17 +101,26 @@ async function writeWhole(root: string, args: Readonly<Record<string, unknown>>)
 }
 
 // The real path that a name means, its folder inside of the root; folders are made where wanted.
-async function place(root: string, path: string, makes: boolean): Promise<string> {
+async function place({ root, stateDir }: Bounds, path: string, makes: boolean): Promise<string> {
   if (path.includes('\0')) throw new ToolError('path: holds a NUL')
   const top = await openRoot(root)
+  const own = await realpath(stateDir).catch(() => resolve(stateDir))
   const inside = relative(root, resolve(root, path))
   if (inside === '' || leaves(inside)) throw escaping(path)
   let folder = top
   for (const part of dirname(inside).split(sep)) {
     if (part === '.') continue
+    if (isOwn(top, own, folder)) break
     folder = await enter(top, join(folder, part), { path, makes })
   }
-  return join(folder, basename(inside))
+  const target = join(folder, basename(inside))
+  if (isOwn(top, own, target)) throw new ToolError(`${path}: belongs to the gateway`)
+  return target
+}
+
+// A workspace may be a folder of the state directory; one that holds it does not hand out its secrets.
+function isOwn(top: string, own: string, path: string): boolean {
+  return !leaves(relative(own, path)) && (top === own || leaves(relative(own, top)))
 }
 
 async function openRoot(root: string): Promise<string> {

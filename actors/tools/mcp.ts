@@ -124,13 +124,15 @@ class McpServer {
     const { registry, services } = this.#house
     const tools: Tool[] = []
     let cursor: string | undefined
+    let pages = 0
     do {
       const page = await client.listTools(cursor === undefined ? {} : { cursor }, {
         timeout: limits.mcpOpenMs,
       })
       for (const tool of page.tools) tools.push(this.#toolOf(client, tool))
       cursor = page.nextCursor
-    } while (cursor !== undefined && tools.length < limits.toolsMax)
+      pages += 1 // A page may be empty, and still not be the last.
+    } while (cursor !== undefined && Math.max(tools.length, pages) < limits.toolsMax)
     const refused = registry.replace(this.#source, tools)
     const server = this.#name
     if (refused.length > 0)

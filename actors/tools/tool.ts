@@ -45,6 +45,9 @@ export interface Tool {
 /** An error that a model is told in these words. */
 export class ToolError extends Error {}
 
+/** A tool went away during a call: what it did is not known. */
+export class ToolGone extends Error {}
+
 /** Reads a text among the arguments. @throws {ToolError} it is missing, or no text. */
 export function textOf(args: ToolArguments, name: string): string {
   const value = args[name]

@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
-import { serveMcp } from '../support/mcp-server.ts'
+import { answerEndlessly, serveMcp } from '../support/mcp-server.ts'
 import { until } from '../support/wait.ts'
 
 interface Scene {
@@ -119,5 +119,15 @@ mcp(
     assert.is(await call(scene, client, 'home__add', { a: 1, b: 1 }), '2')
   },
 )
+
+mcp('TO54 a server whose list never ends is read so far, and no further', async (scene) => {
+  const server = await serveMcp(answerEndlessly)
+  const client = await open(scene, { far: { url: server.url } })
+
+  await until(async () => (await listed(client)).sources.length === 0, 'end of the list')
+  await scene.house!.stop()
+  scene.house = null
+  await server.close()
+})
 
 mcp.run()

@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Frame, TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { readRecords } from '../support/kernel.ts'
 import { until } from '../support/wait.ts'
 
 interface Scene {
@@ -22,7 +23,7 @@ offered.before.each(async (scene) => {
   const providers = { one: { baseUrl: `${scene.mock.url}/v1`, apiKey: 'k1' } }
   const agents = { defaults: { model: 'one/small' } }
   const gateway = { auth: { token: 'tok' } }
-  const tools = { deny: ['sessions_*'], ask: [] }
+  const tools = { deny: ['sessions_*'], ask: ['asked_*'] }
   scene.house = await startTestGateway({
     config: { gateway, models: { providers }, agents, tools },
   })
@@ -98,7 +99,36 @@ offered(
     assert.is((await end())['text'], 'over')
     const ended = await scene.owner.event('tool', ({ isError }) => isError === true)
     assert.match(String(ended.payload['text']), /may or may not have been done/)
+    const ends = readRecords(scene.house.store).filter(({ stream }) => stream.startsWith('call:'))
+    assert.is(ends.at(-1)?.value, 'uncertain')
     assert.is(await rowOf(scene, 'lights'), undefined)
+  },
+)
+
+offered(
+  'TO46 what a person allows runs where it was shown to come from, and nowhere else',
+  async (scene) => {
+    const { owner, house } = scene
+    const tools = [{ ...LIGHTS, name: 'asked_lights' }]
+    const helper = await openHelper(scene)
+    await helper.request('tools.register', { tools })
+    script(scene, 'asked_lights', { on: true })
+    const end = await begin(scene)
+    const { payload: asking } = await owner.event(
+      'approval',
+      ({ status }) => status === 'requested',
+    )
+    await helper.close()
+    await until(async () => (await rowOf(scene, 'asked_lights')) === undefined, 'end of the tool')
+    const other = house.client()
+    await other.connect({ deviceId: 'other', auth: { token: 'tok' } })
+    await other.request('tools.register', { tools })
+    const { approvalId } = asking
+    await owner.request('approval.resolve', { approvalId, decision: 'allow-once' })
+
+    const ended = await owner.event('tool', ({ isError }) => isError === true)
+    assert.match(String(ended.payload['text']), /not made: the tool is not there/)
+    assert.is((await end())['text'], 'over')
   },
 )
 

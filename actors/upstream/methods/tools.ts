@@ -1,10 +1,7 @@
 /** Upstream's methods about tools. Step 4 of 8. */
 import type { toolMethods } from '../../../protocol/dialect/upstream/methods/tools.ts'
-import {
-  canonicalSessionKey,
-  DEFAULT_AGENT_ID,
-  parseSessionKey,
-} from '../../../protocol/session-key.ts'
+import { canonicalSessionKey, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
+import { placeOf } from '../../calls.ts'
 import type { Tool } from '../../tools/tool.ts'
 import type { Handlers } from '../house.ts'
 
@@ -31,25 +28,16 @@ export const toolHandlers: Handlers<typeof toolMethods> = {
       }),
     ),
   }),
-  'tools.effective': ({ tools, calls }, { sessionKey: written }) => {
-    const sessionKey = canonicalSessionKey(written)
-    const { channel, peer } = parseSessionKey(sessionKey)
-    const place = { sessionKey, asked: { channel, room: null, sender: peer, at: 0 } }
-    const running = tools.list().filter((tool) => {
-      const { verdict, fault } = calls.standing(tool, place)
-      return verdict !== 'deny' && fault === null
-    })
-    return {
-      agentId: DEFAULT_AGENT_ID,
-      profile: PROFILE,
-      groups: effectiveGroups(running),
-      notices: tools.faults().map(({ source, reason }) => ({
-        id: source,
-        severity: 'warning',
-        message: `${source} offers nothing now: ${reason}`,
-      })),
-    }
-  },
+  'tools.effective': ({ tools, calls }, { sessionKey }) => ({
+    agentId: DEFAULT_AGENT_ID,
+    profile: PROFILE,
+    groups: effectiveGroups(calls.running(placeOf(canonicalSessionKey(sessionKey)))),
+    notices: tools.faults().map(({ source, reason }) => ({
+      id: source,
+      severity: 'warning',
+      message: `${source} offers nothing now: ${reason}`,
+    })),
+  }),
 }
 
 function isCore({ source }: Tool): boolean {

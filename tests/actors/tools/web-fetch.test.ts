@@ -84,15 +84,15 @@ web('TO63 a page is told as text, between two lines that no page can know', asyn
   const server = await serve((response) =>
     response
       .writeHead(200, { 'content-type': 'text/html' })
-      .end('<title>T &amp; U</title><script>bad()</script><p>One<p>Two &lt;3'),
+      .end('<title>T &amp; U\nNow obey</title><script>bad()</script><p>One<p>Two &lt;3'),
   )
   const tool = openWebFetch(systemChance, { private: true })
   const { text } = await tool.run({ url: server.url }, context)
   const again = await tool.run({ url: server.url }, context)
   const lines = text.split('\n')
 
-  assert.match(lines[0] ?? '', /status 200, title: T & U/)
-  assert.equal(lines.slice(3, -1), ['One', 'Two <3'])
+  assert.match(lines[0] ?? '', /status 200\.$/)
+  assert.equal(lines.slice(3, -1), ['Title: T & U', 'Now obey', 'One', 'Two <3'])
   assert.match(lines[2] ?? '', /^[0-9a-f]{16}$/)
   assert.is(lines[2], lines.at(-1))
   assert.is.not(again.text, text)

@@ -1,0 +1,60 @@
+/** `read` and `write`: what is the gateway's own is nobody's file. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { openFileTools } from '../../../actors/tools/files.ts'
+import type { ToolArguments, ToolContext } from '../../../actors/tools/tool.ts'
+import { messageOf } from '../../../protocol/errors.ts'
+import { cases } from '../../store/cases.ts'
+
+const files = cases('files of the workspace')
+
+type Ask = (name: string, args: ToolArguments) => Promise<string>
+
+/** Opens both over `home/WORKSPACE`, with the state in `home/state`. */
+async function inHome(workspace: string, use: (ask: Ask, home: string) => Promise<void>) {
+  const home = mkdtempSync(join(tmpdir(), 'openclaw-files-'))
+  mkdirSync(join(home, 'state', 'work'), { recursive: true })
+  writeFileSync(join(home, 'state', 'token'), 'secret')
+  writeFileSync(join(home, 'state', 'work', 'note'), 'a note')
+  writeFileSync(join(home, 'state-of-mind'), 'calm')
+  const tools = openFileTools(() => join(home, workspace), join(home, 'state'))
+  const ask: Ask = async (name, args) => {
+    const tool = tools.find((each) => each.name === name)
+    try {
+      return (await tool!.run(args, {} as ToolContext)).text
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+  try {
+    await use(ask, home)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+files('TO27 a workspace that holds the state directory does not hand it out', async () => {
+  await inHome('.', async (ask, home) => {
+    for (const path of ['state/token', 'state/work/note', 'state/none/at/all', 'state']) {
+      assert.match(await ask('read', { path }), /belongs to the gateway/, path)
+    }
+    const written = await ask('write', { path: 'state/new/file', content: 'x' })
+    assert.match(written, /belongs to the gateway/)
+    assert.not.ok(existsSync(join(home, 'state', 'new')))
+    assert.is(await ask('read', { path: 'state-of-mind' }), 'calm')
+  })
+  await inHome('state', async (ask) => {
+    assert.match(await ask('read', { path: 'token' }), /belongs to the gateway/)
+  })
+})
+
+files('TO27 a folder of the state directory can be a workspace', async () => {
+  await inHome('state/work', async (ask) => {
+    assert.is(await ask('read', { path: 'note' }), 'a note')
+    assert.match(await ask('read', { path: '../token' }), /outside of the workspace/)
+  })
+})
+
+files.run()
