@@ -87,6 +87,8 @@ export class DiscordSession {
       const gateway = await api.gateway(either)
       if (!isGatewayUrl(gateway.url)) throw new LinkFault('discord: its gateway has no TLS', {})
       this.#link = await this.#resume(gateway, place, either)
+      // It may have ended in the breath that opened it.
+      either.throwIfAborted()
     } catch (thrown) {
       this.close()
       throw thrown instanceof DiscordFault ? thrown.asLinkFault() : thrown
@@ -96,10 +98,10 @@ export class DiscordSession {
   }
 
   /** Ends without a word to the host. */
-  close(): void {
+  close(why?: LinkFault): void {
     this.#told = false
     this.#waiting = []
-    this.#ending.abort()
+    this.#ending.abort(why)
     this.#link?.close()
   }
 
@@ -215,11 +217,11 @@ export class DiscordSession {
     return parent === null ? message : inThread(message, parent)
   }
 
-  /** Ends once, and tells the host unless we closed it. */
+  /** Ends once, and tells the host unless we closed it; before it is open, that is a refusal. */
   #end(reason: string, how: LinkEnd): void {
-    if (!this.#told) return
-    this.close()
-    this.#parts.host.dropped(reason, how)
+    const told = this.#told
+    this.close(new LinkFault(reason, how))
+    if (told) this.#parts.host.dropped(reason, how)
   }
 
   async #write(target: string, pieces: readonly Piece[]): Promise<string> {

@@ -3,6 +3,7 @@
  * started for it. `actors/channels/README.md` says why; the rules' numbers are those of there.
  */
 import * as assert from 'uvu/assert'
+import { Unreached } from '../../actors/channels/adapter.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { cases } from '../store/cases.ts'
 import { until } from '../support/wait.ts'
@@ -113,10 +114,11 @@ export function channelContract(kind: ChannelKind): void {
 
     await world.stop()
     await until(() => made.told.dropped.length > 0, 'the end of the link')
-    const { sent, retryable } = await faultOf(deliver(made, world.person.target, 'x'))
+    const fault = await faultOf(deliver(made, world.person.target, 'x'))
     await made.adapter.close()
 
-    assert.equal([sent, retryable], ['no', true])
+    assert.equal([fault.sent, fault.retryable], ['no', true])
+    assert.instance(fault, Unreached, 'no attempt is used up')
     assert.is(made.told.dropped.length, 1)
     assert.equal(made.told.finals, [false])
   })

@@ -49,6 +49,7 @@ export class FakeDiscord {
   heartbeatMs = 250 // Shorter ones are missed where many tests run.
   startsLeft = 1_000
   closesWith = 0 // instead of beginning a session
+  leavesAtOnce = false // asks to come back, in the same breath as a session is resumed
   acknowledges = true
   /** Channels that are more than their id. */
   readonly channels = new Map<string, Json>()
@@ -231,6 +232,7 @@ export class FakeDiscord {
     session.socket = socket
     for (const event of session.events.slice(Number(seq))) send(socket, { op: 0, ...event })
     this.#tell(session, 'RESUMED', {})
+    if (this.leavesAtOnce) this.sendAway()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -313,4 +313,22 @@ scene('DC26 between two pieces patience is kept; a longer one leaves maybe', asy
   )
 })
 
+scene('DC27 a session that ends in the breath that resumed it is a rejected open', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  own.server.say('one')
+  await until(() => own.messages.length === 1, 'a message')
+  await made.close()
+
+  own.server.leavesAtOnce = true
+  await refusalOf(made.open(never, own.resume()))
+
+  assert.equal(own.dropped, [], 'what was never open has not ended')
+  own.server.leavesAtOnce = false
+  await made.open(never, own.resume())
+  own.server.say('two')
+  await until(() => own.messages.length === 2, 'another')
+  assert.equal(texts(own), ['one', 'two'])
+})
+
 discord.run()
