@@ -6,13 +6,12 @@ import * as assert from 'uvu/assert'
 import { Unreached } from '../../actors/channels/adapter.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { cases } from '../store/cases.ts'
+import { faultOf, never } from '../support/attempts.ts'
 import { until } from '../support/wait.ts'
 import {
   type ChannelKind,
   deliver,
-  faultOf,
   isFinal,
-  never,
   onStage,
   refusalOf,
   resumeOf,
