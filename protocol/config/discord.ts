@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer'
 import { array, type Infer, object, optional } from 'superstruct'
 import { discordSpace } from '../channels/discord.ts'
 import type { ResolvedAccess, ResolvedGroup } from './channel-defaults.ts'
-import { flag, leaf, mapOf, oneOf, text, unread } from './leaves.ts'
+import { directPolicy, flag, groupPolicy, leaf, mapOf, text, unread, unreadAll } from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
@@ -53,8 +53,6 @@ export const DISCORD_UNSUPPORTED = [
   'voice',
 ] as const
 
-type Unread = Record<(typeof DISCORD_UNSUPPORTED)[number], ReturnType<typeof unread>>
-
 const isId = (value: string): boolean => /^(?:\*|(?:(?:discord|user):)?\d{1,20})$/.test(value)
 
 // As a number it would have lost its last digits before anybody could see it.
@@ -78,18 +76,18 @@ export const discordConfig = object({
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
   token: optional(text(1, 256)), // of the bot
   apiRoot: optional(text(1, 2_048)), // ours; URL of another API server, without its version
-  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(discordId())),
   dm: optional(
     object({
       enabled: optional(flag()),
-      policy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+      policy: optional(directPolicy()),
       allowFrom: optional(array(discordId())),
       groupEnabled: unread(),
       groupChannels: unread(),
     }),
   ),
-  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+  groupPolicy: optional(groupPolicy()),
   guilds: optional(
     mapOf(
       object({
@@ -110,7 +108,7 @@ export const discordConfig = object({
       }),
     ),
   ),
-  ...(Object.fromEntries(DISCORD_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+  ...unreadAll(DISCORD_UNSUPPORTED),
 })
 
 export type DiscordConfig = Infer<typeof discordConfig>
