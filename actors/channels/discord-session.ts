@@ -226,7 +226,6 @@ export class DiscordSession {
       send: (piece) => this.#offer(channel, piece),
       faultOf: (thrown) => this.#deliveryFault(thrown),
       pause: (ms) => this.#pause(ms),
-      patienceMs: limits.discordPieceWaitMs,
     })
   }
 

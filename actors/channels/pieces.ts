@@ -3,6 +3,7 @@
  *
  * Shared by the platforms that take a message by one call and may ask for patience.
  */
+import { limits } from '../../protocol/limits.ts'
 import type { Clock } from '../services.ts'
 import { DeliveryFault } from './adapter.ts'
 
@@ -30,7 +31,6 @@ export interface PieceSender<Piece> {
   readonly send: (piece: Piece) => Promise<string>
   readonly faultOf: (thrown: unknown) => DeliveryFault
   readonly pause: (ms: number) => Promise<void>
-  readonly patienceMs: number // a longer wait between two pieces leaves the rest unsent
 }
 
 /** Sends the pieces of a text in order; resolves with the id of the first. @throws {DeliveryFault} */
@@ -52,13 +52,13 @@ export async function sendPieces<Piece>(
 
 async function sendNext<Piece>(
   piece: Piece,
-  { send, faultOf, pause, patienceMs }: PieceSender<Piece>,
+  { send, faultOf, pause }: PieceSender<Piece>,
 ): Promise<void> {
   try {
     await send(piece)
   } catch (thrown) {
     const waitMs = faultOf(thrown).retryAfterMs
-    if (waitMs === null || waitMs > patienceMs) throw thrown
+    if (waitMs === null || waitMs > limits.pieceWaitMs) throw thrown
     await pause(waitMs)
     await send(piece)
   }

@@ -187,7 +187,6 @@ export class TelegramSession {
       send: (piece) => api.sendMessage(target, piece, this.#ending.signal),
       faultOf: (thrown) => this.#deliveryFault(thrown),
       pause: (ms) => this.#pause(ms),
-      patienceMs: limits.telegramPieceWaitMs,
     })
   }
 

@@ -296,7 +296,7 @@ scene('DC26 between two pieces patience is kept; a longer one leaves maybe', asy
   await until(() => clock.due().includes(5_000), 'the wait')
   await clock.pass(5_000)
   await waited
-  const { sent, retryable } = await faultOf(send(limits.discordPieceWaitMs / 1_000 + 1, 'd2'))
+  const { sent, retryable } = await faultOf(send(limits.pieceWaitMs / 1_000 + 1, 'd2'))
 
   assert.equal([sent, retryable], ['maybe', false])
   assert.equal(

@@ -220,7 +220,7 @@ scene('TG17 between two pieces patience is kept; a longer one leaves maybe', asy
   await until(() => clock.due().includes(5_000), 'the wait')
   await clock.pass(5_000)
   await waited
-  const fault = await faultOf(sendNext(limits.telegramPieceWaitMs / 1_000 + 1))
+  const fault = await faultOf(sendNext(limits.pieceWaitMs / 1_000 + 1))
 
   assert.equal(
     own.server.sent.map((each) => each.text[0]),
