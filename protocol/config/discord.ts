@@ -122,10 +122,11 @@ export interface ResolvedDiscord extends ResolvedAccess {
 /** Fills in the defaults; null: not configured, or not enabled. */
 export function resolveDiscord(discord: DiscordConfig | undefined): ResolvedDiscord | null {
   if (discord === undefined || discord.enabled === false) return null
-  const { token = '', apiRoot = 'https://discord.com/api', dm = {} } = discord
+  const { apiRoot = 'https://discord.com/api', dm = {} } = discord
+  const token = (discord.token ?? '').replace(/^Bot /, '')
   const dmPolicy = discord.dmPolicy ?? dm.policy ?? 'pairing'
   return {
-    token: token.replace(/^Bot /, ''),
+    token,
     account: accountOf(token),
     apiRoot: apiRoot.replace(/\/+$/, ''),
     dmPolicy: dm.enabled === false ? 'disabled' : dmPolicy,
@@ -171,7 +172,7 @@ function plainId(id: string): string {
 
 // A token begins with its bot's id in base64; of one that does not, no more than a digest is told.
 function accountOf(token: string): string {
-  const [first = ''] = token.replace(/^Bot /, '').split('.')
+  const [first = ''] = token.split('.')
   const id = Buffer.from(first, 'base64').toString('latin1')
   if (/^\d{1,20}$/.test(id)) return id
   return createHash('sha256').update(token).digest('hex').slice(0, 16)
