@@ -7,7 +7,7 @@
  */
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { DeliveryContext } from '../machines/delivery.ts'
-import { type StreamId, streamId, streamKind, streamName } from '../protocol/ids.ts'
+import { type StreamId, streamKind, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
 import type { ChannelHouse } from './channel-setup.ts'
@@ -106,11 +106,7 @@ function leftOpen({ registry, store, work }: ChannelHouse): Direction[] {
   })
 }
 
-function openDeliveries(work: OpenWork): Set<StreamId> {
-  const streams = [...work.effects.values(), ...work.waits.values()].map(({ stream }) => stream)
-  return new Set(
-    streams
-      .filter((stream) => streamKind(stream) === 'delivery')
-      .map((stream) => streamId('delivery', streamName(stream))),
-  )
+function openDeliveries({ effects, waits }: OpenWork): Set<StreamId> {
+  const streams = [...effects.values(), ...waits.values()].map(({ stream }) => stream)
+  return new Set(streams.filter((stream) => streamKind(stream) === 'delivery'))
 }

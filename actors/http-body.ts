@@ -1,4 +1,4 @@
-/** The body of one HTTP request, read whole and no further than its bound. */
+/** The body of one HTTP request, or of an answer, read whole and no further than its bound. */
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../protocol/errors.ts'
 

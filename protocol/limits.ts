@@ -280,6 +280,7 @@ export const limits = {
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   hookBytesMax: 256 * 1024, // Of one post of a platform: the longest text there is, and room for its frame.
   hooksMax: 32, // Posts read and taken at a time: 8 MB; a platform that is refused comes again.
+  pieceWaitMs: 60_000, // A platform that asks for longer between two pieces leaves the rest unsent.
   cursorMs: 5_000, // A cursor behind which nothing was taken is kept this late: one record for a busy room.
   telegramTextUnitsMax: 4_096, // Telegram's: UTF-16 units of one message.
   telegramPiecesMax: 16, // Messages of one text: 64 K characters; a chat takes 20 a minute.
@@ -287,13 +288,11 @@ export const limits = {
   telegramGraceMs: 15_000, // Behind it, or after another call, a server that says nothing is gone.
   telegramPauseMs: 100, // Between polls of a server that does not hold them.
   telegramPingMs: 60_000, // How often a server that posts to us is asked whether it still does.
-  telegramPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
   telegramOffsetMs: 6 * 24 * 3_600_000, // Telegram may begin to count anew after a week of silence.
   discordTextUnitsMax: 2_000, // Discord's: characters of one message, counted as it counts or more.
   discordPiecesMax: 32, // Messages of one text: 64 K characters; a channel takes 5 in 5 s.
   discordGraceMs: 15_000, // An answer that takes longer does not come any more.
   discordAnswerBytesMax: 1024 * 1024, // Of one answer; a channel with all its rights is some 10 KB.
-  discordPieceWaitMs: 60_000, // A longer wait between two pieces leaves the rest unsent.
   discordAgainMs: 1_000, // Before the same message is offered again; Discord knows its nonce for minutes.
   discordAnewMs: 1_000, // Discord: wait 1 to 5 s before a session that is over is begun anew.
   discordAnewMsMax: 5_000,

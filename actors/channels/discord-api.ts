@@ -15,6 +15,7 @@ import type { ResolvedDiscord } from '../../protocol/config/discord.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
+import { readBody } from '../http-body.ts'
 import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 /** A call that did not succeed, without anything secret. */
@@ -202,19 +203,13 @@ const makeRequest: NonNullable<MakeRequest> = async (url, { method, headers, bod
 }
 
 async function readAnswer(answer: IncomingMessage): Promise<Response> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of answer) {
-    size += (chunk as Buffer).length
-    if (size > limits.discordAnswerBytesMax) throw new Error('an answer without an end')
-    chunks.push(chunk as Buffer)
-  }
+  const read = await readBody(answer, limits.discordAnswerBytesMax)
   const headers = Object.entries(answer.headers).map(([name, value]): [string, string] => [
     name,
     String(value),
   ])
   const { statusCode: status = 502 } = answer
-  const body = status === 204 || status === 304 ? null : Buffer.concat(chunks)
+  const body = status === 204 || status === 304 ? null : read
   return new Response(body, { status, headers })
 }
 

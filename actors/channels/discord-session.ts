@@ -42,6 +42,7 @@ import {
   openDiscordLink,
 } from './discord-link.ts'
 import { Places } from './discord-places.ts'
+import { pauseWithin, sendPieces, Turns } from './pieces.ts'
 
 /** What a session is made of. */
 export interface DiscordParts {
@@ -57,7 +58,7 @@ export interface DiscordParts {
 export class DiscordSession {
   readonly #parts: DiscordParts
   readonly #ending = new AbortController()
-  readonly #writing = new Map<string, Promise<unknown>>() // by target: pieces of two texts never mix
+  readonly #turns = new Turns()
   readonly #places: Places
   #botId = ''
   #session: Omit<DiscordPlace, 'seq'> | null = null
@@ -87,6 +88,8 @@ export class DiscordSession {
       const gateway = await api.gateway(either)
       if (!isGatewayUrl(gateway.url)) throw new LinkFault('discord: its gateway has no TLS', {})
       this.#link = await this.#resume(gateway, place, either)
+      // It may have ended in the breath that opened it.
+      either.throwIfAborted()
     } catch (thrown) {
       this.close()
       throw thrown instanceof DiscordFault ? thrown.asLinkFault() : thrown
@@ -96,10 +99,10 @@ export class DiscordSession {
   }
 
   /** Ends without a word to the host. */
-  close(): void {
+  close(why?: LinkFault): void {
     this.#told = false
     this.#waiting = []
-    this.#ending.abort()
+    this.#ending.abort(why)
     this.#link?.close()
   }
 
@@ -108,18 +111,13 @@ export class DiscordSession {
     if (parseDiscordTarget(target) === null) {
       throw new DeliveryFault(`discord: ${quote(target)} is no place`, 'no', false)
     }
-    const pieces = splitDiscordText(text)
-    if (pieces.length === 0) throw new DeliveryFault('discord: no text', 'no', false)
-    const before = this.#writing.get(target) ?? Promise.resolve()
-    const named = pieces.map((content, at) => ({ content, nonce: discordNonce(deliveryId, at) }))
-    const own = before.then(() => this.#write(target, named))
-    const settled = own.catch(() => {})
-    this.#writing.set(target, settled)
-    try {
-      return { messageId: await own }
-    } finally {
-      if (this.#writing.get(target) === settled) this.#writing.delete(target)
-    }
+    const [first, ...rest] = splitDiscordText(text).map((content, at) => ({
+      content,
+      nonce: discordNonce(deliveryId, at),
+    }))
+    if (first === undefined) throw new DeliveryFault('discord: no text', 'no', false)
+    const messageId = await this.#turns.take(target, () => this.#write(target, [first, ...rest]))
+    return { messageId }
   }
 
   async #resume(
@@ -215,27 +213,20 @@ export class DiscordSession {
     return parent === null ? message : inThread(message, parent)
   }
 
-  /** Ends once, and tells the host unless we closed it. */
+  /** Ends once, and tells the host unless we closed it; before it is open, that is a refusal. */
   #end(reason: string, how: LinkEnd): void {
-    if (!this.#told) return
-    this.close()
-    this.#parts.host.dropped(reason, how)
+    const told = this.#told
+    this.close(new LinkFault(reason, how))
+    if (told) this.#parts.host.dropped(reason, how)
   }
 
-  async #write(target: string, pieces: readonly Piece[]): Promise<string> {
-    const [first, ...rest] = pieces
-    if (first === undefined) return ''
+  async #write(target: string, pieces: readonly [Piece, ...Piece[]]): Promise<string> {
     const channel = await this.#channelOf(target)
-    const id = await this.#offer(channel, first).catch((thrown: unknown) => {
-      throw this.#deliveryFault(thrown)
+    return sendPieces(pieces, {
+      send: (piece) => this.#offer(channel, piece),
+      faultOf: (thrown) => this.#deliveryFault(thrown),
+      pause: (ms) => this.#pause(ms),
     })
-    for (const piece of rest) {
-      // Some of it is there: whatever happens now, it was not sent and it was not unsent.
-      await this.#offerNext(channel, piece).catch((thrown: unknown) => {
-        throw new DeliveryFault(this.#deliveryFault(thrown).message, 'maybe', false)
-      })
-    }
-    return id
   }
 
   // Whatever becomes of the question, nothing was sent to anybody.
@@ -266,30 +257,8 @@ export class DiscordSession {
     }
   }
 
-  async #offerNext(channel: string, piece: Piece): Promise<void> {
-    try {
-      await this.#offer(channel, piece)
-    } catch (thrown) {
-      const isAsked = thrown instanceof DiscordFault && thrown.status === 429
-      const waitMs = isAsked ? thrown.retryAfterMs : null
-      if (waitMs === null || waitMs > limits.discordPieceWaitMs) throw thrown
-      await this.#pause(waitMs)
-      await this.#offer(channel, piece)
-    }
-  }
-
-  // The end of the session ends it too.
   #pause(ms: number): Promise<void> {
-    const { signal } = this.#ending
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const cancel = this.#parts.services.clock.after(ms, done)
-      signal.addEventListener('abort', done, { once: true })
-    })
+    return pauseWithin(this.#parts.services.clock, ms, this.#ending.signal)
   }
 
   // A token that is refused here is refused everywhere.

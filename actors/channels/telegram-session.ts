@@ -29,6 +29,7 @@ import {
   type OutboundMessage,
   type Resume,
 } from './adapter.ts'
+import { pauseWithin, sendPieces, Turns } from './pieces.ts'
 import { CallFault, type TelegramApi } from './telegram-api.ts'
 
 /** What a session is made of. */
@@ -44,7 +45,7 @@ export interface TelegramParts {
 export class TelegramSession {
   readonly #parts: TelegramParts
   readonly #ending = new AbortController()
-  readonly #writing = new Map<string, Promise<unknown>>() // by target: pieces of two texts never mix
+  readonly #turns = new Turns()
   #cancelPing: Cancel = () => {}
   #told = false // open() has resolved
 
@@ -79,17 +80,10 @@ export class TelegramSession {
     if (parsed === null) {
       throw new DeliveryFault(`telegram: ${quote(target)} is no chat`, 'no', false)
     }
-    const pieces = splitTelegramText(text)
-    if (pieces.length === 0) throw new DeliveryFault('telegram: no text', 'no', false)
-    const before = this.#writing.get(target) ?? Promise.resolve()
-    const own = before.then(() => this.#write(parsed, pieces))
-    const settled = own.catch(() => {})
-    this.#writing.set(target, settled)
-    try {
-      return { messageId: await own }
-    } finally {
-      if (this.#writing.get(target) === settled) this.#writing.delete(target)
-    }
+    const [first, ...rest] = splitTelegramText(text)
+    if (first === undefined) throw new DeliveryFault('telegram: no text', 'no', false)
+    const messageId = await this.#turns.take(target, () => this.#write(parsed, [first, ...rest]))
+    return { messageId }
   }
 
   /** Takes what Telegram posts. Never rejects. */
@@ -158,9 +152,7 @@ export class TelegramSession {
   }
 
   #pause(ms: number = limits.telegramPauseMs): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.services.clock.after(ms, resolve)
-    })
+    return pauseWithin(this.#parts.services.clock, ms, this.#ending.signal)
   }
 
   #ping(): void {
@@ -189,33 +181,13 @@ export class TelegramSession {
     this.#parts.host.dropped(messageOf(thrown), how)
   }
 
-  async #write(target: TelegramTarget, pieces: readonly string[]): Promise<string> {
-    const [first = '', ...rest] = pieces
+  #write(target: TelegramTarget, pieces: readonly [string, ...string[]]): Promise<string> {
     const { api } = this.#parts
-    const { signal } = this.#ending
-    const id = await api.sendMessage(target, first, signal).catch((thrown: unknown) => {
-      throw this.#deliveryFault(thrown)
+    return sendPieces(pieces, {
+      send: (piece) => api.sendMessage(target, piece, this.#ending.signal),
+      faultOf: (thrown) => this.#deliveryFault(thrown),
+      pause: (ms) => this.#pause(ms),
     })
-    for (const piece of rest) {
-      // Some of it is there: whatever happens now, it was not sent and it was not unsent.
-      await this.#writeNext(target, piece).catch((thrown: unknown) => {
-        throw new DeliveryFault(this.#deliveryFault(thrown).message, 'maybe', false)
-      })
-    }
-    return id
-  }
-
-  async #writeNext(target: TelegramTarget, piece: string): Promise<void> {
-    const { api } = this.#parts
-    const { signal } = this.#ending
-    try {
-      await api.sendMessage(target, piece, signal)
-    } catch (thrown) {
-      const waitMs = thrown instanceof CallFault && thrown.code === 429 ? thrown.retryAfterMs : null
-      if (waitMs === null || waitMs > limits.telegramPieceWaitMs) throw thrown
-      await this.#pause(waitMs)
-      await api.sendMessage(target, piece, signal)
-    }
   }
 
   // A token that is refused here is refused everywhere: no need to wait for the next poll.

@@ -25,6 +25,7 @@ import {
   type LinkEnd,
   LinkFault,
   type OutboundMessage,
+  Unreached,
 } from './adapter.ts'
 import {
   type Baileys,
@@ -67,7 +68,7 @@ export function openWhatsApp(
       await next.begin(signal)
     },
     deliver: async (message) => {
-      if (session?.isUp !== true) throw new DeliveryFault('whatsapp: not connected', 'no', true)
+      if (session?.isUp !== true) throw new Unreached('whatsapp: not connected')
       return { messageId: await session.deliver(message) }
     },
     close,
@@ -204,7 +205,7 @@ class WhatsAppSession {
 
   // A number that nobody has there takes messages and shows them to nobody.
   async #assertKnown(address: string): Promise<void> {
-    if (this.#state !== 'up') throw new DeliveryFault('whatsapp: not connected', 'no', true)
+    if (this.#state !== 'up') throw new Unreached('whatsapp: not connected')
     const [number = '', host] = address.split('@')
     if (host !== 's.whatsapp.net' || this.#known.has(number)) return
     const found = await this.#socket?.onWhatsApp(number).catch((thrown: unknown) => {

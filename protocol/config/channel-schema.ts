@@ -3,7 +3,17 @@
  * What depends on two keys at once is checked in `channel-check.ts`.
  */
 import { array, type Infer, object, optional } from 'superstruct'
-import { flag, leaf, mapOf, name, oneOf, text, unread } from './leaves.ts'
+import {
+  directPolicy,
+  flag,
+  groupPolicy,
+  leaf,
+  mapOf,
+  name,
+  text,
+  unread,
+  unreadAll,
+} from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
@@ -47,8 +57,6 @@ export const TELEGRAM_UNSUPPORTED = [
   'webhookPort',
 ] as const
 
-type Unread = Record<(typeof TELEGRAM_UNSUPPORTED)[number], ReturnType<typeof unread>>
-
 /** Tells whether a text is a numeric id of Telegram's, or stands for all of them. */
 export function isTelegramId(text: string): boolean {
   return /^(?:\*|(?:(?:tg|telegram):)?-?\d{1,19})$/.test(text)
@@ -61,8 +69,8 @@ const telegramId = () =>
   )
 
 const policies = {
-  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
-  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+  dmPolicy: optional(directPolicy()),
+  groupPolicy: optional(groupPolicy()),
 }
 
 export const telegramConfig = object({
@@ -90,7 +98,7 @@ export const telegramConfig = object({
       }),
     ),
   ),
-  ...(Object.fromEntries(TELEGRAM_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+  ...unreadAll(TELEGRAM_UNSUPPORTED),
 })
 
 export const webhookConfig = object({

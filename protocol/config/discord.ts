@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer'
 import { array, type Infer, object, optional } from 'superstruct'
 import { discordSpace } from '../channels/discord.ts'
 import type { ResolvedAccess, ResolvedGroup } from './channel-defaults.ts'
-import { flag, leaf, mapOf, oneOf, text, unread } from './leaves.ts'
+import { directPolicy, flag, groupPolicy, leaf, mapOf, text, unread, unreadAll } from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
@@ -53,8 +53,6 @@ export const DISCORD_UNSUPPORTED = [
   'voice',
 ] as const
 
-type Unread = Record<(typeof DISCORD_UNSUPPORTED)[number], ReturnType<typeof unread>>
-
 const isId = (value: string): boolean => /^(?:\*|(?:(?:discord|user):)?\d{1,20})$/.test(value)
 
 // As a number it would have lost its last digits before anybody could see it.
@@ -78,18 +76,18 @@ export const discordConfig = object({
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
   token: optional(text(1, 256)), // of the bot
   apiRoot: optional(text(1, 2_048)), // ours; URL of another API server, without its version
-  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(discordId())),
   dm: optional(
     object({
       enabled: optional(flag()),
-      policy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+      policy: optional(directPolicy()),
       allowFrom: optional(array(discordId())),
       groupEnabled: unread(),
       groupChannels: unread(),
     }),
   ),
-  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+  groupPolicy: optional(groupPolicy()),
   guilds: optional(
     mapOf(
       object({
@@ -110,7 +108,7 @@ export const discordConfig = object({
       }),
     ),
   ),
-  ...(Object.fromEntries(DISCORD_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+  ...unreadAll(DISCORD_UNSUPPORTED),
 })
 
 export type DiscordConfig = Infer<typeof discordConfig>
@@ -124,10 +122,11 @@ export interface ResolvedDiscord extends ResolvedAccess {
 /** Fills in the defaults; null: not configured, or not enabled. */
 export function resolveDiscord(discord: DiscordConfig | undefined): ResolvedDiscord | null {
   if (discord === undefined || discord.enabled === false) return null
-  const { token = '', apiRoot = 'https://discord.com/api', dm = {} } = discord
+  const { apiRoot = 'https://discord.com/api', dm = {} } = discord
+  const token = (discord.token ?? '').replace(/^Bot /, '')
   const dmPolicy = discord.dmPolicy ?? dm.policy ?? 'pairing'
   return {
-    token: token.replace(/^Bot /, ''),
+    token,
     account: accountOf(token),
     apiRoot: apiRoot.replace(/\/+$/, ''),
     dmPolicy: dm.enabled === false ? 'disabled' : dmPolicy,
@@ -173,7 +172,7 @@ function plainId(id: string): string {
 
 // A token begins with its bot's id in base64; of one that does not, no more than a digest is told.
 function accountOf(token: string): string {
-  const [first = ''] = token.replace(/^Bot /, '').split('.')
+  const [first = ''] = token.split('.')
   const id = Buffer.from(first, 'base64').toString('latin1')
   if (/^\d{1,20}$/.test(id)) return id
   return createHash('sha256').update(token).digest('hex').slice(0, 16)

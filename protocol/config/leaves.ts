@@ -60,3 +60,18 @@ export const name = () => text(1, 128)
 /** A key of upstream's that this version does not read. */
 export const unread = () =>
   optional(leaf<object | string | number | boolean | null>('anything', () => true))
+
+/** Several of them, as members of a shape. */
+export function unreadAll<const Key extends string>(
+  keys: readonly Key[],
+): Record<Key, ReturnType<typeof unread>> {
+  return Object.fromEntries(keys.map((key) => [key, unread()])) as Record<
+    Key,
+    ReturnType<typeof unread>
+  >
+}
+
+/** Who may write directly. */
+export const directPolicy = () => oneOf('pairing', 'allowlist', 'open', 'disabled')
+/** In which rooms a channel takes part. */
+export const groupPolicy = () => oneOf('allowlist', 'open', 'disabled')

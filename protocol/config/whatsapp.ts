@@ -1,7 +1,7 @@
 /** `channels.whatsapp`: its shape, with upstream's keys, and its defaults. */
 import { array, type Infer, object, optional } from 'superstruct'
 import type { ResolvedAccess } from './channel-defaults.ts'
-import { flag, leaf, mapOf, oneOf, unread } from './leaves.ts'
+import { directPolicy, flag, groupPolicy, leaf, mapOf, unread, unreadAll } from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
@@ -29,8 +29,6 @@ export const WHATSAPP_UNSUPPORTED = [
   'textChunkLimit',
 ] as const
 
-type Unread = Record<(typeof WHATSAPP_UNSUPPORTED)[number], ReturnType<typeof unread>>
-
 const isPerson = (value: string): boolean =>
   /^(?:\*|(?:whatsapp:)?\+\d{5,15}|\d{1,32}@lid)$/.test(value)
 
@@ -43,14 +41,14 @@ const person = () =>
 export const whatsappConfig = object({
   enabled: optional(flag()),
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
-  dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
+  dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(person())),
-  groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
+  groupPolicy: optional(groupPolicy()),
   groupAllowFrom: optional(array(person())), // for all groups
   groups: optional(
     mapOf(object({ requireMention: optional(flag()), tools: unread(), toolsBySender: unread() })),
   ),
-  ...(Object.fromEntries(WHATSAPP_UNSUPPORTED.map((key) => [key, unread()])) as Unread),
+  ...unreadAll(WHATSAPP_UNSUPPORTED),
 })
 
 export type WhatsAppConfig = Infer<typeof whatsappConfig>

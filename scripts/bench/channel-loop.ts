@@ -2,10 +2,11 @@
  * `kill -9` of the gateway and of a channel's server at random moments while people write, then an
  * audit: nothing lost that the platform keeps, nothing twice unmarked, every conversation in order.
  *
- *   node dist/scripts/bench/channel-loop.js --channel telegram|webhook|irc [--cycles 30] [--seed 1] [--queue MODE]
+ *   node dist/scripts/bench/channel-loop.js --channel discord|irc|telegram|webhook [--cycles 30] [--seed 1] [--queue MODE]
  *   exit code   0: every promise held · 1: one did not; each fault is a line
  */
 import { parseArgs } from 'node:util'
+import { isPlayersKind } from '../../tests/support/channel-players.ts'
 import { runChannelLoop } from '../../tests/support/channel-loop.ts'
 
 const LINE_EVERY = 10
@@ -20,8 +21,8 @@ const { values } = parseArgs({
 })
 const { channel, queue } = values
 const [cycles, seed] = [Number(values.cycles), Number(values.seed)]
-if (channel !== 'irc' && channel !== 'telegram' && channel !== 'webhook') {
-  console.log(`channel loop: expected irc, telegram or webhook, got ${channel}`)
+if (!isPlayersKind(channel)) {
+  console.log(`channel loop: expected discord, irc, telegram or webhook, got ${channel}`)
   process.exit(2)
 }
 const { faults, counts } = await runChannelLoop({

@@ -3,15 +3,15 @@
  * started for it. `actors/channels/README.md` says why; the rules' numbers are those of there.
  */
 import * as assert from 'uvu/assert'
+import { Unreached } from '../../actors/channels/adapter.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { cases } from '../store/cases.ts'
+import { faultOf, never } from '../support/attempts.ts'
 import { until } from '../support/wait.ts'
 import {
   type ChannelKind,
   deliver,
-  faultOf,
   isFinal,
-  never,
   onStage,
   refusalOf,
   resumeOf,
@@ -113,10 +113,11 @@ export function channelContract(kind: ChannelKind): void {
 
     await world.stop()
     await until(() => made.told.dropped.length > 0, 'the end of the link')
-    const { sent, retryable } = await faultOf(deliver(made, world.person.target, 'x'))
+    const fault = await faultOf(deliver(made, world.person.target, 'x'))
     await made.adapter.close()
 
-    assert.equal([sent, retryable], ['no', true])
+    assert.equal([fault.sent, fault.retryable], ['no', true])
+    assert.instance(fault, Unreached, 'no attempt is used up')
     assert.is(made.told.dropped.length, 1)
     assert.equal(made.told.finals, [false])
   })

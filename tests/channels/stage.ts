@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert'
 import {
   type ChannelAdapter,
   type ChannelHost,
-  DeliveryFault,
   type DeliveryReceipt,
   LinkFault,
   type Resume,
@@ -81,8 +80,6 @@ export interface Made {
   readonly told: Told
 }
 
-/** A signal that never aborts. */
-export const never: AbortSignal = new AbortController().signal
 const services: Services = { clock: systemClock, chance: systemChance, log: silentLog }
 
 /** Runs one case in a world of its own. */
@@ -128,16 +125,6 @@ export const deliver = (
   text: string,
 ): Promise<DeliveryReceipt> =>
   adapter.deliver({ target, text, deliveryId: `d-${text.slice(0, 8)}` })
-
-/** Waits for the DeliveryFault of an attempt; fails where there is none. */
-export async function faultOf(attempt: Promise<unknown>): Promise<DeliveryFault> {
-  const thrown = await attempt.then(
-    () => null,
-    (fault: unknown) => fault,
-  )
-  assert.instance(thrown, DeliveryFault)
-  return thrown as DeliveryFault
-}
 
 /** Waits for why an adapter does not open; fails where it does. */
 export async function refusalOf(attempt: Promise<unknown>): Promise<unknown> {

@@ -18,7 +18,7 @@ import {
   type StateDir,
 } from './child.ts'
 import { withReader } from './journal.ts'
-import { seeded } from './kill-loop.ts'
+import { between, isAtRest, pause, seeded } from './kill-loop.ts'
 import { readRecords } from './kernel.ts'
 import { until } from './wait.ts'
 
@@ -169,13 +169,6 @@ async function atRest(journal: string): Promise<void> {
   }
 }
 
-function isAtRest(journal: string): Promise<boolean> {
-  return withReader(journal, (reader) => {
-    const { effects, sends, waits } = loadOpenWork(reader)
-    return effects.size + sends.size + waits.size === 0
-  })
-}
-
 // Which streams have something open, and how far each got: what a person would look at first.
 function openAt(journal: string): Promise<string> {
   return withReader(journal, (reader) => {
@@ -253,14 +246,4 @@ function textsOf(lines: readonly Line[], person: string): string[] {
 
 function bump(counts: Record<string, number>, name: string): void {
   counts[name] = (counts[name] ?? 0) + 1
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
-}
-
-function between(random: () => number, [low, high]: readonly [number, number]): number {
-  return Math.round(low + random() * (high - low))
 }

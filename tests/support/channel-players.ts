@@ -40,17 +40,23 @@ export interface Players {
 
 const SETTLE_MS = 120_000 // Each message is a commit of its own, and a loop leaves hundreds.
 
-export type PlayersKind = 'discord' | 'irc' | 'telegram' | 'webhook'
+const STARTS = {
+  discord: startDiscord,
+  irc: startIrc,
+  telegram: startTelegram,
+  webhook: startWebhook,
+} satisfies Readonly<Record<string, () => Promise<Players>>>
+
+export type PlayersKind = keyof typeof STARTS
+
+/** Tells whether a channel has players. */
+export function isPlayersKind(name: string): name is PlayersKind {
+  return Object.hasOwn(STARTS, name)
+}
 
 /** Starts the players of a channel. */
 export function startPlayers(kind: PlayersKind): Promise<Players> {
-  const start = {
-    discord: startDiscord,
-    irc: startIrc,
-    telegram: startTelegram,
-    webhook: startWebhook,
-  }
-  return start[kind]()
+  return STARTS[kind]()
 }
 
 async function startTelegram(): Promise<Players> {

@@ -4,15 +4,12 @@
  * told so. Closing with 1000 or 1001 ends a session. A message under a nonce that is known is not
  * sent again. What it knows outlives `stop`, as Discord outlives a connection.
  */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { WebSocket, WebSocketServer } from 'ws'
+import { answer, HttpFake, type Json, readJson } from './http-fake.ts'
 
 export const DISCORD_BOT = '7700'
 export const DISCORD_TOKEN = `${Buffer.from(DISCORD_BOT).toString('base64url')}.test-token.x`
-
-type Json = Record<string, unknown>
 
 /** What the bot has sent. */
 export interface Posted {
@@ -40,24 +37,22 @@ interface Refusal {
 const BEATS_TO_DISK = 4 // The first cursor is one commit.
 const MESSAGES = /^\/channels\/(\d+)\/messages$/
 
-export class FakeDiscord {
+export class FakeDiscord extends HttpFake {
   readonly posted: Posted[] = []
   readonly opened: Json[] = [] // every identify and resume
   readonly heartbeats: unknown[] = []
   token = DISCORD_TOKEN
-  port = 0
   heartbeatMs = 250 // Shorter ones are missed where many tests run.
   startsLeft = 1_000
   closesWith = 0 // instead of beginning a session
+  leavesAtOnce = false // asks to come back, in the same breath as a session is resumed
   acknowledges = true
   /** Channels that are more than their id. */
   readonly channels = new Map<string, Json>()
-  #server: Server | null = null
   #sockets: WebSocketServer | null = null
   #sessions = new Map<string, Session>()
   #nonces = new Map<string, string>()
   #refusals: Refusal[] = []
-  #frozen: (() => void) | null = null // told of each message that is not answered
   #next = 1
 
   static async start(): Promise<FakeDiscord> {
@@ -81,31 +76,21 @@ export class FakeDiscord {
     return session !== undefined && session.kept >= session.events.length
   }
 
-  /** Listens, again after `stop` and at the same place. */
-  async listen(): Promise<void> {
-    if (this.#server !== null) return
-    const server = createServer((request, response) => void this.#serve(request, response))
-    const sockets = new WebSocketServer({ server })
+  override async listen(): Promise<void> {
+    if (this.server !== null) return
+    await super.listen()
+    if (this.server === null) return
+    const sockets = new WebSocketServer({ server: this.server })
     sockets.on('error', () => {})
     sockets.on('connection', (socket) => this.#greet(socket))
-    server.listen(this.port, '127.0.0.1')
-    await once(server, 'listening')
-    this.port = (server.address() as AddressInfo).port
-    this.#server = server
     this.#sockets = sockets
-    this.#frozen = null
   }
 
-  /** Cuts all connections and listens no more; sessions stay. */
-  async stop(): Promise<void> {
-    const server = this.#server
-    if (server === null) return
-    this.#server = null
+  /** Sessions stay. */
+  override async stop(): Promise<void> {
     this.cut()
     this.#sockets?.close()
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
+    await super.stop()
   }
 
   /** Cuts the gateway's connections of now. */
@@ -131,13 +116,6 @@ export class FakeDiscord {
   /** Knows no session any more: whoever comes back has to begin anew. */
   forget(): void {
     this.#sessions.clear()
-  }
-
-  /** Takes messages and answers none, until it is stopped; resolves with the first of them. */
-  freeze(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#frozen = resolve
-    })
   }
 
   /** Refuses the next message; `posted`: behind so many that were sent. */
@@ -231,10 +209,13 @@ export class FakeDiscord {
     session.socket = socket
     for (const event of session.events.slice(Number(seq))) send(socket, { op: 0, ...event })
     this.#tell(session, 'RESUMED', {})
+    if (this.leavesAtOnce) this.sendAway()
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => {})
+  protected override async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const body = await readJson(request)
     if (request.headers.authorization !== `Bot ${this.token}`) {
       return answer(response, 401, { code: 0, message: '401: Unauthorized' })
@@ -243,7 +224,7 @@ export class FakeDiscord {
     const path = decodeURIComponent(url).replace('/api/v10', '')
     const [, channel] = MESSAGES.exec(path) ?? []
     if (method === 'POST' && channel !== undefined) {
-      if (this.#frozen !== null) return this.#frozen()
+      if (this.swallows()) return
       return this.#post(channel, body, response)
     }
     const known = this.#look(method, path, body)
@@ -303,24 +284,4 @@ export interface SayOptions {
 
 function send(socket: WebSocket | null, payload: object): void {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(payload))
-}
-
-function answer(
-  response: ServerResponse,
-  status: number,
-  body: Json,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers })
-  response.end(JSON.stringify(body))
-}
-
-async function readJson(request: IncomingMessage): Promise<Json> {
-  let text = ''
-  try {
-    for await (const chunk of request) text += String(chunk)
-    return text === '' ? {} : (JSON.parse(text) as Json)
-  } catch {
-    return {} // Cut while it was read.
-  }
 }

@@ -1,13 +1,13 @@
 /**
  * An IRC adapter with a host that remembers what it was told.
  */
-import * as assert from 'uvu/assert'
-import { type ChannelAdapter, DeliveryFault } from '../../actors/channels/adapter.ts'
+import type { ChannelAdapter } from '../../actors/channels/adapter.ts'
 import { openIrc } from '../../actors/channels/irc.ts'
 import { type Clock, silentLog, systemChance, systemClock } from '../../actors/services.ts'
 import { type ResolvedIrc, resolveConfig } from '../../protocol/config/defaults.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
+import { thrownBy } from './attempts.ts'
 
 /** What an adapter told its host, and a way to wait for it. */
 export interface Heard {
@@ -66,25 +66,6 @@ export function adapterOf(
   return { adapter, heard }
 }
 
-/** A signal that never aborts. */
-export const never: AbortSignal = new AbortController().signal
-
-/** Waits for the DeliveryFault of an attempt; fails where there is none. */
-export async function faultOf(attempt: Promise<unknown>): Promise<DeliveryFault> {
-  const thrown = await attempt.then(
-    () => null,
-    (fault: unknown) => fault,
-  )
-  assert.instance(thrown, DeliveryFault)
-  return thrown as DeliveryFault
-}
-
 /** Waits for the GatewayError of an attempt; fails where there is none. */
-export async function refusalOf(attempt: Promise<unknown>): Promise<GatewayError> {
-  const thrown = await attempt.then(
-    () => null,
-    (fault: unknown) => fault,
-  )
-  assert.instance(thrown, GatewayError)
-  return thrown as GatewayError
-}
+export const refusalOf = (attempt: Promise<unknown>): Promise<GatewayError> =>
+  thrownBy(attempt, GatewayError)

@@ -119,7 +119,8 @@ async function rest({ state, clients }: Loop): Promise<void> {
   }
 }
 
-function isAtRest(journal: string): Promise<boolean> {
+/** Tells whether all that was begun has come to its end. */
+export function isAtRest(journal: string): Promise<boolean> {
   return withReader(journal, (reader) => {
     const { effects, sends, waits } = loadOpenWork(reader)
     return effects.size + sends.size + waits.size === 0
@@ -158,7 +159,8 @@ function makeClient(n: number, random: () => number, life: { sends: number }): L
   })
 }
 
-function pause(ms: number): Promise<void> {
+/** Lets real time pass: what is killed at random moments is killed at real ones. */
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms)
   })
@@ -172,7 +174,8 @@ function acknowledged({ clients }: Loop): number {
   return clients.reduce((sum, { promised }) => sum + promised.size, 0)
 }
 
-function between(random: () => number, [low, high]: readonly [number, number]): number {
+/** Draws a whole number of a range. */
+export function between(random: () => number, [low, high]: readonly [number, number]): number {
   return Math.round(low + random() * (high - low))
 }
 

@@ -4,15 +4,12 @@
  * ends the first with 409; posts of a webhook come one at a time and again until they are answered
  * with 200. What it knows outlives `stop`, as Telegram outlives a connection.
  */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { answer, HttpFake, type Json, readJson } from './http-fake.ts'
 
 export const TELEGRAM_TOKEN = '7700:test-token'
 export const TELEGRAM_BOT = { id: 7_700, username: 'heron_bot' }
-
-type Json = Record<string, unknown>
 
 /** What the bot has sent. */
 export interface Sent {
@@ -31,19 +28,16 @@ interface Refusal {
 
 const WEBHOOK_RETRY_MS = 20
 
-export class FakeTelegram {
+export class FakeTelegram extends HttpFake {
   readonly sent: Sent[] = []
   readonly asked: { method: string; params: Json }[] = []
   token = TELEGRAM_TOKEN
-  port = 0
-  #server: Server | null = null
   #updates: Json[] = [] // not confirmed
   #nextUpdate = 1_000
   #messages = new Map<string, number>() // by chat: the newest id
   #refusals: Refusal[] = []
   #poll: (() => void) | null = null // ends the poll that is held
   #wake = (): void => {}
-  #frozen: (() => void) | null = null // told of each request that is not answered
   #webhook: { url: string; secret: string } | null = null
   #posting = false
 
@@ -63,40 +57,20 @@ export class FakeTelegram {
     return this.#updates.length
   }
 
-  /** Listens, again after `stop` and at the same place. */
-  async listen(): Promise<void> {
-    if (this.#server !== null) return
-    const server = createServer((request, response) => void this.#serve(request, response))
-    server.listen(this.port, '127.0.0.1')
-    await once(server, 'listening')
-    this.port = (server.address() as AddressInfo).port
-    this.#server = server
-    this.#frozen = null
+  override async listen(): Promise<void> {
+    await super.listen()
     void this.#post()
   }
 
-  /** Cuts all connections and listens no more; what it knows stays. */
-  async stop(): Promise<void> {
-    const server = this.#server
-    if (server === null) return
-    this.#server = null
+  override async stop(): Promise<void> {
     this.#endPoll()
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
+    await super.stop()
   }
 
   /** Ends the connections of now. */
   drop(): void {
     this.#endPoll()
-    this.#server?.closeAllConnections()
-  }
-
-  /** Takes requests and answers none, until it is stopped; resolves with the first of them. */
-  freeze(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#frozen = resolve
-    })
+    this.server?.closeAllConnections()
   }
 
   /** Answers the next call of a method otherwise. */
@@ -145,12 +119,14 @@ export class FakeTelegram {
     void this.#post()
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => {})
+  protected override async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const params = await readJson(request)
     const [, token, method = ''] = /^\/bot([^/]+)\/(\w+)$/.exec(request.url ?? '') ?? []
     this.asked.push({ method, params })
-    if (this.#frozen !== null) return this.#frozen()
+    if (this.swallows()) return
     if (token !== this.token) return answer(response, 401, failure(401, 'Unauthorized'))
     const at = this.#refusals.findIndex(
       (refusal) => refusal.method === method && this.sent.length >= refusal.sent,
@@ -158,7 +134,7 @@ export class FakeTelegram {
     const [refusal] = at < 0 ? [] : this.#refusals.splice(at, 1)
     if (refusal !== undefined) return answer(response, refusal.status, refusal.body)
     const result = await this.#call(method, params, response)
-    if (this.#server === null) return void response.destroy()
+    if (this.server === null) return void response.destroy()
     if (result === CONFLICT) return answer(response, 409, failure(409, 'Conflict: another poll'))
     if (result === NO_CHAT) return answer(response, 400, failure(400, 'Bad Request: no such chat'))
     answer(response, 200, { ok: true, result })
@@ -231,7 +207,7 @@ export class FakeTelegram {
   async #post(): Promise<void> {
     if (this.#posting) return
     this.#posting = true
-    while (this.#webhook !== null && this.#server !== null && this.#frozen === null) {
+    while (this.#webhook !== null && this.server !== null && !this.isFrozen) {
       const [update] = this.#updates
       if (update === undefined) break
       const status = await postUpdate(this.#webhook, update)
@@ -272,19 +248,4 @@ async function postUpdate(
 
 function failure(code: number, description: string): Json {
   return { ok: false, error_code: code, description }
-}
-
-function answer(response: ServerResponse, status: number, body: Json): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify(body))
-}
-
-async function readJson(request: IncomingMessage): Promise<Json> {
-  let text = ''
-  try {
-    for await (const chunk of request) text += String(chunk)
-    return text === '' ? {} : (JSON.parse(text) as Json)
-  } catch {
-    return {} // Cut while it was read.
-  }
 }

@@ -1,8 +1,7 @@
 /** The other side of a webhook channel: a program that takes what is posted, and posts. */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SIGNATURE_HEADER, signPost, TIMESTAMP_HEADER } from '../../protocol/channels/webhook.ts'
+import { HttpFake, readText } from './http-fake.ts'
 
 export const WEBHOOK_SECRET = 'sesame-sesame-sesame'
 
@@ -12,11 +11,8 @@ export interface Posted {
   readonly body: string
 }
 
-export class WebhookPeer {
+export class WebhookPeer extends HttpFake {
   readonly posted: Posted[] = []
-  port = 0
-  #server: Server | null = null
-  #frozen: (() => void) | null = null // told of each request that is not answered
   #answers: { status: number; headers: Record<string, string> }[] = []
 
   static async start(): Promise<WebhookPeer> {
@@ -39,45 +35,17 @@ export class WebhookPeer {
     return [...seen.values()]
   }
 
-  async listen(): Promise<void> {
-    if (this.#server !== null) return
-    const server = createServer((request, response) => void this.#take(request, response))
-    server.listen(this.port, '127.0.0.1')
-    await once(server, 'listening')
-    this.port = (server.address() as AddressInfo).port
-    this.#server = server
-    this.#frozen = null
-  }
-
-  async stop(): Promise<void> {
-    const server = this.#server
-    if (server === null) return
-    this.#server = null
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  }
-
-  freeze(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#frozen = resolve
-    })
-  }
-
   /** Answers the next post otherwise. */
   refuse(status: number, headers: Record<string, string> = {}): void {
     this.#answers.push({ status, headers })
   }
 
-  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => {})
-    let body = ''
-    try {
-      for await (const chunk of request) body += String(chunk)
-    } catch {
-      return
-    }
-    if (this.#frozen !== null) return this.#frozen()
+  protected override async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const body = await readText(request)
+    if (body === null || this.swallows()) return
     const refusal = this.#answers.shift()
     if (refusal !== undefined) return void response.writeHead(refusal.status, refusal.headers).end()
     this.posted.push({ headers: request.headers, body })

@@ -1,12 +1,7 @@
 /** The Discord adapter where Discord is special: sessions, RESUME, nonces, intents, threads. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import type {
-  ChannelAdapter,
-  ChannelHost,
-  LinkFault,
-  Resume,
-} from '../../../actors/channels/adapter.ts'
+import type { ChannelAdapter, ChannelHost, Resume } from '../../../actors/channels/adapter.ts'
 import { DISCORD_PACKAGES, openDiscord } from '../../../actors/channels/discord.ts'
 import {
   type Clock,
@@ -18,10 +13,9 @@ import {
 import { limits } from '../../../protocol/limits.ts'
 import type { InboundMessage } from '../../../protocol/message.ts'
 import { discordConfig } from '../../channels/discord-world.ts'
-import { refusalOf } from '../../channels/stage.ts'
 import { cases } from '../../store/cases.ts'
+import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { DISCORD_BOT, DISCORD_TOKEN, FakeDiscord } from '../../support/discord-fake.ts'
-import { faultOf, never } from '../../support/irc-adapter.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
 
@@ -81,12 +75,10 @@ function scene(title: string, run: (scene: Scene) => Promise<void>): void {
 }
 
 const texts = ({ messages }: Scene): string[] => messages.map(({ text }) => text)
-const asFault = async (attempt: Promise<unknown>): Promise<LinkFault> =>
-  (await refusalOf(attempt)) as LinkFault
 
 scene('DC13 without its packages the channel fails, and says what to install', async (own) => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
-  const fault = await asFault(
+  const fault = await linkFaultOf(
     own.adapter({ load: () => Promise.reject(missing) }).open(never, null),
   )
 
@@ -192,14 +184,14 @@ scene('DC19 refusals for good say why; the token is in none', async (own) => {
     [4004, /token is refused/],
   ] as const) {
     own.server.closesWith = code
-    const fault = await asFault(own.adapter().open(never, null))
+    const fault = await linkFaultOf(own.adapter().open(never, null))
     assert.equal([fault.end.final, why.test(fault.message)], [true, true], fault.message)
     assert.ok(fault.message.length <= limits.contextTextCharsMax)
   }
   own.server.closesWith = 4008
-  assert.is((await asFault(own.adapter().open(never, null))).end.final ?? false, false)
+  assert.is((await linkFaultOf(own.adapter().open(never, null))).end.final ?? false, false)
   own.server.token = 'another'
-  const fault = await asFault(own.adapter().open(never, null))
+  const fault = await linkFaultOf(own.adapter().open(never, null))
   assert.equal([fault.end.final, fault.message.includes(DISCORD_TOKEN)], [true, false])
 })
 
@@ -216,7 +208,7 @@ scene('DC21 no session is begun where that would cost the token; resuming is fre
   await until(() => own.cursors.length > 0, 'a cursor')
   own.server.startsLeft = limits.discordStartsKept - 1
 
-  const fault = await asFault(own.adapter().open(never, null))
+  const fault = await linkFaultOf(own.adapter().open(never, null))
   await own.adapter().open(never, own.resume())
 
   assert.equal([fault.end.final ?? false, fault.end.retryAfterMs], [false, 60_000])
@@ -304,13 +296,31 @@ scene('DC26 between two pieces patience is kept; a longer one leaves maybe', asy
   await until(() => clock.due().includes(5_000), 'the wait')
   await clock.pass(5_000)
   await waited
-  const { sent, retryable } = await faultOf(send(limits.discordPieceWaitMs / 1_000 + 1, 'd2'))
+  const { sent, retryable } = await faultOf(send(limits.pieceWaitMs / 1_000 + 1, 'd2'))
 
   assert.equal([sent, retryable], ['maybe', false])
   assert.equal(
     own.server.posted.map(({ content }) => content[0]),
     ['a', 'b', 'a'],
   )
+})
+
+scene('DC27 a session that ends in the breath that resumed it is a rejected open', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  own.server.say('one')
+  await until(() => own.messages.length === 1, 'a message')
+  await made.close()
+
+  own.server.leavesAtOnce = true
+  await linkFaultOf(made.open(never, own.resume()))
+
+  assert.equal(own.dropped, [], 'what was never open has not ended')
+  own.server.leavesAtOnce = false
+  await made.open(never, own.resume())
+  own.server.say('two')
+  await until(() => own.messages.length === 2, 'another')
+  assert.equal(texts(own), ['one', 'two'])
 })
 
 discord.run()

@@ -8,7 +8,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ChannelAdapter } from '../../../actors/channels/adapter.ts'
 import { limits } from '../../../protocol/limits.ts'
-import { adapterOf, configOf, never, refusalOf } from '../../support/irc-adapter.ts'
+import { never } from '../../support/attempts.ts'
+import { adapterOf, configOf, refusalOf } from '../../support/irc-adapter.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 
 const link = suite<{ server: Server; sockets: Socket[]; adapters: ChannelAdapter[] }>('irc link')

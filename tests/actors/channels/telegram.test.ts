@@ -14,7 +14,7 @@ import { limits } from '../../../protocol/limits.ts'
 import type { InboundMessage } from '../../../protocol/message.ts'
 import { telegramConfig } from '../../channels/telegram-world.ts'
 import { cases } from '../../store/cases.ts'
-import { faultOf, never } from '../../support/irc-adapter.ts'
+import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from '../../support/telegram-fake.ts'
 import { until } from '../../support/wait.ts'
@@ -76,12 +76,6 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
 const scene = (title: string, run: (scene: Scene) => Promise<void>): void =>
   telegram(title, () => onScene(run))
 
-const refusalOf = (attempt: Promise<unknown>): Promise<LinkFault> =>
-  attempt.then(
-    () => assert.unreachable('it opened') as never,
-    (fault: unknown) => fault as LinkFault,
-  )
-
 const at = (cursor: number, agoMs = 0): Resume => ({
   cursor: String(cursor),
   at: systemClock.now() - agoMs,
@@ -89,7 +83,7 @@ const at = (cursor: number, agoMs = 0): Resume => ({
 
 scene('TG10 without grammY the channel fails, and says what to install', async (own) => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
-  const fault = await refusalOf(
+  const fault = await linkFaultOf(
     own.adapter({ load: () => Promise.reject(missing) }).open(never, null),
   )
 
@@ -163,7 +157,7 @@ scene('TG14 a token that is taken back while we poll ends the channel for good',
     .adapter()
     .open(never, null)
     .catch(() => {})
-  const fault = await refusalOf(own.adapter().open(never, null))
+  const fault = await linkFaultOf(own.adapter().open(never, null))
 
   assert.is(own.dropped.length, 1)
   assert.match(fault.message, /401 Unauthorized/)
@@ -226,7 +220,7 @@ scene('TG17 between two pieces patience is kept; a longer one leaves maybe', asy
   await until(() => clock.due().includes(5_000), 'the wait')
   await clock.pass(5_000)
   await waited
-  const fault = await faultOf(sendNext(limits.telegramPieceWaitMs / 1_000 + 1))
+  const fault = await faultOf(sendNext(limits.pieceWaitMs / 1_000 + 1))
 
   assert.equal(
     own.server.sent.map((each) => each.text[0]),

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import type { ChannelAdapter, ChannelHost, LinkFault } from '../../../actors/channels/adapter.ts'
+import type { ChannelAdapter, ChannelHost } from '../../../actors/channels/adapter.ts'
 import { BAILEYS, loadBaileys, type SecretFiles } from '../../../actors/channels/whatsapp-seam.ts'
 import { loginWhatsApp } from '../../../actors/channels/whatsapp-login.ts'
 import { openWhatsApp, WHATSAPP_LOGIN } from '../../../actors/channels/whatsapp.ts'
@@ -13,8 +13,8 @@ import { limits } from '../../../protocol/limits.ts'
 import type { InboundMessage } from '../../../protocol/message.ts'
 import { refusalOf } from '../../channels/stage.ts'
 import { cases } from '../../store/cases.ts'
+import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { withDirectory } from '../../support/directory.ts'
-import { faultOf, never } from '../../support/irc-adapter.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
 import { CANARY, FakeWhatsApp, secretsInMemory } from '../../support/whatsapp-fake.ts'
@@ -50,13 +50,10 @@ function make(
   return { adapter: openWhatsApp(files, host, services, async () => server), messages, dropped }
 }
 
-const asFault = async (attempt: Promise<unknown>): Promise<LinkFault> =>
-  (await refusalOf(attempt)) as LinkFault
-
 whatsapp('WA6 without its package the channel fails, and says what to install', async () => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
-  const fault = await asFault(loadBaileys(() => Promise.reject(missing)))
-  const other = await asFault(loadBaileys(async () => ({ default: 7 })))
+  const fault = await linkFaultOf(loadBaileys(() => Promise.reject(missing)))
+  const other = await linkFaultOf(loadBaileys(async () => ({ default: 7 })))
 
   assert.equal([fault.message, fault.end.final], [`whatsapp: npm install ${BAILEYS}`, true])
   assert.is(other.end.final, true)
@@ -72,7 +69,7 @@ whatsapp('WA6 without its package the channel fails, and says what to install', 
 whatsapp('WA7 whoever has not logged in is told how; so is one who was thrown out', async () => {
   const server = new FakeWhatsApp()
   const { adapter } = make(server, secretsInMemory(false))
-  const fault = await asFault(adapter.open(never, null))
+  const fault = await linkFaultOf(adapter.open(never, null))
   assert.equal([fault.end.final, fault.message.endsWith(WHATSAPP_LOGIN)], [true, true])
   assert.ok(fault.message.length <= limits.contextTextCharsMax, 'it is shown whole')
 

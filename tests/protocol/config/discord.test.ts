@@ -58,6 +58,7 @@ config('DC11 upstream’s two spellings of direct messages mean the same', () =>
   assert.is(resolveDiscord({ token, dm: { enabled: false } })?.dmPolicy, 'disabled')
   assert.is(resolveDiscord({ token, enabled: false }), null)
   assert.not.match(resolveDiscord({ token: 'sesame' })?.account ?? '', /sesame/)
+  assert.equal(resolveDiscord({ token: 'Bot sesame' }), resolveDiscord({ token: 'sesame' }))
 })
 
 config('DC12 what cannot be is named where it stands', () => {
