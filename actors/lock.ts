@@ -7,6 +7,7 @@
  * line who holds the lock. Two containers that share a directory but not a network do not see one
  * another here: the journal's own lock and epoch stand behind this one.
  */
+import { rmSync } from 'node:fs'
 import { link, realpath, rename, unlink } from 'node:fs/promises'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -60,10 +61,8 @@ export async function takeLock(
   const server = createServer((socket) => answer(socket, held.info))
   server.maxConnections = limits.lockClientsMax
   server.unref() // The lock is held by a living process; it keeps none alive.
-  if (!(await listen(server, path))) {
-    if (kind === 'file') await removeStale(path)
-    if (kind === 'abstract' || !(await listen(server, path))) throw await alreadyRunning(path)
-  }
+  const taken = kind === 'abstract' ? await listen(server, path) : await takeFile(server, path)
+  if (!taken) throw await alreadyRunning(path)
   // A fault of the listening socket later on concerns who asks, not who holds.
   server.on('error', () => {})
   return {
@@ -71,6 +70,8 @@ export async function takeLock(
       held.info = next
     },
     release: () => {
+      // Before it stops listening, or the file removed might be a successor's.
+      if (kind === 'file' && server.listening) rmSync(path, { force: true })
       server.close() // The name is free at once; clients that still read are not waited for.
     },
   }
@@ -98,7 +99,7 @@ async function lockPath(stateDir: string, kind: LockKind): Promise<string> {
   const name = sha256Hex(real).slice(0, 32)
   if (kind === 'abstract') return `\0openclaw-${name}`
   const inside = join(real, 'gateway.sock')
-  return Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX
+  return Buffer.byteLength(asideName(inside)) <= SOCKET_PATH_BYTES_MAX
     ? inside
     : join(tmpdir(), `openclaw-${name}.sock`)
 }
@@ -118,6 +119,40 @@ function listen(server: Server, path: string): Promise<boolean> {
   })
 }
 
+/**
+ * Listens under a name of its own and links it to the shared one: whoever finds a socket there
+ * finds one that listens. Bound straight to it there is a moment between bind and listen in which
+ * a live one refuses as a dead one does. False where a living process has the name.
+ */
+async function takeFile(server: Server, path: string): Promise<boolean> {
+  const own = ownName(path)
+  rmSync(own, { force: true }) // Left by a dead process whose pid this one got.
+  if (!(await listen(server, own))) return false
+  const placed = (await place(own, path)) || (await removeStale(path), await place(own, path))
+  rmSync(own, { force: true })
+  if (!placed) server.close()
+  return placed
+}
+
+/** Resolves false where the name is taken. */
+async function place(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function ownName(path: string): string {
+  return `${path}.${process.pid}`
+}
+
+function asideName(path: string): string {
+  return `${ownName(path)}.old`
+}
+
 /** Tells one client and lets go of it, whatever it does. */
 function answer(socket: Socket, info: LockInfo): void {
   socket.on('error', () => {})
@@ -131,7 +166,7 @@ function answer(socket: Socket, info: LockInfo): void {
  * processes only one removes it, and one that turns out to be alive is put back.
  */
 async function removeStale(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
+  const aside = asideName(path)
   if (await isHeld(path)) return
   try {
     await rename(path, aside)

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { realpathSync, symlinkSync } from 'node:fs'
+import { readdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -119,6 +119,18 @@ lock('K9 two names of one directory are one lock', async () => {
 
     assert.is(second, `ALREADY_RUNNING ${process.pid}`)
     held.release()
+  })
+})
+
+lock('D-R7 a lock file is replaced by a link, and its holder leaves no other name', async () => {
+  await withDirectory(async (directory) => {
+    const held = await takeLock(directory, INFO, 'file')
+    assert.equal(readdirSync(directory), ['gateway.sock'])
+    assert.match(await refusal(takeLock(directory, INFO, 'file')), /^ALREADY_RUNNING/)
+    assert.equal(readdirSync(directory), ['gateway.sock'])
+
+    held.release()
+    await until(() => readdirSync(directory).length === 0, 'the name to be free')
   })
 })
 
