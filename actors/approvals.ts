@@ -16,7 +16,8 @@ import {
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { canonical } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
+import type { AnswerFault } from '../protocol/directives.ts'
+import { isId, quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject } from '../protocol/members.ts'
 import type { Decision } from '../protocol/methods/approvals.ts'
@@ -59,6 +60,9 @@ export interface Approval {
   readonly request: ExecRequest | null
 }
 
+/** The approval that somebody means by what they wrote of its id, or why none can be told. */
+export type Meant = { readonly approvalId: string } | { readonly fault: AnswerFault }
+
 interface Setup {
   readonly registry: Registry
   readonly store: Store
@@ -74,6 +78,7 @@ export class Approvals {
   #setup: Setup
   #waiting = new Map<string, Set<() => void>>()
   #waiters = 0
+  #remembered: Set<string> | null = null // ids, oldest first; null: not asked for yet
 
   constructor(setup: Setup) {
     this.#setup = setup
@@ -149,6 +154,25 @@ export class Approvals {
   }
 
   /**
+   * Finds the one that is meant by the beginning of its id, whatever its case: of those that wait, and
+   * where none does of the newest, so that whoever is late can be told what became of it.
+   */
+  meant(written: string): Meant {
+    const { store, work } = this.#setup
+    if (isId(written) && store.version(streamId('approval', written)) > 0) {
+      return { approvalId: written }
+    }
+    if (written.length < limits.approvalPrefixCharsMin) return { fault: 'short' }
+    const beginning = written.toLowerCase()
+    const begins = (id: string): boolean => id.toLowerCase().startsWith(beginning)
+    const open = [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired')
+    const waiting = open.map(({ stream }) => streamName(stream)).filter(begins)
+    const [found, another] = waiting.length > 0 ? waiting : [...this.#known()].filter(begins)
+    if (found === undefined) return { fault: 'unknown' }
+    return another === undefined ? { approvalId: found } : { fault: 'ambiguous' }
+  }
+
+  /**
    * Decides; the same decision again changes nothing.
    * @throws {GatewayError} NOT_FOUND: there is none, or its time is over; INVALID_REQUEST: it was
    * decided otherwise (details.reason), or this cannot be said of it.
@@ -213,16 +237,44 @@ export class Approvals {
   }
 
   /** Hears of a committed record; called once for each, in order. */
-  committed({ stream, value }: JournalRecord): void {
-    if (!stream.startsWith('approval:') || !ENDS.has(value)) return
+  committed({ stream, value, version }: JournalRecord): void {
+    if (!stream.startsWith('approval:')) return
+    if (version === 1) this.#remember(streamName(stream))
+    if (!ENDS.has(value)) return
     const waiting = this.#waiting.get(streamName(stream)) ?? []
     for (const wake of waiting) wake()
+  }
+
+  // Streams are in the order of their first records: the last are the newest.
+  #known(): ReadonlySet<string> {
+    if (this.#remembered === null) {
+      const streams = [...this.#setup.store.streams()].filter((each) =>
+        each.startsWith('approval:'),
+      )
+      const newest = streams.slice(-limits.approvalsRememberedMax)
+      this.#remembered = new Set(newest.map((stream) => streamName(stream)))
+    }
+    return this.#remembered
+  }
+
+  #remember(approvalId: string): void {
+    const known = this.#remembered?.add(approvalId)
+    if (known === undefined || known.size <= limits.approvalsRememberedMax) return
+    for (const oldest of known) {
+      known.delete(oldest)
+      break
+    }
   }
 
   #tell(approvalId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
     const stream: StreamId = streamId('approval', approvalId)
     return this.#setup.registry.deliver(stream, { event, ...cited })
   }
+}
+
+/** Who decided: a device, or `channel:sender`; empty where nobody did. */
+export function deciderOf({ by, channel }: Pick<ApprovalContext, 'by' | 'channel'>): string {
+  return channel === undefined ? by : `${channel}:${by}`
 }
 
 /** What was decided; null where nobody has decided. */

@@ -154,8 +154,8 @@ function assemble(
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
   const answering = openAnswering(options, configuration, kernel, () => channels)
-  const { models } = answering
-  const channels = openConfigured(options, configuration, kernel)
+  const waiting = openWaiting(kernel, services)
+  const channels = openConfigured(options, configuration, kernel, waiting)
   const all = [
     ...answering.drivers(),
     ...channels.drivers,
@@ -173,14 +173,14 @@ function assemble(
     channels,
     nodes: openNodes(kernel, services, drivers),
     ...answering,
-    ...openWaiting(kernel, services),
+    ...waiting,
     pairings: new Pairings({ registry, store, work, services }),
     url: () => urlOf(house),
     services,
     configuration,
-    ...followRuns(kernel, models, services),
+    ...followRuns(kernel, answering.models, services),
     startedAt: services.clock.monotonic(),
-    activeRuns: () => models.active,
+    activeRuns: () => answering.models.active,
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
@@ -272,10 +272,11 @@ function openConfigured(
   { services, stateDir }: GatewayOptions,
   configuration: ConfigKeeper,
   { registry, store, work, listen }: Kernel,
+  { approvals }: Pick<MethodHouse, 'approvals'>,
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services, stateDir)
   const house = { registry, store, work, listen, services }
-  return openChannels(setups, openIntake(configuration, work.sessions), house)
+  return openChannels(setups, openIntake(configuration, work.sessions, approvals), house)
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {

@@ -65,7 +65,14 @@ export type CallEvent =
   | EffectFailed
   | EffectCancelled
   | EffectLost
-  | { type: 'approval.ended'; approvalId: string; decision: string; by: string; at: number }
+  | {
+      type: 'approval.ended'
+      approvalId: string
+      decision: string
+      by: string
+      channel?: string // of the sender who decided; absent: a device, or nobody
+      at: number
+    }
   | { type: 'call.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
 

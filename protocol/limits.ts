@@ -3,6 +3,7 @@
  *
  * A bound that is not here does not exist: code reads these, tests cross them.
  */
+import { approvalLimits } from './limits-approvals.ts'
 import { historyLimits } from './limits-history.ts'
 
 export const limits = {
@@ -92,16 +93,9 @@ export const limits = {
   completionsMax: 64, // Requests of the OpenAI-compatible door in hand.
   completionBytesMax: 2 * 1024 * 1024, // One such request: a message and its context.
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
-  approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
   commandsShownMax: 128, // Of one node in the list of environments; upstream's.
   sessionsPatchedMax: 100, // In one request; upstream's.
-  approvalsPageMax: 100, // Rows of one page of those that ended; upstream's.
   upgradeRecordsMax: 64, // The newest of a device, among which the end of its wish for more is looked for.
-  approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.
-  approvalMsDefault: 1_800_000, // Upstream's: half an hour to look at a phone.
-  approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
-  approvalArgumentsMax: 1_024, // Words of one command.
-  approvalVariablesMax: 256, // Of its environment.
   cronJobsMax: 256, // Looked at for one list: a household has under 20.
   cronEveryMsMin: 10_000, // Each run asks a model; what must be faster is no job.
   cronEveryMsMax: 366 * 24 * 3_600_000,
@@ -335,6 +329,9 @@ export const limits = {
   refusalsLoggedBurst: 64, // Lines of requests refused at the door, then one a second.
   refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
   refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
+
+  // What waits for a person's word.
+  ...approvalLimits,
 
   // History, replay, incident files and pictures.
   ...historyLimits,

@@ -36,6 +36,14 @@ export function judge(policy: ChannelPolicy, subject: PolicySubject): Verdict {
   return subject.peer === 'direct' ? judgeDirect(policy, subject) : judgeRoom(policy, subject)
 }
 
+/**
+ * Tells whether somebody may decide what waits for a person: whom the channel itself lists by id. Not
+ * everybody, not whom a room lists, and not who was let in by a code.
+ */
+export function mayDecide({ allowFrom }: ChannelPolicy, senderId: string): boolean {
+  return senderId !== '*' && allowFrom.includes(senderId)
+}
+
 function judgeDirect(policy: ChannelPolicy, { senderId }: PolicySubject): Verdict {
   if (policy.dmPolicy === 'disabled') return refuse('dm.disabled')
   if (policy.dmPolicy === 'open') return admit('dm.open')

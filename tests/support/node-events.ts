@@ -94,6 +94,13 @@ export function approvalEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>
       by: fc.constant('d'),
     }),
     fc.constant({ type: 'exec.denied', by: 'd' }),
+    fc.record({
+      type: fc.constant('exec.answered'),
+      decision: fc.constantFrom('allow-once', 'allow-always', 'deny'),
+      by: fc.constantFrom('ann', 'bob'),
+      channel: fc.constant('irc'),
+      reply: fc.constant({ deliveryId: 'told-1', channel: 'irc', target: 'ann' }),
+    }),
     fc.record({ type: fc.constant('exec.expired'), reason: fc.constantFrom('time', 'no-route') }),
     fc.record({ type: fc.constant('exec.cancelled'), deviceId: fc.constantFrom('d', 'e') }),
   ]
