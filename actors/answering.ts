@@ -7,6 +7,7 @@ import type { SessionContext } from '../machines/session.ts'
 import { streamId, streamName } from '../protocol/ids.ts'
 import { canonicalSessionKey } from '../protocol/session-key.ts'
 import { draftText } from './bodies.ts'
+import { openAskRoutes } from './call-ask.ts'
 import { Calls } from './calls.ts'
 import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
@@ -43,7 +44,7 @@ export function openAnswering(
   { services, env, version, stateDir }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
-  channels: () => Channels,
+  { channels, ...waits }: Pick<MethodHouse, 'approvals'> & { readonly channels: () => Channels },
 ): Answering {
   const { store, registry, work, hub } = kernel
   const tools = new ToolRegistry()
@@ -57,7 +58,10 @@ export function openAnswering(
   ])
   const waiting = (): number =>
     [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired').length
-  const calls = new Calls({ store, services, tools, settings, waiting })
+  const { approvals } = waits
+  const short = (approvalId: string): string => approvals.short(approvalId)
+  const route = openAskRoutes(registry, configuration)
+  const calls = new Calls({ store, services, tools, settings, waiting, route, short })
   const house = {
     store,
     registry,

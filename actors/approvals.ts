@@ -17,7 +17,15 @@ import type { OpenWork } from '../machines/projections/open-work.ts'
 import { canonical } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
 import type { AnswerFault } from '../protocol/directives.ts'
-import { isId, quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
+import {
+  isId,
+  isMeant,
+  quote,
+  shortApprovalId,
+  type StreamId,
+  streamId,
+  streamName,
+} from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject } from '../protocol/members.ts'
 import type { Decision } from '../protocol/methods/approvals.ts'
@@ -123,12 +131,9 @@ export class Approvals {
 
   /** Those that nobody has decided yet, oldest first. */
   waiting(): Approval[] {
-    const found: Approval[] = []
-    for (const { stream, event } of this.#setup.work.waits.values()) {
-      if (event.type !== 'exec.expired') continue
-      const approval = this.find(streamName(stream))
-      if (approval.state === 'requested') found.push(approval)
-    }
+    const found = this.#waitingIds()
+      .map((id) => this.find(id))
+      .filter(({ state }) => state === 'requested')
     return found.sort((a, b) => a.context.requestedAt - b.context.requestedAt)
   }
 
@@ -158,18 +163,28 @@ export class Approvals {
    * where none does of the newest, so that whoever is late can be told what became of it.
    */
   meant(written: string): Meant {
-    const { store, work } = this.#setup
+    const { store } = this.#setup
     if (isId(written) && store.version(streamId('approval', written)) > 0) {
       return { approvalId: written }
     }
     if (written.length < limits.approvalPrefixCharsMin) return { fault: 'short' }
-    const beginning = written.toLowerCase()
-    const begins = (id: string): boolean => id.toLowerCase().startsWith(beginning)
-    const open = [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired')
-    const waiting = open.map(({ stream }) => streamName(stream)).filter(begins)
+    const begins = (id: string): boolean => isMeant(id, written)
+    const waiting = this.#waitingIds().filter(begins)
     const [found, another] = waiting.length > 0 ? waiting : [...this.#known()].filter(begins)
     if (found === undefined) return { fault: 'unknown' }
     return another === undefined ? { approvalId: found } : { fault: 'ambiguous' }
+  }
+
+  /** The shortest beginning of an id by which it alone is meant, of those that wait. */
+  short(approvalId: string): string {
+    const others = this.#waitingIds().filter((id) => id !== approvalId)
+    let chars: number = limits.approvalPrefixCharsMin
+    while (chars < approvalId.length) {
+      const short = shortApprovalId(approvalId, chars)
+      if (!others.some((id) => isMeant(id, short))) break
+      chars += 1
+    }
+    return shortApprovalId(approvalId, chars)
   }
 
   /**
@@ -243,6 +258,13 @@ export class Approvals {
     if (!ENDS.has(value)) return
     const waiting = this.#waiting.get(streamName(stream)) ?? []
     for (const wake of waiting) wake()
+  }
+
+  #waitingIds(): string[] {
+    const waits = [...this.#setup.work.waits.values()]
+    return waits
+      .filter(({ event }) => event.type === 'exec.expired')
+      .map(({ stream }) => streamName(stream))
   }
 
   // Streams are in the order of their first records: the last are the newest.

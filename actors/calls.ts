@@ -8,18 +8,18 @@
  * Rules are read from the live configuration at each call; the rule that decided is in the record.
  */
 import type { ToolCallParams, ToolJudgeParams } from '../machines/effects.ts'
+import type { Route } from '../machines/session-events.ts'
 import { judgeTool, type ToolVerdict } from '../machines/rules/tool-policy.ts'
 import { sayCallFault } from '../protocol/calls.ts'
-import { canonical } from '../protocol/codec.ts'
 import type { ResolvedTools } from '../protocol/config/tools.ts'
 import { messageOf } from '../protocol/errors.ts'
 import { cutText } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject, memberOf } from '../protocol/members.ts'
-import { agentOf, MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
+import { MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
-import type { ExecRequest } from './approvals.ts'
 import { draftText, readText } from './bodies.ts'
+import { type CallWish, draftAsk } from './call-ask.ts'
 import { isVisible } from '../machines/effects.ts'
 import type { ModelTool } from './models/provider.ts'
 import type { Driver, EffectContext, Outcome } from './outbox.ts'
@@ -54,6 +54,10 @@ export interface CallHouse {
   readonly settings: () => ResolvedTools
   /** How many calls and commands wait for a person. */
   readonly waiting: () => number
+  /** Where the person who can decide about a call is told of it; null: no channel leads there. */
+  readonly route: (params: ToolJudgeParams) => Route | null
+  /** By which beginning of its id people mean an approval. */
+  readonly short: (approvalId: string) => string
 }
 
 /** Judges and runs calls. */
@@ -144,16 +148,15 @@ export class Calls {
     return this.#asked(facts, { tool, args, params })
   }
 
-  #asked(
-    facts: Readonly<Record<string, unknown>>,
-    wish: { readonly tool: Tool; readonly args: ToolArguments; readonly params: ToolJudgeParams },
-  ): Outcome {
-    const { services, settings } = this.#house
-    const request = formatAsk(wish)
-    const whole = draftText(services.chance, canonical(request))
-    const shown = draftText(services.chance, request.command)
-    const ask = { askRef: whole.ref, askTextRef: shown.ref, askMs: settings().askMs }
-    return { type: 'effect.done', facts: { ...facts, ...ask }, bodies: [whole, shown] }
+  #asked(facts: Readonly<Record<string, unknown>>, wish: CallWish): Outcome {
+    const { services, settings, route, short } = this.#house
+    const how = {
+      route: route(wish.params),
+      id: short(wish.params.callId),
+      askMs: settings().askMs,
+    }
+    const ask = draftAsk(services, wish, how)
+    return { type: 'effect.done', facts: { ...facts, ...ask.facts }, bodies: ask.bodies }
   }
 
   // A model that writes a name or arguments amiss is told how to mend it.
@@ -266,31 +269,4 @@ function cutResult(text: string): string {
   if (whole.length <= max) return whole
   const kept = whole.slice(0, max).toWellFormed()
   return `${kept}\n[… ${whole.length - kept.length} characters left out …]`
-}
-
-// What a person is asked: the tool and its exact arguments.
-function formatAsk({
-  tool,
-  args,
-  params,
-}: {
-  readonly tool: Tool
-  readonly args: ToolArguments
-  readonly params: ToolJudgeParams
-}): ExecRequest {
-  const command =
-    tool.name === 'exec' && typeof args['command'] === 'string'
-      ? args['command']
-      : `${tool.name} ${canonical(args)}`
-  return {
-    command,
-    argv: null,
-    cwd: null,
-    env: {},
-    host: 'gateway',
-    nodeId: null,
-    agentId: agentOf(params.sessionKey),
-    sessionKey: params.sessionKey,
-    more: { tool: tool.name, source: tool.source, arguments: canonical(args) },
-  }
 }

@@ -86,14 +86,14 @@ export function openDesk(
   return desk
 }
 
-/** Opens the table of connections. */
+/** Opens the table of connections, which hears of every record from now on. */
 export function openConnections(
   { services, version }: Pick<GatewayOptions, 'services' | 'version'>,
   house: MethodHouse,
-  { kernel: { registry, hub, store }, lockouts, desk }: DoorParts,
+  { kernel: { registry, hub, store, listen }, lockouts, desk }: DoorParts,
 ): Connections {
   const { heads, pairings, configuration } = house
-  return new Connections({
+  const connections = new Connections({
     registry,
     hub,
     heads,
@@ -108,6 +108,8 @@ export function openConnections(
     offers: house.offers,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })
+  listen((record) => connections.committed(record))
+  return connections
 }
 
 /** What the door answers to HTTP beside probes; null: not configured. */

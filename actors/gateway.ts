@@ -153,8 +153,9 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
-  const answering = openAnswering(options, configuration, kernel, () => channels)
   const waiting = openWaiting(kernel, services)
+  const parts = { ...waiting, channels: () => channels }
+  const answering = openAnswering(options, configuration, kernel, parts)
   const channels = openConfigured(options, configuration, kernel, waiting)
   const all = [
     ...answering.drivers(),
@@ -187,7 +188,6 @@ function assemble(
   followNodes(kernel, methodHouse)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
-  kernel.listen((record) => connections.committed(record))
   const tell = openTell(registry, services)
   const surroundings = surround(options, methodHouse, {
     kernel,

@@ -10,8 +10,9 @@
  *   run.aborted ends it in any of them: aborted.
  *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
- * call, of the source that was shown, and no other. What may have been done is never done again by itself (K6). Each end but an
- * abort tells the run; a fault without words of its own is put into words where a prompt is made.
+ * call, of the source that was shown, and no other. Where the judge names a way to who can decide,
+ * the question goes there too. What may have been done is never done again by itself (K6). Each end
+ * but an abort tells the run; a fault without words of its own is put into words where a prompt is made.
  */
 import { assign, enqueueActions, setup } from 'xstate'
 import { type StreamId, streamId } from '../protocol/ids.ts'
@@ -54,10 +55,18 @@ type Judged = EffectDone<{
   askTextRef?: string // of it as people read it
   askMs?: number
   mayAlways?: boolean
+  notice?: CallNotice // absent: no channel leads to who can decide
   ref?: string // of the result, or of why there is none
   bytes?: number
   isError?: boolean
 }>
+
+/** The question as a channel tells it to who can decide. */
+export interface CallNotice {
+  ref: string
+  channel: string
+  target: string
+}
 
 export type CallEvent =
   | CallRequested
@@ -148,6 +157,8 @@ const machine = setup({
         callId,
       }
       enqueue({ type: 'stream.send', params: { to: approvalOf(context), event: request } })
+      const notice = noticeOf(request, event.notice)
+      if (notice !== null) enqueue({ type: 'stream.send', params: notice })
     }),
     'tool.judge': collected<ToolJudgeParams>,
     'tool.call': collected<ToolCallParams>,
@@ -210,6 +221,17 @@ function faultOf(event: CallEvent): string {
 
 function approvalOf({ callId }: CallContext): StreamId {
   return streamId('approval', callId)
+}
+
+// As long as the question itself, and worth nothing behind it.
+function noticeOf(
+  { callId, expiresAt }: { readonly callId: string; readonly expiresAt: number },
+  notice: CallNotice | undefined,
+): SendParams | null {
+  if (notice === undefined) return null
+  const deliveryId = `ask-${callId}`
+  const head = { type: 'delivery.requested', deliveryId, ...notice, fileIn: null }
+  return { to: streamId('delivery', deliveryId), event: { ...head, expiresAt, passing: true } }
 }
 
 const told = {

@@ -5,7 +5,7 @@
  * sent, so that the words can change and the record cannot.
  */
 import { limits } from './limits.ts'
-import { quote } from './ids.ts'
+import { quote, shortApprovalId } from './ids.ts'
 import { QUEUE_MODES, THINKING_LEVELS } from './methods/params.ts'
 
 /** Something to say; facts are names and numbers. */
@@ -72,9 +72,8 @@ function text(fact: string | number | undefined): string {
   return String(fact ?? '')
 }
 
-/** The beginning of an id by which people answer. */
 function short(id: string | number | undefined): string {
-  return text(id).slice(0, limits.approvalPrefixCharsMin)
+  return shortApprovalId(text(id))
 }
 
 function name(fact: string | number | undefined): string {

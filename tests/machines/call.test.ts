@@ -85,6 +85,19 @@ call('TO3 what is asked for waits for an approval of that call, whose end decide
   }
 })
 
+call('TO34 a question that has a way to a person is sent there, as long as it waits', () => {
+  const notice = { ref: 'b:n', channel: 'irc', target: 'ann' }
+  const { sends } = given('call', [requested]).when({ ...asking, notice })
+
+  const facts = { deliveryId: 'ask-c1', ...notice, fileIn: null, expiresAt: 61_000, passing: true }
+  assert.equal(sends[1], {
+    to: 'delivery:ask-c1',
+    event: { type: 'delivery.requested', ...facts },
+  })
+  assert.is(sends[0]?.event['expiresAt'], 61_000)
+  assert.is(given('call', [requested]).when(asking).sends.length, 1)
+})
+
 call('TO4 an approval of another call changes nothing', () => {
   assert.is(given('call', [requested, asking]).when(ended('allowed', 'c2')).ignored, 'refused')
 })

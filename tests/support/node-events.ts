@@ -193,6 +193,14 @@ export function callEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
       askTextRef: ref,
     }),
     fc.record({
+      type: fc.constant('effect.done'),
+      ...head,
+      verdict: fc.constant('ask'),
+      askRef: ref,
+      askTextRef: ref,
+      notice: fc.record({ ref, channel: fc.constant('irc'), target: fc.constant('ann') }),
+    }),
+    fc.record({
       type: fc.constant('effect.failed'),
       ...head,
       class: fc.constantFrom('gone', 'internal'),
