@@ -44,7 +44,10 @@ export function openAnswering(
   { services, env, version, stateDir }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
-  { channels, ...waits }: Pick<MethodHouse, 'approvals'> & { readonly channels: () => Channels },
+  {
+    channels,
+    ...waits
+  }: Pick<MethodHouse, 'approvals' | 'grants'> & { readonly channels: () => Channels },
 ): Answering {
   const { store, registry, work, hub } = kernel
   const tools = new ToolRegistry()
@@ -58,10 +61,10 @@ export function openAnswering(
   ])
   const waiting = (): number =>
     [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired').length
-  const { approvals } = waits
+  const { approvals, grants } = waits
   const short = (approvalId: string): string => approvals.short(approvalId)
   const route = openAskRoutes(registry, configuration)
-  const calls = new Calls({ store, services, tools, settings, waiting, route, short })
+  const calls = new Calls({ store, services, tools, settings, waiting, route, short, grants })
   const house = {
     store,
     registry,

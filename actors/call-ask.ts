@@ -6,6 +6,7 @@
  * calls are asked of the owner, where alerts go: never in a room where others would read the arguments.
  */
 import type { ChannelContext } from '../machines/channel.ts'
+import type { Granted } from '../machines/grant.ts'
 import type { ToolJudgeParams } from '../machines/effects.ts'
 import { mayDecide } from '../machines/rules/policy.ts'
 import type { SessionContext } from '../machines/session.ts'
@@ -34,6 +35,7 @@ export interface CallWish {
 export interface AskHow {
   readonly route: Route | null // of the question; null: no channel leads to who can decide
   readonly id: string // by which people answer
+  readonly grant: Granted | null // what `always` would grant; null: nothing
   readonly askMs: number
 }
 
@@ -48,9 +50,11 @@ export function draftAsk({ chance, clock }: Services, wish: CallWish, how: AskHo
   const request = formatRequest(wish)
   const whole = draftText(chance, canonical(request))
   const shown = draftText(chance, request.command)
-  const facts = { askRef: whole.ref, askTextRef: shown.ref, askMs: how.askMs }
+  const { askMs, grant } = how
+  const always = grant === null ? {} : { mayAlways: true, grant }
+  const facts = { askRef: whole.ref, askTextRef: shown.ref, askMs, ...always }
   if (how.route === null) return { facts, bodies: [whole, shown] }
-  const question = draftText(chance, sayQuestion(wish, how, clock.now() + how.askMs))
+  const question = draftText(chance, sayQuestion(wish, how, clock.now() + askMs))
   const notice = { ref: question.ref, ...how.route }
   return { facts: { ...facts, notice }, bodies: [whole, shown, question] }
 }
@@ -101,7 +105,7 @@ function formatRequest({ tool, args, params }: CallWish): ExecRequest {
 
 function sayQuestion(
   { tool, args, params }: CallWish,
-  { id, askMs }: AskHow,
+  { id, askMs, grant }: AskHow,
   until: number,
 ): string {
   const { text, isWhole } = cutMiddle(escapeHidden(canonical(args)), limits.approvalNoticeCharsMax)
@@ -109,11 +113,12 @@ function sayQuestion(
   const who = channel === null ? 'a client' : `${sender ?? 'somebody'} on ${channel}`
   const time = new Date(until).toISOString().slice(0, 16).replace('T', ' ')
   const rest = isWhole ? [] : ['That is not all of it: openclaw approvals list shows the rest.']
+  const always = grant === null ? '' : `/approve ${id} always, `
   const wait = `until ${time} UTC (${Math.round(askMs / 60_000)} minutes)`
   return [
     `May ${tool.name} (${tool.source}) be run? ${who} asked; the arguments are`,
     text,
     ...rest,
-    `Answer /approve ${id} once, or /approve ${id} deny, ${wait}. Without an answer it is not run.`,
+    `Answer /approve ${id} once, ${always}or /approve ${id} deny, ${wait}. Without an answer it is not run.`,
   ].join('\n')
 }

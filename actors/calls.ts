@@ -8,6 +8,7 @@
  * Rules are read from the live configuration at each call; the rule that decided is in the record.
  */
 import type { ToolCallParams, ToolJudgeParams } from '../machines/effects.ts'
+import type { Granted } from '../machines/grant.ts'
 import type { Route } from '../machines/session-events.ts'
 import { judgeTool, type ToolVerdict } from '../machines/rules/tool-policy.ts'
 import { sayCallFault } from '../protocol/calls.ts'
@@ -22,6 +23,7 @@ import { draftText, readText } from './bodies.ts'
 import { type CallWish, draftAsk } from './call-ask.ts'
 import { isVisible } from '../machines/effects.ts'
 import type { ModelTool } from './models/provider.ts'
+import type { Grants } from './grants.ts'
 import type { Driver, EffectContext, Outcome } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { ToolRegistry } from './tools/registry.ts'
@@ -58,6 +60,7 @@ export interface CallHouse {
   readonly route: (params: ToolJudgeParams) => Route | null
   /** By which beginning of its id people mean an approval. */
   readonly short: (approvalId: string) => string
+  readonly grants: Pick<Grants, 'grantable' | 'stands' | 'isFull'>
 }
 
 /** Judges and runs calls. */
@@ -142,19 +145,27 @@ export class Calls {
     const timeoutMs = tool.timeoutMs ?? limits.toolCallMs
     const facts = { verdict, rule, source: cutText(source), timeoutMs }
     if (verdict === 'allow') return { type: 'effect.done', facts }
+    const wish = { tool, args, params }
+    const grant = this.#house.grants.grantable(wish, this.#house.settings().workspace)
+    if (grant !== null && this.#house.grants.stands(grant.grantId)) {
+      const byGrant = { verdict: 'allow', rule: `grant:${grant.grantId}` }
+      return { type: 'effect.done', facts: { ...facts, ...byGrant } }
+    }
     if (this.#house.waiting() >= limits.approvalsWaitingMax) {
       return this.#denied('busy', null, { rule })
     }
-    return this.#asked(facts, { tool, args, params })
+    return this.#asked(facts, wish, grant)
   }
 
-  #asked(facts: Readonly<Record<string, unknown>>, wish: CallWish): Outcome {
-    const { services, settings, route, short } = this.#house
-    const how = {
-      route: route(wish.params),
-      id: short(wish.params.callId),
-      askMs: settings().askMs,
-    }
+  #asked(
+    facts: Readonly<Record<string, unknown>>,
+    wish: CallWish,
+    grantable: Granted | null,
+  ): Outcome {
+    const { services, settings, route, short, grants } = this.#house
+    const grant = grants.isFull ? null : grantable
+    const asked = { route: route(wish.params), id: short(wish.params.callId) }
+    const how = { ...asked, grant, askMs: settings().askMs }
     const ask = draftAsk(services, wish, how)
     return { type: 'effect.done', facts: { ...facts, ...ask.facts }, bodies: ask.bodies }
   }

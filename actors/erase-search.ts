@@ -201,6 +201,7 @@ class SessionSearch {
       case 'channel':
       case 'config':
       case 'alert':
+      case 'grant': // Its texts are its approval's.
       case 'node':
       case 'invocation':
       case 'call': // Named by its session, where it begins; its outcomes by its stream.

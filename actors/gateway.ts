@@ -153,7 +153,7 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
-  const waiting = openWaiting(kernel, services)
+  const waiting = openWaiting(kernel, options)
   const parts = { ...waiting, channels: () => channels }
   const answering = openAnswering(options, configuration, kernel, parts)
   const channels = openConfigured(options, configuration, kernel, waiting)

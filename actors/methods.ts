@@ -64,12 +64,14 @@ import {
   deliveriesResolve,
   deliveriesResubmit,
 } from './methods/deliveries.ts'
+import { approvalsGrants, approvalsRevoke } from './methods/grants.ts'
 import { send } from './methods/send.ts'
 import { toolsList, toolsRegister, toolsResult, toolsUnregister } from './methods/tools.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
   if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
+  if (isOf(command, 'approvals')) return handleGrants(house, command, origin)
   if (isOf(command, 'deliveries')) return handleDeliveries(house, command, origin)
   if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)
@@ -162,6 +164,15 @@ function handleApprovals(house: MethodHouse, command: Family<'approval'>, origin
       return approvalResolve(house, command.params, origin)
     case 'approval.cancel':
       return approvalCancel(house, command.params, origin)
+  }
+}
+
+function handleGrants(house: MethodHouse, command: Family<'approvals'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'approvals.grants':
+      return approvalsGrants(house, command.params, origin)
+    case 'approvals.revoke':
+      return approvalsRevoke(house, command.params, origin)
   }
 }
 

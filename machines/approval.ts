@@ -7,7 +7,8 @@
  *                              ├──────exec.expired────► expired (its time is over, or nobody can be asked)
  *                              └──────exec.cancelled──► cancelled
  *
- * Where a call of a tool waits for it, that call is told its end. Whoever answers in a channel is told
+ * Where a call of a tool waits for it, that call is told its end, and what is allowed always becomes a
+ * grant that stands (grant.ts). Whoever answers in a channel is told
  * what came of it, also behind the end: that it was decided before, or that its time was over.
  *
  * What is approved is that command and no other: its text, arguments, place and environment are one
@@ -17,6 +18,7 @@ import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
 import type { Decision } from '../protocol/methods/approvals.ts'
 import { collected, type SendParams } from './effects.ts'
+import type { Granted } from './grant.ts'
 import { say } from './rules/session-sends.ts'
 import type { Reply } from './session-events.ts'
 import type { Wait } from './waits.ts'
@@ -31,6 +33,7 @@ export type ExecRequested = {
   mayAlways: boolean // whether it can be allowed from now on
   expiresAt: number // ms since epoch
   callId?: string // of the tool's call that waits; absent: a client asks
+  grant?: Granted // what `always` grants; absent: nothing that is kept here
   at: number
 }
 
@@ -66,6 +69,7 @@ export interface ApprovalContext {
   channel?: string // where `by` is a sender; absent: a device, or nobody
   endedAt: number // 0 while it waits
   callId?: string // absent where a client asks
+  grant?: Granted // absent: `always` grants nothing that is kept here
 }
 
 const machine = setup({
@@ -76,7 +80,8 @@ const machine = setup({
       const { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt, at } = event
       const facts = { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt }
       const call = event.callId === undefined ? {} : { callId: event.callId }
-      return { ...context, ...facts, requestedAt: at, ...call }
+      const grant = event.grant === undefined ? {} : { grant: event.grant }
+      return { ...context, ...facts, requestedAt: at, ...call, ...grant }
     }),
     'decision.keep': assign(({ context, event }) => ({
       ...context,
@@ -92,6 +97,17 @@ const machine = setup({
       const ended = { type: 'approval.ended', approvalId, decision: endOf(event), by }
       const told = { ...ended, ...channelFact(event) }
       enqueue({ type: 'stream.send', params: { to: streamId('call', callId), event: told } })
+    }),
+    'grant.give': enqueueActions(({ context, event, enqueue }) => {
+      const { grant, approvalId, sessionKey, ref, textRef } = context
+      if (grant === undefined || !isAlways(event)) return
+      const by = 'by' in event ? event.by : ''
+      const facts = { approvalId, sessionKey, ref, textRef, by, ...channelFact(event) }
+      const given = { type: 'grant.given', ...grant, ...facts }
+      enqueue({
+        type: 'stream.send',
+        params: { to: streamId('grant', grant.grantId), event: given },
+      })
     }),
     'stream.send': collected<SendParams>,
   },
@@ -148,7 +164,7 @@ function ended(id: string): { type: 'final'; on: { 'exec.answered': { actions: T
   return { type: 'final', on: { 'exec.answered': { actions: telling(id) } } }
 }
 
-const ENDED = ['decision.keep', 'call.tell'] as const
+const ENDED = ['decision.keep', 'grant.give', 'call.tell'] as const
 
 export const approvalMachine = machine.createMachine({
   id: 'approval',

@@ -28,6 +28,7 @@ import {
   type ToolCallParams,
   type ToolJudgeParams,
 } from './effects.ts'
+import type { Granted } from './grant.ts'
 import { isCurrent } from './rules/attempt.ts'
 import { keyFact } from './rules/plan.ts'
 import type { Wait } from './waits.ts'
@@ -55,6 +56,7 @@ type Judged = EffectDone<{
   askTextRef?: string // of it as people read it
   askMs?: number
   mayAlways?: boolean
+  grant?: Granted // what `always` would grant; absent: nothing
   notice?: CallNotice // absent: no channel leads to who can decide
   ref?: string // of the result, or of why there is none
   bytes?: number
@@ -155,6 +157,7 @@ const machine = setup({
         mayAlways: event.mayAlways === true,
         expiresAt: event.at + askMs,
         callId,
+        ...(event.grant === undefined ? {} : { grant: event.grant }),
       }
       enqueue({ type: 'stream.send', params: { to: approvalOf(context), event: request } })
       const notice = noticeOf(request, event.notice)

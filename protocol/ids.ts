@@ -25,6 +25,7 @@ export const STREAM_KINDS = [
   'cron',
   'compaction',
   'call',
+  'grant',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]

@@ -15,4 +15,5 @@ export const approvalLimits = {
   approvalPrefixCharsMin: 8, // Of an id, as people write it on a phone: 32 bits, of 64 that wait.
   approvalsRememberedMax: 4_096, // Newest ids among which one is found by its beginning: 0.5 MB.
   approvalNoticeCharsMax: 1_200, // Of the arguments in the question that is sent to a phone: 4 IRC lines.
+  grantsMax: 256, // Calls that are allowed without asking: a list that can still be read.
 } as const

@@ -5,6 +5,7 @@ import type { Heads } from '../heads.ts'
 import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
 import type { Approvals } from '../approvals.ts'
+import type { Grants } from '../grants.ts'
 import type { CronJobs } from '../cron.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
@@ -24,6 +25,7 @@ export interface MethodHouse extends HealthHouse {
   readonly offers: OfferedTools // by clients, while they are connected
   readonly cron: CronJobs
   readonly approvals: Approvals
+  readonly grants: Grants
   readonly pairings: Pairings
   readonly runEnds: RunEnds
   readonly summaryEnds: SummaryEnds

@@ -70,6 +70,9 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   },
   'approval.ended': (event, { stream }) =>
     `${stream} was ${text(event['decision'])}${event['by'] === '' ? '' : ` by ${whoIn(event)}`}`,
+  'grant.given': (event, { stream }) =>
+    `${stream} was given by ${whoIn(event)}, for ${text(event['tool'])}`,
+  'grant.revoked': ({ by }, { stream }) => `${stream} was revoked by ${text(by)}`,
   'exec.requested': ({ sessionKey }, { stream }) =>
     `${stream} waits for a person${sessionKey === '' ? '' : `, for ${text(sessionKey)}`}`,
   'exec.allowed': ({ by, always }, { stream }) =>

@@ -17,6 +17,7 @@ import {
   startGatewayOf,
 } from '../support/irc-scene.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { cli } from '../support/cli.ts'
 import { streamOf } from '../support/journal.ts'
 import type { IrcUser } from '../support/ngircd.ts'
 import { within } from '../support/wait.ts'
@@ -161,6 +162,26 @@ scenario('AQ4 what comes behind the deadline decides nothing, and is told so', a
     await client.close()
     await house.stop()
   }
+})
+
+scenario('AQ5 always: not asked the next time, and again once revoked', async (scene) => {
+  const { ann } = scene
+  const verb = (...args: string[]) =>
+    cli(scene.state.path, ['approvals', ...args, '--port', String(scene.gateway.port)])
+  ann.send('PRIVMSG heron :clean up')
+  await says(ann, `/approve ${await idAsked(ann)} always`, /from now on without asking/)
+  await within(ann.next(/It said: .done/), 'an answer')
+
+  await says(ann, 'clean up again', /It said: .done/)
+  const { stdout } = await verb('grants')
+  const [, grantId = ''] =
+    /^([0-9a-f]{32}) +"echo once.*exec \(built-in\) +irc:ann/m.exec(stdout) ?? []
+  assert.is((await verb('revoke', grantId)).stdout, `revoked ${grantId}\n`)
+  ann.send('PRIVMSG heron :clean up once more')
+  await says(ann, `/approve ${await idAsked(ann)} deny`, /Denied/)
+
+  assert.is(runs(scene), 2)
+  assert.is((await verb('revoke', 'nobody')).code, 10)
 })
 
 scenario.run()

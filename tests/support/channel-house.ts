@@ -91,7 +91,7 @@ export function openHouse(
   const kernel = openKernel(store, drivers, services, 'test')
   const { registry, work, listen } = kernel
   const live = { config: resolveConfig({}), models: openModels(resolveConfig({}), services, {}) }
-  const { approvals } = openWaiting(kernel, services)
+  const { approvals } = openWaiting(kernel, { services, stateDir: '' })
   const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions, approvals)
   const channels = openChannels([setup], intake, { registry, store, work, listen, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
