@@ -14,6 +14,7 @@ import {
   resolveTelegram,
   resolveWebhookChannel,
 } from './channel-defaults.ts'
+import { approversOf } from './approvers.ts'
 import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
 import { type ResolvedWhatsApp, resolveWhatsApp } from './whatsapp.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
@@ -355,6 +356,9 @@ function resolveIrc(irc: IrcConfig): ResolvedIrc {
     identity: irc.identity ?? 'nick',
     dmPolicy: irc.dmPolicy ?? 'pairing',
     allowFrom: irc.allowFrom ?? [],
+    // A nick is whoever has it: nobody decides by that unless they are named for it.
+    ...(irc.identity === 'account' ? {} : { approvers: [] }),
+    ...approversOf(irc.execApprovals),
     groupPolicy: irc.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(irc.groups ?? {}).map(([room, { requireMention, allowFrom }]) => [

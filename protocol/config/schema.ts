@@ -13,6 +13,7 @@ import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-s
 import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
 import { mcpServerConfig, toolPolicy, toolsConfig, UNREAD_OF_TOOLS } from './schema-tools.ts'
 import { whatsappConfig, WHATSAPP_UNSUPPORTED } from './whatsapp.ts'
+import { execApprovals } from './approvers.ts'
 import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
 
 export const ircConfig = object({
@@ -29,6 +30,7 @@ export const ircConfig = object({
   identity: optional(oneOf('nick', 'account')), // by what a sender is known, where the network tells
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(name())),
+  execApprovals: optional(execApprovals(name)),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
   groups: optional(
     mapOf(object({ requireMention: optional(flag()), allowFrom: optional(array(name())) })),

@@ -1,5 +1,6 @@
 /** `channels.whatsapp`: its shape, with upstream's keys, and its defaults. */
 import { array, type Infer, object, optional } from 'superstruct'
+import { approversOf, execApprovals } from './approvers.ts'
 import type { ResolvedAccess } from './channel-defaults.ts'
 import { directPolicy, flag, groupPolicy, leaf, mapOf, unread, unreadAll } from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
@@ -43,6 +44,7 @@ export const whatsappConfig = object({
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(person())),
+  execApprovals: optional(execApprovals(person)),
   groupPolicy: optional(groupPolicy()),
   groupAllowFrom: optional(array(person())), // for all groups
   groups: optional(
@@ -61,6 +63,7 @@ export function resolveWhatsApp(whatsapp: WhatsAppConfig | undefined): ResolvedW
   return {
     dmPolicy: whatsapp.dmPolicy ?? 'pairing',
     allowFrom: allowFrom.map(plainId),
+    ...approversOf(whatsapp.execApprovals, plainId),
     groupPolicy: whatsapp.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(groups).map(([room, { requireMention = true }]) => [

@@ -35,7 +35,7 @@ const WORDS: ReadonlySet<string> = new Set(
 
 /** Members that name people and rooms. */
 const PEOPLE: ReadonlySet<string> = new Set(
-  'senderId sender peer roomId spaceId room target allowFrom rooms author'.split(' '),
+  'senderId sender peer roomId spaceId room target allowFrom approvers rooms author'.split(' '),
 )
 
 /** Members whose texts are names of ours where they have the form of one. */

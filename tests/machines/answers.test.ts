@@ -86,4 +86,13 @@ answers('AA5 an answer is no message of the session, also while that one is full
   assert.equal(sentBy(says('owner', ONCE, full)), [['approval:a1', 'exec.answered']])
 })
 
+answers('AA6 where a channel names who decides, these do and nobody else', () => {
+  const named = (approvers: readonly string[]) => [enabled({ approvers })]
+
+  assert.equal(sentBy(says('ann'), named(['ann'])), [['approval:a1', 'exec.answered']])
+  assert.equal(sentBy(says('owner'), named(['ann'])), FORBIDDEN)
+  assert.equal(sentBy(says('owner'), named([])), FORBIDDEN)
+  assert.equal(sentBy(says('*'), named(['*'])), FORBIDDEN)
+})
+
 answers.run()

@@ -29,6 +29,9 @@ interface Scene extends IrcScene {
 
 const scenario = suite<Scene>('approvals scenario')
 
+// A network without accounts: who decides by nick is named for it.
+const LISTED = { allowFrom: ['ann', 'oda'], execApprovals: { approvers: ['ann', 'oda'] } }
+
 /** Ann alone is listed; trouble is told to the bot's owner, oda. */
 function configOf(scene: IrcScene, changes: object = {}): object {
   const workspace = join(scene.state.path, 'work')
@@ -36,7 +39,7 @@ function configOf(scene: IrcScene, changes: object = {}): object {
   return {
     models: { providers: { home: { baseUrl: `${scene.model.url}/v1`, apiKey: 'test-key' } } },
     agents: { defaults: { model: 'home/test', workspace } },
-    channels: { irc: { ...ircChannel(scene.irc.port), allowFrom: ['ann', 'oda'] } },
+    channels: { irc: { ...ircChannel(scene.irc.port), ...LISTED } },
     gateway: { alerts: { channel: 'irc', target: 'oda' } },
     ...changes,
   }
