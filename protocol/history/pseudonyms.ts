@@ -25,7 +25,7 @@ const WORDS: ReadonlySet<string> = new Set(
     'uncertain run added updated finished missed stop think',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
     'status model thinking queue steer followup collect interrupt old new summarize echo',
-    'allow-once allow-always usage short ambiguous',
+    'approve allow-once allow-always usage short ambiguous',
     'allow ask deny allowed denied expired unavailable unknown busy gone arguments tool summary',
     'operator.admin operator.history operator.read operator.write',
   ]
