@@ -12,7 +12,7 @@
  * obeyed twice; and grants that were revoked after it are revoked again.
  */
 import type { OpenWork } from '../machines/projections/open-work.ts'
-import { GATEWAY, type StreamId, streamKind } from '../protocol/ids.ts'
+import { GATEWAY, type StreamId, streamId, streamKind, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { memberOf } from '../protocol/members.ts'
 import { type JournalEvent, parseRecord } from '../protocol/record.ts'
@@ -186,7 +186,7 @@ export function listRevoked(store: StoreReader): StreamId[] {
     const position = store.positionOf(stream, store.version(stream))
     const stored = position === null ? null : store.read(position)
     const isRevoked = stored !== null && parseRecord(stored, stored.fields).value === 'revoked'
-    return isRevoked ? [stream as StreamId] : []
+    return isRevoked ? [streamId('grant', streamName(stream))] : []
   })
 }
 
