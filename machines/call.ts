@@ -11,7 +11,7 @@
  *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
  * call, of the source that was shown, and no other. Where the judge names a way to who can decide,
- * the question goes there too. What may have been done is never done again by itself (K6). Each end
+ * the question goes there too, and that its time is over. What may have been done is never done again by itself (K6). Each end
  * but an abort tells the run; a fault without words of its own is put into words where a prompt is made.
  */
 import { assign, enqueueActions, setup } from 'xstate'
@@ -31,6 +31,7 @@ import {
 import type { Granted } from './grant.ts'
 import { isCurrent } from './rules/attempt.ts'
 import { keyFact } from './rules/plan.ts'
+import { say } from './rules/session-sends.ts'
 import type { Wait } from './waits.ts'
 
 export type CallRequested = {
@@ -105,6 +106,7 @@ export interface CallContext {
   fault: string // '' where the tool has answered
   by: string // who allowed or refused it; '' where nobody was asked
   runKey?: string
+  notice?: CallNotice // where who can decide was asked; absent: in no channel
 }
 
 const machine = setup({
@@ -122,7 +124,8 @@ const machine = setup({
       const isDenied = event.verdict !== 'allow' && event.verdict !== 'ask'
       const why = isDenied ? { fault: fault ?? 'denied', isError: true } : {}
       const words = isDenied && ref !== undefined ? { resultRef: ref, bytes: event.bytes ?? 0 } : {}
-      return { ...context, rule, source, timeoutMs, ...why, ...words }
+      const asked = event.notice === undefined ? {} : { notice: event.notice }
+      return { ...context, rule, source, timeoutMs, ...why, ...words, ...asked }
     }),
     'call.begin': assign(({ context, event }) => ({
       ...context,
@@ -162,6 +165,15 @@ const machine = setup({
       enqueue({ type: 'stream.send', params: { to: approvalOf(context), event: request } })
       const notice = noticeOf(request, event.notice)
       if (notice !== null) enqueue({ type: 'stream.send', params: notice })
+    }),
+    // Whoever was asked in a channel may still have the question before them.
+    'expiry.tell': enqueueActions(({ context: { callId, notice }, event, enqueue }) => {
+      if (event.type !== 'approval.ended' || event.decision !== 'expired') return
+      if (notice === undefined) return
+      const { channel, target } = notice
+      const reply = { deliveryId: `over-${callId}`, channel, target }
+      const phrase = { id: 'approval.expired', facts: { id: callId } }
+      enqueue({ type: 'stream.send', params: say(reply, phrase, event.at) })
     }),
     'tool.judge': collected<ToolJudgeParams>,
     'tool.call': collected<ToolCallParams>,
@@ -315,7 +327,7 @@ export const callMachine = machine.createMachine({
       on: {
         'approval.ended': [
           { guard: 'person.allows', target: 'calling', actions: 'call.begin' },
-          { guard: 'person.ends', target: 'refused', actions: [...FAULT] },
+          { guard: 'person.ends', target: 'refused', actions: [...FAULT, 'expiry.tell'] },
         ],
         'run.aborted': { target: 'aborted', actions: ['fault.keep', WITHDRAW] },
       },

@@ -98,6 +98,24 @@ call('TO34 a question that has a way to a person is sent there, as long as it wa
   assert.is(given('call', [requested]).when(asking).sends.length, 1)
 })
 
+call(
+  'TO35 whoever was asked in a channel is told that the time is over, and of no other end',
+  () => {
+    const notice = { ref: 'b:n', channel: 'irc', target: 'ann' }
+    const told = (decision: string, judge: object): unknown[] => {
+      const { sends } = given('call', [requested, { ...asking, ...judge }]).when(ended(decision))
+      return sends.map(({ to, event }) => [to, (event['phrase'] as { id: string } | undefined)?.id])
+    }
+
+    assert.equal(told('expired', { notice }), [
+      ['run:r', undefined],
+      ['delivery:over-c1', 'approval.expired'],
+    ])
+    assert.is(told('denied', { notice }).length, 1)
+    assert.is(told('expired', {}).length, 1)
+  },
+)
+
 call('TO4 an approval of another call changes nothing', () => {
   assert.is(given('call', [requested, asking]).when(ended('allowed', 'c2')).ignored, 'refused')
 })
