@@ -119,10 +119,11 @@ export class Calls {
     for (const abort of this.#running.values()) abort.abort()
   }
 
-  #rules({ asked }: CallPlace): ResolvedTools['rules'] {
-    const { rules, byChannel } = this.#house.settings()
-    const own = asked.channel === null ? undefined : byChannel[asked.channel]
-    return own === undefined ? rules : [...rules, own]
+  #rules({ sessionKey, asked }: CallPlace): ResolvedTools['rules'] {
+    const { rules, byAgent, byChannel } = this.#house.settings()
+    const ofAgent = byAgent.filter(({ agentId }) => agentId === agentOf(sessionKey))
+    const ofChannel = asked.channel === null ? undefined : byChannel[asked.channel]
+    return [...rules, ...ofAgent, ...(ofChannel === undefined ? [] : [ofChannel])]
   }
 
   #judge(params: ToolJudgeParams): Outcome {

@@ -20,12 +20,7 @@ import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
 import { type ResolvedTools, resolveTools } from './tools.ts'
-import {
-  type GatewayConfig,
-  type IrcConfig,
-  KNOWN_UNSUPPORTED,
-  type ModelProviderConfig,
-} from './schema.ts'
+import { type GatewayConfig, type IrcConfig, type ModelProviderConfig } from './schema.ts'
 import { valueAt } from './path.ts'
 
 export interface ResolvedConfig {
@@ -249,11 +244,6 @@ export function modelChoice(config: GatewayConfig): ModelChoice {
   const choice = config.agents?.defaults?.model ?? ECHO_MODEL
   if (typeof choice === 'string') return { primary: choice, fallbacks: [] }
   return { primary: choice.primary, fallbacks: choice.fallbacks ?? [] }
-}
-
-/** Lists the paths in use that this version accepts and does not act on, for `doctor`. */
-export function unsupportedPaths(config: GatewayConfig): string[] {
-  return KNOWN_UNSUPPORTED.filter((path) => valueAt(config, path.split('.')) !== undefined)
 }
 
 function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): ResolvedGateway {

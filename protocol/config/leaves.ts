@@ -57,9 +57,11 @@ export function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>>
 
 /** A name as people write one. */
 export const name = () => text(1, 128)
+/** What a key that this version does not read expects; no other leaf is named so. */
+export const UNREAD = 'anything'
 /** A key of upstream's that this version does not read. */
 export const unread = () =>
-  optional(leaf<object | string | number | boolean | null>('anything', () => true))
+  optional(leaf<object | string | number | boolean | null>(UNREAD, () => true))
 
 /** Several of them, as members of a shape. */
 export function unreadAll<const Key extends string>(

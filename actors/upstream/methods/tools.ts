@@ -1,6 +1,6 @@
 /** Upstream's methods about tools. Step 4 of 8. */
 import type { toolMethods } from '../../../protocol/dialect/upstream/methods/tools.ts'
-import { canonicalSessionKey, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
+import { agentOf, canonicalSessionKey, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
 import { placeOf } from '../../calls.ts'
 import type { Tool } from '../../tools/tool.ts'
 import type { Handlers } from '../house.ts'
@@ -29,7 +29,7 @@ export const toolHandlers: Handlers<typeof toolMethods> = {
     ),
   }),
   'tools.effective': ({ tools, calls }, { sessionKey }) => ({
-    agentId: DEFAULT_AGENT_ID,
+    agentId: agentOf(canonicalSessionKey(sessionKey)) ?? DEFAULT_AGENT_ID,
     profile: PROFILE,
     groups: effectiveGroups(calls.running(placeOf(canonicalSessionKey(sessionKey)))),
     notices: tools.faults().map(({ source, reason }) => ({

@@ -3,7 +3,8 @@
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { modelChoice, resolveConfig, unsupportedPaths } from '../../../protocol/config/defaults.ts'
+import { modelChoice, resolveConfig } from '../../../protocol/config/defaults.ts'
+import { unsupportedPaths } from '../../../protocol/config/unread.ts'
 import { parseModelName } from '../../../protocol/config/model.ts'
 import { parseConfig } from '../../../protocol/config/parse.ts'
 import type { GatewayConfig } from '../../../protocol/config/schema.ts'
@@ -242,6 +243,15 @@ config('C31 what this version does not act on is listed', () => {
     'gateway.mode',
     'plugins',
   ])
+})
+
+config('C31 so is what stands in lists and maps; each path names its place', () => {
+  const text =
+    '{ models: { providers: { "my.home": { baseUrl: "http://x", models: [{ id: "a" }, { id: "b", cost: {} }] } } } }'
+  const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
+
+  assert.equal(issues, [])
+  assert.equal(unsupportedPaths(parsed), ['models.providers["my.home"].models[1].cost'])
 })
 
 const telegram = (keys: object): GatewayConfig => ({
