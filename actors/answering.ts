@@ -11,6 +11,7 @@ import { Calls } from './calls.ts'
 import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
 import type { GatewayOptions } from './gateway.ts'
+import { Invocations } from './invocations.ts'
 import type { Kernel } from './kernel.ts'
 import type { MethodHouse } from './methods/house.ts'
 import { type InvokeNode, offerNode, OfferedTools } from './offered-tools.ts'
@@ -29,6 +30,7 @@ import { readTranscript } from './transcript.ts'
 export interface Answering {
   readonly models: ModelDriver
   readonly calls: Calls
+  readonly invocations: Invocations
   readonly tools: ToolRegistry
   readonly offers: OfferedTools
   /** Begins with the servers of tools that are configured. */
@@ -45,7 +47,7 @@ export function openAnswering(
   kernel: Kernel,
   channels: () => Channels,
 ): Answering {
-  const { store, registry, work, hub } = kernel
+  const { store, registry, work, hub, listen } = kernel
   const tools = new ToolRegistry()
   const settings = (): ConfigKeeper['live']['config']['tools'] => configuration.live.config.tools
   const workspace = (): string | null => settings().workspace
@@ -80,7 +82,9 @@ export function openAnswering(
     return servers.stop()
   }
   const offers = new OfferedTools(tools)
-  return { models, calls, tools, offers, drivers, begin: () => servers.start(), leave }
+  const invocations = new Invocations({ store, registry, services })
+  listen((record) => invocations.committed(record))
+  return { models, calls, invocations, tools, offers, drivers, begin: () => servers.start(), leave }
 }
 
 /** Keeps the tools of nodes as their actors say: what they were allowed, while they are connected. */

@@ -139,6 +139,7 @@ export class Calls {
     const timeoutMs = tool.timeoutMs ?? limits.toolCallMs
     const facts = { verdict, rule, source: cutText(source), timeoutMs }
     if (verdict === 'allow') return { type: 'effect.done', facts }
+    if (params.mayAsk === false) return this.#denied('approval', null, { rule })
     if (this.#house.waiting() >= limits.approvalsWaitingMax) {
       return this.#denied('busy', null, { rule })
     }

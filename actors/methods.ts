@@ -65,7 +65,13 @@ import {
   deliveriesResubmit,
 } from './methods/deliveries.ts'
 import { send } from './methods/send.ts'
-import { toolsList, toolsRegister, toolsResult, toolsUnregister } from './methods/tools.ts'
+import {
+  toolsInvoke,
+  toolsList,
+  toolsRegister,
+  toolsResult,
+  toolsUnregister,
+} from './methods/tools.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
@@ -222,6 +228,8 @@ function handleTools(house: MethodHouse, command: Family<'tools'>, origin: Origi
   switch (command.method) {
     case 'tools.list':
       return toolsList(house, command.params, origin)
+    case 'tools.invoke':
+      return toolsInvoke(house, command.params, origin)
     case 'tools.register':
       return toolsRegister(house, command.params, origin)
     case 'tools.unregister':

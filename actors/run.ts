@@ -246,7 +246,7 @@ function draftCalls(
   const bodies = toolCalls.map((call) => draftText(chance, call.arguments))
   const calls = toolCalls.map(({ name }, index) => {
     const ref = bodies[index]?.ref ?? ''
-    return { callId: `call_${chance.hex(12)}`, name: cutText(name), ref }
+    return { callId: `call_${chance.hex(limits.callIdBytes)}`, name: cutText(name), ref }
   })
   return { calls, bodies }
 }

@@ -9,6 +9,8 @@
  *
  *   run.aborted ends it in any of them: aborted.
  *
+ * A call that a client asks for itself has no run, which is told nothing of it.
+ *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
  * call, of the source that was shown, and no other. What may have been done is never done again by itself (K6). Each end but an
  * abort tells the run; a fault without words of its own is put into words where a prompt is made.
@@ -29,6 +31,7 @@ import {
 } from './effects.ts'
 import { isCurrent } from './rules/attempt.ts'
 import { keyFact } from './rules/plan.ts'
+import type { IdempotencyMark } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type CallRequested = {
@@ -40,6 +43,9 @@ export type CallRequested = {
   ref: string // of the arguments, as the model wrote them
   asked: Asked
   runKey?: string // the client's own name of the run
+  invokedBy?: string // the client that asks for it itself; absent: a run does
+  mayAsk?: boolean // false: what a person would be asked for is refused; absent: true
+  idempotency?: IdempotencyMark // of such a client
   at: number
 }
 
@@ -87,6 +93,8 @@ export interface CallContext {
   fault: string // '' where the tool has answered
   by: string // who allowed or refused it; '' where nobody was asked
   runKey?: string
+  invokedBy?: string // the client that asked for it itself; absent: a run did
+  mayAsk?: boolean // absent: true
 }
 
 const machine = setup({
@@ -96,7 +104,7 @@ const machine = setup({
       if (event.type !== 'call.requested') return context
       const { callId, runId, sessionKey, name, ref, asked } = event
       const facts = { callId, runId, sessionKey, name, ref, asked, attempt: 1 }
-      return { ...context, ...facts, ...keyFact(event) }
+      return { ...context, ...facts, ...keyFact(event), ...invokedFacts(event) }
     }),
     'verdict.keep': assign(({ context, event }) => {
       if (event.type !== 'effect.done') return context
@@ -141,6 +149,11 @@ const machine = setup({
         callId,
       }
       enqueue({ type: 'stream.send', params: { to: approvalOf(context), event: request } })
+    }),
+    // A client that asked for it itself waits for the record.
+    'run.tell': enqueueActions(({ context, enqueue }) => {
+      if (context.invokedBy !== undefined) return
+      enqueue({ type: 'stream.send', params: told(context) })
     }),
     'tool.judge': collected<ToolJudgeParams>,
     'tool.call': collected<ToolCallParams>,
@@ -205,17 +218,22 @@ function approvalOf({ callId }: CallContext): StreamId {
   return streamId('approval', callId)
 }
 
-const told = {
-  type: 'stream.send' as const,
-  params: ({ context }: { context: CallContext }): SendParams => {
-    const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
-    const what = { callId, sessionKey, name, ...keyFact(context) }
-    const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
-    return { to: streamId('run', runId), event: result }
-  },
+function told(context: CallContext): SendParams {
+  const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
+  const what = { callId, sessionKey, name, ...keyFact(context) }
+  const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
+  return { to: streamId('run', runId), event: result }
 }
 
-const FAULT = ['fault.keep', told] as const
+function invokedFacts({
+  invokedBy,
+  mayAsk,
+}: Pick<CallContext, 'invokedBy' | 'mayAsk'>): Partial<CallContext> {
+  const asking = mayAsk === undefined ? {} : { mayAsk }
+  return invokedBy === undefined ? asking : { invokedBy, ...asking }
+}
+
+const FAULT = ['fault.keep', 'run.tell'] as const
 
 const CANCEL = {
   type: 'tool.cancel' as const,
@@ -232,7 +250,8 @@ const WITHDRAW = {
 
 function judgeParams({ context }: { context: CallContext }): ToolJudgeParams {
   const { callId, runId, sessionKey, name, ref, asked, attempt } = context
-  return { callId, runId, sessionKey, name, ref, asked, attempt, ...keyFact(context) }
+  const facts = { callId, runId, sessionKey, name, ref, asked, attempt }
+  return { ...facts, ...keyFact(context), ...invokedFacts(context) }
 }
 
 export const callMachine = machine.createMachine({
@@ -269,7 +288,7 @@ export const callMachine = machine.createMachine({
         'effect.done': [
           { guard: 'judge.allows', target: 'calling', actions: ['verdict.keep', 'call.begin'] },
           { guard: 'judge.asks', target: 'asking', actions: ['verdict.keep', 'approval.request'] },
-          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', told] },
+          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', 'run.tell'] },
         ],
         'effect.failed': { guard: 'judge.denies', target: 'failed', actions: [...FAULT] },
         'effect.lost': [
@@ -298,7 +317,11 @@ export const callMachine = machine.createMachine({
         }),
       },
       on: {
-        'effect.done': { guard: 'call.current', target: 'done', actions: ['result.keep', told] },
+        'effect.done': {
+          guard: 'call.current',
+          target: 'done',
+          actions: ['result.keep', 'run.tell'],
+        },
         'effect.failed': [
           { guard: 'call.mayHaveRun', target: 'uncertain', actions: [...FAULT] },
           { guard: 'call.current', target: 'failed', actions: [...FAULT] },

@@ -102,7 +102,9 @@ function noteCall({ days, only, tools }: Scan, { event, sends, at }: JournalReco
   const ended = sends.find((send) => send.event.type === 'call.finished')?.event
   const told = event.type === 'call.requested' ? event : ended
   const day = days.dayOf(at)
-  if (told === undefined || day < days.first || day > days.last) return
+  // What a client calls itself is no usage of a model's.
+  if (told === undefined || told['invokedBy'] !== undefined) return
+  if (day < days.first || day > days.last) return
   const { sessionKey: key, name } = told as unknown as { sessionKey: string; name: string }
   if (only !== null && key !== only) return
   tools.push({ key, at, day, name, phase: told === ended ? 'ended' : 'asked' })

@@ -85,6 +85,26 @@ call('TO3 what is asked for waits for an approval of that call, whose end decide
   }
 })
 
+call(
+  'TI25 a call of a client’s own has no run that would be told, and asks only where it may',
+  () => {
+    const own = { ...requested, invokedBy: 'device', mayAsk: false }
+    const begun = given('call', []).when(own)
+    const refused = given('call', [own]).when(judged('deny', { fault: 'approval' }))
+    const over = given('call', [own, judged('allow')]).when(result)
+
+    assert.equal(
+      [begun.effects[0]?.params['mayAsk'], begun.context['invokedBy']],
+      [false, 'device'],
+    )
+    assert.equal(
+      [refused.value, refused.context['fault'], refused.sends],
+      ['refused', 'approval', []],
+    )
+    assert.equal([over.value, over.context['resultRef'], over.sends], ['done', 'b:r', []])
+  },
+)
+
 call('TO4 an approval of another call changes nothing', () => {
   assert.is(given('call', [requested, asking]).when(ended('allowed', 'c2')).ignored, 'refused')
 })
