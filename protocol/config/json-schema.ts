@@ -138,7 +138,7 @@ function objectOf(schema: Readonly<Record<string, unknown>>): JsonSchema {
 
 // A leaf is named by what it expects (schema.ts), in these words.
 function leafOf(expects: string): JsonSchema {
-  const [least = 0, most = 0] = (expects.match(/\d+/g) ?? []).map(Number)
+  const [least = 0, most = 0] = (expects.match(/\d+(?:\.\d+)?/g) ?? []).map(Number)
   if (expects === 'true or false') return { type: 'boolean' }
   if (expects.startsWith('an integer between')) {
     return { type: 'integer', minimum: least, maximum: most }

@@ -17,12 +17,17 @@ export function integer(min: number, max: number): Struct<number, null> {
   )
 }
 
+/** A number within bounds, whole or not. */
+export function number(min: number, max: number): Struct<number, null> {
+  return leaf(
+    `a number between ${min} and ${max}`,
+    (value) => typeof value === 'number' && value >= min && value <= max,
+  )
+}
+
 /** A part of a whole. */
 export function share(): Struct<number, null> {
-  return leaf(
-    'a number between 0 and 1',
-    (value) => typeof value === 'number' && value >= 0 && value <= 1,
-  )
+  return number(0, 1)
 }
 
 /** Yes or no. */

@@ -1,7 +1,7 @@
 /** The shape of what `openclaw.json` says of tools, and of servers that offer more of them. */
 import { array, type Infer, object, optional } from 'superstruct'
 import { limits } from '../limits.ts'
-import { flag, integer, mapOf, name, text, unread, unreadAll } from './leaves.ts'
+import { flag, mapOf, name, number, text, unread, unreadAll } from './leaves.ts'
 
 // Which tools may run: deny wins, then ask, then allow; `*` in a name stands for anything.
 const toolRules = () => ({
@@ -33,7 +33,7 @@ const UNREAD_OF_AGENTS = [
 /** `tools`. */
 export const toolsConfig = object({
   ...toolRules(),
-  askMinutes: optional(integer(1, limits.approvalMsMax / 60_000)), // how long a person is waited for
+  askMinutes: optional(number(0.01, limits.approvalMsMax / 60_000)), // how long a person is waited for
   profile: unread(),
   alsoAllow: unread(),
   byProvider: unread(),

@@ -57,7 +57,7 @@ export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfi
     ],
     byAgent: agents === undefined ? [] : rulesOfAgents(agents),
     byChannel: rulesByChannel(channels ?? {}),
-    askMs: askMinutes === undefined ? limits.approvalMsDefault : askMinutes * 60_000,
+    askMs: askMinutes === undefined ? limits.approvalMsDefault : Math.round(askMinutes * 60_000),
     workspace: agents?.defaults?.workspace ?? null,
     servers: Object.fromEntries(
       Object.entries(mcp?.servers ?? {}).flatMap(([name, server]) => {

@@ -6,6 +6,7 @@ import { LLMock } from '@copilotkit/aimock'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JournalRecord } from '../../protocol/record.ts'
+import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Frame, TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -186,6 +187,49 @@ tools(
     await next.event('agent.done', ({ runId }) => runId === payload['runId'])
 
     assert.equal(resultsIn(scene), ['later\n[exit code 0]'])
+  },
+)
+
+tools(
+  'TC4 killed before its judge was heard, a call is judged again and run once',
+  async (scene) => {
+    const store = openMemory()
+    let isDead = false
+    const held: Store = {
+      ...store,
+      close: () => Promise.resolve(),
+      append: (draft) => {
+        isDead ||= draft.stream.startsWith('call:') && draft.expectedVersion === 1
+        return isDead ? new Promise(() => {}) : store.append(draft)
+      },
+    }
+    const client = await open(scene, { tools: { ask: [] } }, held)
+    script(scene, ['exec', { command: 'echo once >> runs' }])
+    const { payload } = await client.request('agent', { message: 'do it' })
+    await until(() => isDead, 'verdict that is never written')
+    const judged = readRecords(store).filter(({ stream }) => stream.startsWith('call:'))
+
+    const first = scene.house!
+    const next = await open(scene, { tools: { ask: [] } }, { ...store, close: held.close })
+    const end = await next.request('agent.wait', { runId: payload['runId'], timeoutMs: 20_000 })
+    await first.stop()
+
+    assert.equal(
+      judged.map(({ event }) => event.type),
+      ['call.requested'],
+    )
+    assert.is(end.payload['text'], 'over')
+    assert.is(readFileSync(join(scene.root, 'work', 'runs'), 'utf8'), 'once\n')
+    const types = readRecords(store)
+      .filter(({ stream }) => stream.startsWith('call:'))
+      .map(({ event }) => event.type)
+    assert.equal(types, [
+      'call.requested',
+      'effect.lost',
+      'effect.done',
+      'effect.started',
+      'effect.done',
+    ])
   },
 )
 
