@@ -14,7 +14,7 @@ import type { GatewayOptions } from './gateway.ts'
 import { Invocations } from './invocations.ts'
 import type { Kernel } from './kernel.ts'
 import type { MethodHouse } from './methods/house.ts'
-import { type InvokeNode, offerNode, OfferedTools } from './offered-tools.ts'
+import { type InvokeNode, offerNodes, OfferedTools } from './offered-tools.ts'
 import type { Driver } from './outbox.ts'
 import { ModelDriver } from './run.ts'
 import { deliveryTtlMs } from './run-plan.ts'
@@ -42,7 +42,7 @@ export interface Answering {
 
 /** Opens it over a configuration that is read anew for each call. */
 export function openAnswering(
-  { services, env, version, stateDir }: GatewayOptions,
+  { services, env, version, stateDir, configPath }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
   channels: () => Channels,
@@ -53,7 +53,7 @@ export function openAnswering(
   const workspace = (): string | null => settings().workspace
   tools.replace('built-in', [
     ...openConversationTools(openConversations(kernel, configuration, services, channels)),
-    ...openFileTools(workspace, stateDir),
+    ...openFileTools(workspace, { stateDir, configPath }),
     openExec(workspace, env),
     openWebFetch(services.chance),
   ])
@@ -99,11 +99,11 @@ export function followNodes({ listen }: Kernel, house: MethodHouse): void {
   }
   listen(({ stream, ignored }) => {
     if (!stream.startsWith('node:') || ignored !== null) return
+    const rows = nodes.list()
     const nodeId = streamName(stream)
-    const row = nodes.list().find(({ context }) => context.nodeId === nodeId)
-    if (row === undefined) return void tools.replace(`node:${nodeId}`, [])
-    const refused = offerNode(tools, row, invoke)
-    if (refused.length > 0) services.log.warn('tools of a node not registered', { nodeId, refused })
+    if (rows.every(({ context }) => context.nodeId !== nodeId)) tools.replace(`node:${nodeId}`, [])
+    const refused = offerNodes(tools, rows, invoke)
+    if (refused.length > 0) services.log.warn('tools of nodes not registered', { nodeId, refused })
   })
 }
 
