@@ -26,6 +26,7 @@ import {
   type ThinkingLevel,
   type ToolCall,
 } from './models/provider.ts'
+import { type ModelTurns, openModelTurns } from './model-turns.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import { formatSystem, readMessages } from './prompt.ts'
 import type { Registry } from './registry.ts'
@@ -83,13 +84,13 @@ export class ModelDriver {
   #settings: ModelSettings
   #aborts = new Map<string, AbortController>()
   #inFlight = new Map<string, { text: string; readonly startedAt: number }>() // by run
-  #turnstile: Turnstile
+  #turns: ModelTurns
   #summaries = new AbortController()
 
   constructor(house: ModelHouse, settings: ModelSettings) {
     this.#house = house
     this.#settings = settings
-    this.#turnstile = openTurnstile(settings.concurrentMax)
+    this.#turns = openModelTurns(settings.concurrentMax)
   }
 
   /** Calls in hand, those that wait for their turn included. */
@@ -116,9 +117,14 @@ export class ModelDriver {
           run: ({ params }, { address }) => this.#call(params as CallParams, address),
         },
       ],
-      ['history.summarize', summaryDriver(this.#house, this.#settings, this.#summaries.signal)],
+      ['history.summarize', this.#summaryDriver()],
       ['model.cancel', { visible: false, run: ({ params }) => this.#cancel(params as CallParams) }],
     ]
+  }
+
+  #summaryDriver(): Driver {
+    const turns = this.#turns
+    return summaryDriver(this.#house, this.#settings, { turns, signal: this.#summaries.signal })
   }
 
   /** Aborts every call in hand: the process is about to end. */
@@ -138,13 +144,13 @@ export class ModelDriver {
     const abort = new AbortController()
     const key = callKey(params)
     this.#aborts.set(key, abort)
-    await this.#turnstile.enter()
+    await this.#turns.enter()
     try {
       return await this.#stream(params, found, abort.signal)
     } catch (error) {
       return this.#fail(params, error, address)
     } finally {
-      this.#turnstile.leave()
+      this.#turns.leave()
       this.#aborts.delete(key)
       if (abort.signal.aborted) this.#inFlight.delete(params.runId)
     }
@@ -255,29 +261,4 @@ type CallParams = Effect['params'] & ModelCallParams
 
 function callKey({ runId, attempt }: CallParams): string {
   return `${runId}\n${attempt}`
-}
-
-interface Turnstile {
-  readonly enter: () => Promise<void>
-  readonly leave: () => void
-}
-
-// Lets so many in at a time; the others wait in order.
-function openTurnstile(places: number): Turnstile {
-  const waiting: (() => void)[] = []
-  let free = places
-  return {
-    enter: () => {
-      if (free > 0) {
-        free -= 1
-        return Promise.resolve()
-      }
-      return new Promise((resolve) => waiting.push(resolve))
-    },
-    leave: () => {
-      const next = waiting.shift()
-      if (next === undefined) free += 1
-      else next()
-    },
-  }
 }

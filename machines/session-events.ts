@@ -60,6 +60,14 @@ export type RunFinished = {
   at: number
 }
 
+/** Calls of tools that a run had made when its session let it go, with their results. */
+export type CallsKept = {
+  type: 'calls.kept'
+  runId: string
+  entries: readonly HistoryEntry[]
+  at: number
+}
+
 /** A message that was sent elsewhere and belongs into this conversation. */
 export type MessageFiled = {
   type: 'message.filed'
@@ -170,6 +178,7 @@ export type CompactionFinished = {
 export type SessionEvent =
   | MessageAccepted
   | RunFinished
+  | CallsKept
   | MessageFiled
   | MessageInjected
   | SessionSettled

@@ -12,7 +12,8 @@ import { streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { SendParams } from '../effects.ts'
 import type { RunContext } from '../run.ts'
-import type { HistoryEntry } from '../session-events.ts'
+import type { SessionContext } from '../session.ts'
+import type { CallsKept, HistoryEntry } from '../session-events.ts'
 import { isSpent } from './failover.ts'
 import { keyFact } from './plan.ts'
 
@@ -134,6 +135,37 @@ export function aborts({ calling }: Run): SendParams[] {
     to: streamId('call', callId),
     event: { type: 'run.aborted', by: 'run' },
   }))
+}
+
+/** Tells a session that let a run go which calls were made: what was done must not be forgotten. */
+export function leaveCalls({ entries = [], runId, sessionKey }: Run): SendParams[] {
+  const pairs = entries.filter(isOfCalls)
+  if (pairs.length === 0) return []
+  const event = { type: 'calls.kept', runId, entries: pairs }
+  return [{ to: streamId('session', sessionKey), event }]
+}
+
+/**
+ * The history with the calls of a run that was let go behind its question; nothing where that is not
+ * there any more, or has them.
+ */
+export function keptCalls(
+  { current, history }: Pick<SessionContext, 'current' | 'history'>,
+  event: object,
+): Partial<SessionContext> | null {
+  if (!isKept(event) || event.runId === current?.runId) return null
+  const own = history.filter(({ runId }) => runId === event.runId)
+  const index = history.findLastIndex(({ role, runId }) => role === 'user' && runId === event.runId)
+  if (index === -1 || own.some(isOfCalls)) return null
+  return { history: history.toSpliced(index + 1, 0, ...event.entries) }
+}
+
+function isKept(event: object): event is CallsKept {
+  return 'type' in event && event.type === 'calls.kept'
+}
+
+function isOfCalls({ role, calls }: HistoryEntry): boolean {
+  return role === 'tool' || calls !== undefined
 }
 
 function pairsOf({ ref, bytes, calls, results }: Calling, runId: string): HistoryEntry[] {

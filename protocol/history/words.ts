@@ -57,6 +57,8 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'run.steered': ({ runId }, { stream }) => `${stream} was shown the message of run ${text(runId)}`,
   'run.merged': ({ into }, { stream }) => `${stream} was answered by run ${text(into)}`,
   'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
+  'calls.kept': ({ runId }, { stream }) =>
+    `${stream} kept the calls of run ${text(runId)}, which it had let go`,
   'call.requested': ({ name, runId, invokedBy }, { stream }) => {
     const by = invokedBy === undefined ? `run ${text(runId)}` : text(invokedBy)
     return `${stream} was asked for ${text(name)} by ${by}`

@@ -44,7 +44,10 @@ names('TI26 nodes that are called alike share no name, whoever is connected', ()
     [FIRST, SECOND],
     [SECOND, FIRST],
   ]) {
-    assert.equal(offered(...rows).sort(), both)
+    assert.equal(
+      offered(...rows).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      both,
+    )
   }
   // Nobody answers for another under its name while that one is away.
   assert.equal(offered(SECOND, { ...FIRST, state: 'offline' }), [both[1]])

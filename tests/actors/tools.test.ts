@@ -72,6 +72,11 @@ function resultsIn({ mock }: Scene): string[] {
   return messages.filter(({ role }) => role === 'tool').map(({ content }) => content)
 }
 
+function rolesOf({ mock }: Scene): string[] {
+  const { messages } = (mock.getRequests() as unknown as Asked[]).at(-1)!.body
+  return messages.map(({ role }) => role)
+}
+
 interface Asked {
   readonly body: {
     readonly messages: readonly Said[]
@@ -307,18 +312,27 @@ tools('TO30 an endless loop of tools ends with the budget', async (scene) => {
   assert.is(endsOf(scene).length, 3)
 })
 
-tools('TO31 an abort of the run kills its command', async (scene) => {
-  const client = await open(scene, { tools: { ask: [] } })
-  script(scene, ['exec', { command: 'sleep 60 & echo $! > pid; wait' }])
-  const { payload } = await client.request('agent', { message: 'do it' })
-  const pidFile = join(scene.root, 'work', 'pid')
-  await until(() => readOr(pidFile) !== '', 'process id')
-  await client.request('sessions.abort', { key: 'agent:main:main' })
-  await client.event('agent.done', ({ runId }) => runId === payload['runId'])
+tools(
+  'TO31 an abort of the run kills its command, and the next prompt knows of it',
+  async (scene) => {
+    const client = await open(scene, { tools: { ask: [] } })
+    scene.mock.on({ userMessage: 'and now?' }, { content: 'again' })
+    script(scene, ['exec', { command: 'sleep 60 & echo $! > pid; wait' }])
+    const { payload } = await client.request('agent', { message: 'do it' })
+    const pidFile = join(scene.root, 'work', 'pid')
+    await until(() => readOr(pidFile) !== '', 'process id')
+    await client.request('sessions.abort', { key: 'agent:main:main' })
+    await client.event('agent.done', ({ runId }) => runId === payload['runId'])
 
-  const pid = Number(readOr(pidFile))
-  await until(() => !isAlive(pid), 'end of the command')
-})
+    const pid = Number(readOr(pidFile))
+    await until(() => !isAlive(pid), 'end of the command')
+
+    scene.mock.on({ userMessage: 'and now?' }, { content: 'again' })
+    await ask(client, 'and now?')
+    assert.equal(rolesOf(scene), ['system', 'user', 'assistant', 'tool', 'user'])
+    assert.match(resultsIn(scene)[0] ?? '', /stopped, because its run was/)
+  },
+)
 
 tools('TO32 a tool of a past answer is part of the next prompt, its pair whole', async (scene) => {
   writeFileSync(join(scene.root, 'work', 'note'), 'remember')
@@ -328,11 +342,7 @@ tools('TO32 a tool of a past answer is part of the next prompt, its pair whole',
   await ask(client)
   await ask(client, 'and now?')
 
-  const { messages } = (scene.mock.getRequests() as unknown as Asked[]).at(-1)!.body
-  assert.equal(
-    messages.map(({ role }) => role),
-    ['system', 'user', 'assistant', 'tool', 'assistant', 'user'],
-  )
+  assert.equal(rolesOf(scene), ['system', 'user', 'assistant', 'tool', 'assistant', 'user'])
 })
 
 tools('TO33 the prompt of a past run names the tools that its model was offered', async (scene) => {
