@@ -63,6 +63,7 @@ export interface FoundModel {
   readonly provider: ModelProvider
   readonly model: string // as the provider names it
   readonly maxOutputTokens: number | null
+  readonly takesTools: boolean
 }
 
 const OVER_BUDGET = { type: 'effect.failed', class: 'budget', retryable: false } as const
@@ -158,7 +159,7 @@ export class ModelDriver {
 
   async #stream(
     params: CallParams,
-    { provider, model, maxOutputTokens }: FoundModel,
+    { provider, model, maxOutputTokens, takesTools }: FoundModel,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { runId, sessionKey, attempt, runKey } = params
@@ -166,7 +167,7 @@ export class ModelDriver {
     const { store, services } = this.#house
     const entries = this.#entries(params)
     const configured = this.#settings.systemPrompt()
-    const tools = this.#settings.tools(params)
+    const tools = takesTools ? this.#settings.tools(params) : []
     const call = {
       model,
       ...(tools.length === 0 ? {} : { tools }),

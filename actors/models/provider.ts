@@ -66,10 +66,18 @@ export interface ModelAnswer {
  * network   refused, reset, cut or idle stream            retryable
  * server    5xx, overloaded                               retryable
  * auth      401, 403                                      not retryable
+ * tools     it refuses to be told of tools               not retryable
  * request   any other 4xx, malformed answer               not retryable
  * aborted   our own signal                                not retryable
  */
-export type ModelFaultClass = 'rate' | 'network' | 'server' | 'auth' | 'request' | 'aborted'
+export type ModelFaultClass =
+  | 'rate'
+  | 'network'
+  | 'server'
+  | 'auth'
+  | 'request'
+  | 'tools'
+  | 'aborted'
 
 export class ModelFault extends Error {
   readonly class: ModelFaultClass

@@ -55,7 +55,9 @@ export async function streamCall(
   }
   const { fullStream } = stream({
     model,
-    messages: call.messages.map((message) => formatMessage(message, names)),
+    messages: call.messages.map((message) =>
+      formatMessage(Object.keys(tools).length === 0 ? inWords(message) : message, names),
+    ),
     maxRetries: 0,
     abortSignal: wire.signal,
     onError: () => {},
@@ -94,6 +96,16 @@ function formatMessage(message: ModelMessage, names: ToolNames): SdkMessage {
   }))
   const said = text === '' ? [] : [{ type: 'text' as const, text }]
   return { role: 'assistant', content: [...said, ...calls] }
+}
+
+// Whoever is told of no tools knows no calls of any: what others did is told in words.
+function inWords(message: ModelMessage): ModelMessage {
+  if (message.role === 'tool') {
+    return { role: 'user', text: `[Result of the tool ${message.name}]\n${message.text}` }
+  }
+  if (message.role === 'user' || message.toolCalls === undefined) return message
+  const calls = message.toolCalls.map(({ name, arguments: json }) => `[Calls ${name} ${json}]`)
+  return { role: 'assistant', text: [message.text, ...calls].join('\n').trim() }
 }
 
 // Providers take an object only: what a model wrote amiss goes back to it as one.

@@ -110,8 +110,9 @@ export interface ResolvedProvider {
 }
 
 export interface ResolvedModel {
-  readonly contextWindow: number | null // tokens
+  readonly contextWindow: number | null // tokens that a prompt may have
   readonly maxTokens: number | null // of one answer
+  readonly takesTools: boolean
 }
 
 export interface ResolvedIrc extends ResolvedAccess {
@@ -322,9 +323,13 @@ function resolveProvider(
     apiKey: apiKey ?? null,
     apiKeyVariable: null,
     models: Object.fromEntries(
-      (models ?? []).map(({ id, contextWindow, maxTokens }) => [
+      (models ?? []).map(({ id, contextWindow, contextTokens, maxTokens, compat }) => [
         id,
-        { contextWindow: contextWindow ?? null, maxTokens: maxTokens ?? null },
+        {
+          contextWindow: contextTokens ?? contextWindow ?? null,
+          maxTokens: maxTokens ?? null,
+          takesTools: compat?.supportsTools ?? true,
+        },
       ]),
     ),
   }

@@ -14,7 +14,7 @@ import { discordConfig } from './discord.ts'
 import { agentsConfig } from './schema-agents.ts'
 import { mcpServerConfig, toolPolicy, toolsConfig } from './schema-tools.ts'
 import { whatsappConfig } from './whatsapp.ts'
-import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
+import { flag, integer, mapOf, name, oneOf, share, text, unread, unreadAll } from './leaves.ts'
 
 export const ircConfig = object({
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
@@ -36,6 +36,36 @@ export const ircConfig = object({
   ),
 })
 
+const UNREAD_OF_COMPAT = [
+  'codeMode',
+  'maxTokensField',
+  'openRouterRouting',
+  'reasoningEffortMap',
+  'requiresAssistantAfterToolResult',
+  'requiresOpenAiAnthropicToolPayload',
+  'requiresReasoningContentOnAssistantMessages',
+  'requiresStringContent',
+  'requiresThinkingAsText',
+  'requiresToolResultName',
+  'strictMessageKeys',
+  'supportedReasoningEfforts',
+  'supportsDeveloperRole',
+  'supportsInstructions',
+  'supportsJsonSchemaResponseFormat',
+  'supportsPromptCacheKey',
+  'supportsReasoningEffort',
+  'supportsResponsesContinuation',
+  'supportsStore',
+  'supportsStrictMode',
+  'supportsTemperature',
+  'supportsUsageInStreaming',
+  'thinkingFormat',
+  'toolCallArgumentsEncoding',
+  'toolSchemaProfile',
+  'unsupportedToolSchemaKeywords',
+  'visibleReasoningDetailTypes',
+] as const
+
 export const modelProviderConfig = object({
   baseUrl: text(1, 2_048),
   apiKey: optional(text(1, 4_096)),
@@ -46,11 +76,17 @@ export const modelProviderConfig = object({
         id: name(),
         name: optional(name()),
         contextWindow: optional(integer(1, 1_000_000_000)),
+        contextTokens: optional(integer(1, 1_000_000_000)), // less than its window, to keep to
         maxTokens: optional(integer(1, 1_000_000_000)),
+        compat: optional(
+          object({
+            supportsTools: optional(flag()), // false: it is sent none
+            ...unreadAll(UNREAD_OF_COMPAT),
+          }),
+        ),
         reasoning: unread(),
         input: unread(),
         cost: unread(),
-        compat: unread(),
       }),
     ),
   ),

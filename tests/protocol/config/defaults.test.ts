@@ -219,6 +219,22 @@ config('C29 a base URL is http, without user, password or query', () => {
   }
 })
 
+config('C29 a model keeps to less than its window, and takes no tools, where it says so', () => {
+  const written = [
+    { id: 'a', contextWindow: 9_000 },
+    { id: 'b', contextWindow: 9_000, contextTokens: 4_000, compat: { supportsTools: false } },
+  ]
+  const { providers } = resolveConfig({
+    models: { providers: { home: { baseUrl: 'http://x', models: written } } },
+  })
+
+  const { models } = providers['home']!
+  assert.equal(models, {
+    a: { contextWindow: 9_000, maxTokens: null, takesTools: true },
+    b: { contextWindow: 4_000, maxTokens: null, takesTools: false },
+  })
+})
+
 config('C30 model names come apart at the first slash', () => {
   assert.equal(parseModelName('home/llama3.2'), { provider: 'home', model: 'llama3.2' })
   assert.equal(parseModelName('router/meta/llama'), { provider: 'router', model: 'meta/llama' })
