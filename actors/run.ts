@@ -172,11 +172,10 @@ export class ModelDriver {
       model,
       ...(tools.length === 0 ? {} : { tools }),
       system: formatSystem(configured, params.asked),
-      messages: readMessages(
-        (ref) => readTextOrMark(store, ref),
-        entries,
-        params.pruneResults === true,
-      ),
+      messages: readMessages((ref) => readTextOrMark(store, ref), entries, {
+        isPruned: params.pruneResults === true,
+        thinker: params,
+      }),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }
@@ -192,9 +191,10 @@ export class ModelDriver {
       this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
-    const { text, toolCalls, ...usage } = await provider.call(call, onDelta, signal)
+    const { text, toolCalls, thoughts, ...usage } = await provider.call(call, onDelta, signal)
     const body = draftText(services.chance, text)
     const wished = draftCalls(services.chance, toolCalls)
+    const thought = thoughts === undefined ? [] : [draftText(services.chance, thoughts)]
     const system = configured === '' ? [] : [draftText(services.chance, configured)]
     const facts = {
       ref: body.ref,
@@ -206,8 +206,10 @@ export class ModelDriver {
       ...Object.fromEntries(system.map(({ ref }) => ['systemRef', ref])),
       ...(tools.length === 0 ? {} : { tools: tools.map(({ name }) => name) }),
       ...(wished.calls.length === 0 ? {} : { calls: wished.calls }),
+      ...Object.fromEntries(thought.map(({ ref }) => ['thoughtRef', ref])),
     }
-    return { type: 'effect.done', facts, bodies: [body, ...system, ...wished.bodies] }
+    const bodies = [body, ...system, ...wished.bodies, ...thought]
+    return { type: 'effect.done', facts, bodies }
   }
 
   #entries(params: CallParams): HistoryEntry[] {

@@ -90,7 +90,9 @@ function readConversation(
   const { history } = registry.snapshot(streamId('session', sessionKey)).context as SessionContext
   if (!beginsWith(history, { count, hash })) return null
   const charsMax = Math.floor(limits.compactTextBytesMax / count)
-  return readMessages((ref) => readTextOrMark(store, ref), history.slice(0, count), true)
+  return readMessages((ref) => readTextOrMark(store, ref), history.slice(0, count), {
+    isPruned: true,
+  })
     .map(({ role, text }) => `[${role}]\n${clip(text, charsMax)}`)
     .join('\n\n')
 }

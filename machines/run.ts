@@ -178,7 +178,7 @@ const machine = setup({
     }),
     'calls.take': assign(({ context, event }) =>
       asksTools(event)
-        ? { ...context, ...spentFact(context, event), ...takeCalls(event) }
+        ? { ...context, ...spentFact(context, event), ...takeCalls(context, event) }
         : context,
     ),
     'calls.request': enqueueActions(({ context, enqueue }) => {

@@ -212,4 +212,11 @@ export interface HistoryEntry {
   fault?: string // of a result: why there is none
   isError?: true // of a result
   name?: string // of a result: the tool's
+  thought?: Thought // in front of calls; absent: nothing that is wanted back
+}
+
+/** What a model thought in front of its calls, signed by its provider. */
+export interface Thought {
+  model: string // whose it is: no other can read it
+  ref: string
 }

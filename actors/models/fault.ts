@@ -29,7 +29,7 @@ const OF_TOOLS = /\btools?\b|\btool[_ ]choice\b|\bfunction[ _-]?call/i
 /** Names a refusal of tools as one, where some were told of; `path`: of the model's switch. */
 export function toolFaultOf(thrown: unknown, isTold: boolean, path: string): unknown {
   if (!(thrown instanceof ModelFault) || !isTold || thrown.class !== 'request') return thrown
-  if (!/^HTTP 4/.test(thrown.message) || !OF_TOOLS.test(thrown.message)) return thrown
+  if (!thrown.message.startsWith('HTTP 4') || !OF_TOOLS.test(thrown.message)) return thrown
   const text = `it refuses tools (${thrown.message}): set ${path}.compat.supportsTools to false`
   return new ModelFault(text, 'tools')
 }

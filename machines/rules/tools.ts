@@ -13,7 +13,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { SendParams } from '../effects.ts'
 import type { RunContext } from '../run.ts'
 import type { SessionContext } from '../session.ts'
-import type { CallsKept, HistoryEntry } from '../session-events.ts'
+import type { CallsKept, HistoryEntry, Thought } from '../session-events.ts'
 import { isSpent } from './failover.ts'
 import { keyFact } from './plan.ts'
 
@@ -43,6 +43,7 @@ export interface Calling {
   bytes?: number
   calls: readonly CallRef[]
   results: Readonly<Record<string, Result>> // by call
+  thought?: Thought // absent: none that is wanted back
 }
 
 interface Result {
@@ -59,6 +60,7 @@ export interface ToolAnswer {
   inputTokens: number
   outputTokens: number
   calls?: readonly CallRef[] // absent: none
+  thoughtRef?: string // absent: nothing that is wanted back
 }
 
 type Run = Pick<
@@ -85,9 +87,14 @@ export function spentFact(
   return { tokens: tokens + inputTokens + outputTokens }
 }
 
-/** Takes the calls of an answer in hand. */
-export function takeCalls({ ref, bytes, calls = [] }: ToolAnswer): { calling: Calling } {
-  return { calling: { ...(bytes === undefined ? {} : { bytes }), ref, calls, results: {} } }
+/** Takes the calls of an answer of a model in hand. */
+export function takeCalls(
+  { model }: Pick<RunContext, 'model'>,
+  { ref, bytes, calls = [], thoughtRef }: ToolAnswer,
+): { calling: Calling } {
+  const size = bytes === undefined ? {} : { bytes }
+  const thought = thoughtRef === undefined ? {} : { thought: { model, ref: thoughtRef } }
+  return { calling: { ...size, ref, calls, results: {}, ...thought } }
 }
 
 /** Asks for each of the calls in hand. */
@@ -168,9 +175,17 @@ function isOfCalls({ role, calls }: HistoryEntry): boolean {
   return role === 'tool' || calls !== undefined
 }
 
-function pairsOf({ ref, bytes, calls, results }: Calling, runId: string): HistoryEntry[] {
+function pairsOf({ ref, bytes, calls, results, thought }: Calling, runId: string): HistoryEntry[] {
+  const signed = thought === undefined ? {} : { thought }
   const size = bytes === undefined ? {} : { bytes }
-  const asked: HistoryEntry = { ...size, calls: [...calls], ref, role: 'assistant', runId }
+  const asked: HistoryEntry = {
+    ...size,
+    calls: [...calls],
+    ref,
+    role: 'assistant',
+    runId,
+    ...signed,
+  }
   const answers = calls.map(({ callId, name }): HistoryEntry => {
     const result = results[callId] ?? ABORTED
     const { fault, isError } = result
