@@ -17,7 +17,7 @@ import { messageOf } from '../protocol/errors.ts'
 import { cutText } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject, memberOf } from '../protocol/members.ts'
-import { MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
+import { agentOf, MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
 import { draftText, readText } from './bodies.ts'
 import { type CallWish, draftAsk } from './call-ask.ts'
@@ -126,10 +126,11 @@ export class Calls {
     for (const abort of this.#running.values()) abort.abort()
   }
 
-  #rules({ asked }: CallPlace): ResolvedTools['rules'] {
-    const { rules, byChannel } = this.#house.settings()
-    const own = asked.channel === null ? undefined : byChannel[asked.channel]
-    return own === undefined ? rules : [...rules, own]
+  #rules({ sessionKey, asked }: CallPlace): ResolvedTools['rules'] {
+    const { rules, byAgent, byChannel } = this.#house.settings()
+    const ofAgent = byAgent.filter(({ agentId }) => agentId === agentOf(sessionKey))
+    const ofChannel = asked.channel === null ? undefined : byChannel[asked.channel]
+    return [...rules, ...ofAgent, ...(ofChannel === undefined ? [] : [ofChannel])]
   }
 
   #judge(params: ToolJudgeParams): Outcome {
@@ -151,6 +152,7 @@ export class Calls {
       const byGrant = { verdict: 'allow', rule: `grant:${grant.grantId}` }
       return { type: 'effect.done', facts: { ...facts, ...byGrant } }
     }
+    if (params.mayAsk === false) return this.#denied('approval', null, { rule })
     if (this.#house.waiting() >= limits.approvalsWaitingMax) {
       return this.#denied('busy', null, { rule })
     }

@@ -66,7 +66,13 @@ import {
 } from './methods/deliveries.ts'
 import { approvalsGrants, approvalsRevoke } from './methods/grants.ts'
 import { send } from './methods/send.ts'
-import { toolsList, toolsRegister, toolsResult, toolsUnregister } from './methods/tools.ts'
+import {
+  toolsInvoke,
+  toolsList,
+  toolsRegister,
+  toolsResult,
+  toolsUnregister,
+} from './methods/tools.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
@@ -233,6 +239,8 @@ function handleTools(house: MethodHouse, command: Family<'tools'>, origin: Origi
   switch (command.method) {
     case 'tools.list':
       return toolsList(house, command.params, origin)
+    case 'tools.invoke':
+      return toolsInvoke(house, command.params, origin)
     case 'tools.register':
       return toolsRegister(house, command.params, origin)
     case 'tools.unregister':

@@ -9,6 +9,8 @@
  *
  *   run.aborted ends it in any of them: aborted.
  *
+ * A call that a client asks for itself has no run, which is told nothing of it.
+ *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
  * call, of the source that was shown, and no other. Where the judge names a way to who can decide,
  * the question goes there too, and that its time is over. What may have been done is never done again by itself (K6). Each end
@@ -32,6 +34,7 @@ import type { Granted } from './grant.ts'
 import { isCurrent } from './rules/attempt.ts'
 import { keyFact } from './rules/plan.ts'
 import { say } from './rules/session-sends.ts'
+import type { IdempotencyMark } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type CallRequested = {
@@ -43,6 +46,9 @@ export type CallRequested = {
   ref: string // of the arguments, as the model wrote them
   asked: Asked
   runKey?: string // the client's own name of the run
+  invokedBy?: string // the client that asks for it itself; absent: a run does
+  mayAsk?: boolean // false: what a person would be asked for is refused; absent: true
+  idempotency?: IdempotencyMark // of such a client
   at: number
 }
 
@@ -107,6 +113,8 @@ export interface CallContext {
   by: string // who allowed or refused it; '' where nobody was asked
   runKey?: string
   notice?: CallNotice // where who can decide was asked; absent: in no channel
+  invokedBy?: string // the client that asked for it itself; absent: a run did
+  mayAsk?: boolean // absent: true
 }
 
 const machine = setup({
@@ -116,7 +124,7 @@ const machine = setup({
       if (event.type !== 'call.requested') return context
       const { callId, runId, sessionKey, name, ref, asked } = event
       const facts = { callId, runId, sessionKey, name, ref, asked, attempt: 1 }
-      return { ...context, ...facts, ...keyFact(event) }
+      return { ...context, ...facts, ...keyFact(event), ...invokedFacts(event) }
     }),
     'verdict.keep': assign(({ context, event }) => {
       if (event.type !== 'effect.done') return context
@@ -174,6 +182,11 @@ const machine = setup({
       const reply = { deliveryId: `over-${callId}`, channel, target }
       const phrase = { id: 'approval.expired', facts: { id: callId } }
       enqueue({ type: 'stream.send', params: say(reply, phrase, event.at) })
+    }),
+    // A client that asked for it itself waits for the record.
+    'run.tell': enqueueActions(({ context, enqueue }) => {
+      if (context.invokedBy !== undefined) return
+      enqueue({ type: 'stream.send', params: told(context) })
     }),
     'tool.judge': collected<ToolJudgeParams>,
     'tool.call': collected<ToolCallParams>,
@@ -249,17 +262,22 @@ function noticeOf(
   return { to: streamId('delivery', deliveryId), event: { ...head, expiresAt, passing: true } }
 }
 
-const told = {
-  type: 'stream.send' as const,
-  params: ({ context }: { context: CallContext }): SendParams => {
-    const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
-    const what = { callId, sessionKey, name, ...keyFact(context) }
-    const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
-    return { to: streamId('run', runId), event: result }
-  },
+function told(context: CallContext): SendParams {
+  const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
+  const what = { callId, sessionKey, name, ...keyFact(context) }
+  const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
+  return { to: streamId('run', runId), event: result }
 }
 
-const FAULT = ['fault.keep', told] as const
+function invokedFacts({
+  invokedBy,
+  mayAsk,
+}: Pick<CallContext, 'invokedBy' | 'mayAsk'>): Partial<CallContext> {
+  const asking = mayAsk === undefined ? {} : { mayAsk }
+  return invokedBy === undefined ? asking : { invokedBy, ...asking }
+}
+
+const FAULT = ['fault.keep', 'run.tell'] as const
 
 const CANCEL = {
   type: 'tool.cancel' as const,
@@ -276,7 +294,8 @@ const WITHDRAW = {
 
 function judgeParams({ context }: { context: CallContext }): ToolJudgeParams {
   const { callId, runId, sessionKey, name, ref, asked, attempt } = context
-  return { callId, runId, sessionKey, name, ref, asked, attempt, ...keyFact(context) }
+  const facts = { callId, runId, sessionKey, name, ref, asked, attempt }
+  return { ...facts, ...keyFact(context), ...invokedFacts(context) }
 }
 
 export const callMachine = machine.createMachine({
@@ -313,7 +332,7 @@ export const callMachine = machine.createMachine({
         'effect.done': [
           { guard: 'judge.allows', target: 'calling', actions: ['verdict.keep', 'call.begin'] },
           { guard: 'judge.asks', target: 'asking', actions: ['verdict.keep', 'approval.request'] },
-          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', told] },
+          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', 'run.tell'] },
         ],
         'effect.failed': { guard: 'judge.denies', target: 'failed', actions: [...FAULT] },
         'effect.lost': [
@@ -342,7 +361,11 @@ export const callMachine = machine.createMachine({
         }),
       },
       on: {
-        'effect.done': { guard: 'call.current', target: 'done', actions: ['result.keep', told] },
+        'effect.done': {
+          guard: 'call.current',
+          target: 'done',
+          actions: ['result.keep', 'run.tell'],
+        },
         'effect.failed': [
           { guard: 'call.mayHaveRun', target: 'uncertain', actions: [...FAULT] },
           { guard: 'call.current', target: 'failed', actions: [...FAULT] },

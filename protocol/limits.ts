@@ -227,6 +227,7 @@ export const limits = {
   pruneResultCharsKept: 1_500, // Of its beginning, and as many of its end.
   pruneTurnsKept: 3, // The last answers keep their results whole.
   toolCallMs: 120_000, // Of one call; upstream's exec is given as long by most models.
+  callIdBytes: 12, // Random ones: a call's id is its stream's for ever.
   toolCallsMax: 32, // Of one answer; models ask for under 10 at a time.
   toolsMax: 128, // Registered at a time, of all sources: OpenAI's bound on one request.
   toolNameCharsMax: 64, // OpenAI's grammar of names, and K1.

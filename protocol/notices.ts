@@ -115,6 +115,7 @@ function callNotices(record: JournalRecord): readonly Notice[] {
   const begun = record.effects.find(({ name }) => name === 'tool.call')
   const ended = record.sends.find(({ event }) => event.type === 'call.finished')
   if (begun === undefined && ended === undefined) return NONE
+  if (begun?.params['invokedBy'] !== undefined) return NONE // Whoever asked is answered.
   const { sessionKey, name, runKey } = begun?.params ?? ended?.event ?? {}
   const runId = begun === undefined ? streamName(ended?.to ?? '') : begun.params['runId']
   const head = { callId: streamName(record.stream), runId, sessionKey, name, ...keyFact(runKey) }

@@ -13,6 +13,7 @@ import type { InFlight } from '../run.ts'
 import type { RunEnds } from '../run-ends.ts'
 import type { SummaryEnds } from '../summary-ends.ts'
 import type { Calls } from '../calls.ts'
+import type { Invocations } from '../invocations.ts'
 import type { OfferedTools } from '../offered-tools.ts'
 import type { ToolRegistry } from '../tools/registry.ts'
 
@@ -22,6 +23,7 @@ export interface MethodHouse extends HealthHouse {
   readonly nodes: Nodes
   readonly tools: ToolRegistry
   readonly calls: Calls
+  readonly invocations: Invocations // calls of tools that clients ask for themselves
   readonly offers: OfferedTools // by clients, while they are connected
   readonly cron: CronJobs
   readonly approvals: Approvals

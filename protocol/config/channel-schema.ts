@@ -18,7 +18,7 @@ import {
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const TELEGRAM_UNSUPPORTED = [
+const TELEGRAM_UNSUPPORTED = [
   'accounts',
   'ackReaction',
   'actions',

@@ -14,7 +14,7 @@ import { directPolicy, flag, groupPolicy, leaf, mapOf, text, unread, unreadAll }
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const DISCORD_UNSUPPORTED = [
+const DISCORD_UNSUPPORTED = [
   'accounts',
   'ackReaction',
   'actions',

@@ -6,7 +6,7 @@ import { directPolicy, flag, groupPolicy, leaf, mapOf, unread, unreadAll } from 
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const WHATSAPP_UNSUPPORTED = [
+const WHATSAPP_UNSUPPORTED = [
   'accounts',
   'ackReaction',
   'actions',

@@ -62,8 +62,12 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'run.steered': ({ runId }, { stream }) => `${stream} was shown the message of run ${text(runId)}`,
   'run.merged': ({ into }, { stream }) => `${stream} was answered by run ${text(into)}`,
   'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
-  'call.requested': ({ name, runId }, { stream }) =>
-    `${stream} was asked for ${text(name)} by run ${text(runId)}`,
+  'calls.kept': ({ runId }, { stream }) =>
+    `${stream} kept the calls of run ${text(runId)}, which it had let go`,
+  'call.requested': ({ name, runId, invokedBy }, { stream }) => {
+    const by = invokedBy === undefined ? `run ${text(runId)}` : text(invokedBy)
+    return `${stream} was asked for ${text(name)} by ${by}`
+  },
   'call.finished': ({ callId, fault, isError }, { stream }) => {
     const how = fault === '' || fault === undefined ? 'has a result' : `ended (${text(fault)})`
     return `${stream} heard that call ${text(callId)} ${how}${isError === true ? ', an error' : ''}`
