@@ -110,13 +110,13 @@ function sayQuestion(
 ): string {
   const { text, isWhole } = cutMiddle(escapeHidden(canonical(args)), limits.approvalNoticeCharsMax)
   const { channel, sender } = params.asked
-  const who = channel === null ? 'a client' : `${sender ?? 'somebody'} on ${channel}`
+  const who = channel === null ? 'a client' : `${escapeHidden(sender ?? 'somebody')} on ${channel}`
   const time = new Date(until).toISOString().slice(0, 16).replace('T', ' ')
   const rest = isWhole ? [] : ['That is not all of it: openclaw approvals list shows the rest.']
   const always = grant === null ? '' : `/approve ${id} always, `
   const wait = `until ${time} UTC (${Math.round(askMs / 60_000)} minutes)`
   return [
-    `May ${tool.name} (${tool.source}) be run? ${who} asked; the arguments are`,
+    `May ${tool.name} (${escapeHidden(tool.source)}) be run? ${who} asked; the arguments are`,
     text,
     ...rest,
     `Answer /approve ${id} once, ${always}or /approve ${id} deny, ${wait}. Without an answer it is not run.`,
