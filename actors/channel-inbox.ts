@@ -48,7 +48,7 @@ export class ChannelInbox {
 
   /** Takes a message that was not taken before; resolves when it is on disk. */
   async received(message: InboundMessage, cursor?: string): Promise<void> {
-    const key = inboundKey({ ...message, ...this.#account })
+    const key = inboundKey({ ...message, ...this.#accountOf(message) })
     // Whoever brings it again while it is on its way must not be told sooner that we have it.
     const arriving = this.#arriving.get(key)
     if (arriving !== undefined) return arriving
@@ -82,6 +82,11 @@ export class ChannelInbox {
     this.#cancel?.()
     this.#cancel = null
     this.#passed = null
+  }
+
+  // The account that a message names is its own, whatever the configuration says.
+  #accountOf({ account }: InboundMessage): { account?: string } {
+    return account === undefined ? this.#account : { account }
   }
 
   async #move(): Promise<void> {
@@ -130,7 +135,7 @@ export class ChannelInbox {
         ...message,
         at: arriving.at,
       }),
-      ...this.#account,
+      ...this.#accountOf(message),
       ...(cursor === undefined ? {} : { cursor }),
     }
     // Its own cursor stands behind whatever was passed before it.

@@ -4,14 +4,14 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
-import type { ChannelContext } from '../machines/channel.ts'
+import type { ChannelContext, Loss } from '../machines/channel.ts'
 import {
   type ChannelOpenParams,
   type CodeTellParams,
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
-import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
+import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { wordPhrase } from '../protocol/phrases.ts'
@@ -21,6 +21,7 @@ import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
 import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
+import { signsOf, tellChannel } from './channel-signs.ts'
 import {
   type ChannelAdapter,
   type ChannelHost,
@@ -62,6 +63,8 @@ export interface Channels {
   readonly hook: (path: string) => OpenHook | null
   /** Dials one channel anew, also one that has failed. @throws {GatewayError} CHANNEL_UNKNOWN */
   readonly retry: (channel: string, cause: string, correlationId: string) => Promise<void>
+  /** How many messages each channel has lost for good, and when the last; the others are left out. */
+  readonly lost: () => Readonly<Record<string, Loss>>
   /** How long ago each channel was heard of, in s; those never heard of are left out. */
   readonly evidence: () => Readonly<Record<string, number>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
@@ -89,7 +92,11 @@ export function openChannels(
     hold: async (cause, correlationId) => {
       gate.shut()
       for (const name of channels.keys()) {
-        await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
+        await tellChannel(house, name, {
+          event: { type: 'channel.disabled' },
+          cause,
+          correlationId,
+        })
       }
     },
     start: async (cause, correlationId) => {
@@ -104,8 +111,9 @@ export function openChannels(
     hook: (path) => findHook([...channels.values()], path),
     retry: async (name, cause, correlationId) => {
       const { setup } = find(name) ?? refuseUnknown(name, channels)
-      if (!gate.isShut) await tell(house, name, enabled(setup, cause, correlationId))
+      if (!gate.isShut) await tellChannel(house, name, enabled(setup, cause, correlationId))
     },
+    lost: () => lossesOf(channels, house),
     evidence: () => evidenceOf(channels, house.services.clock.monotonic()),
     assertTarget: (name, target) => {
       const { setup } = find(name) ?? refuseUnknown(name, channels)
@@ -128,6 +136,17 @@ function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record
   return Object.fromEntries(ages)
 }
 
+function lossesOf(
+  channels: ReadonlyMap<string, Channel>,
+  { registry }: ChannelHouse,
+): Record<string, Loss> {
+  const losses = [...channels.keys()].flatMap((name) => {
+    const loss = readContext(registry, name)?.lost
+    return loss === undefined ? [] : [[name, loss] as const]
+  })
+  return Object.fromEntries(losses)
+}
+
 // What the newest fault was; a channel that is up has none.
 function reasonsOf(
   channels: ReadonlyMap<string, Channel>,
@@ -135,7 +154,7 @@ function reasonsOf(
 ): Record<string, string> {
   const reasons = [...channels].flatMap(([name, { state }]) => {
     if (!WITH_REASON.has(state())) return []
-    const { fault } = registry.snapshot(streamId('channel', name)).context as ChannelContext
+    const fault = readContext(registry, name)?.fault ?? ''
     return fault === '' ? [] : [[name, fault] as const]
   })
   return Object.fromEntries(reasons)
@@ -194,9 +213,10 @@ async function startAll(
 ): Promise<void> {
   const known = new Set(setups.map(({ name }) => name))
   for (const name of [...house.work.channels].filter((name) => !known.has(name))) {
-    await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
+    await tellChannel(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
   }
-  for (const setup of setups) await tell(house, setup.name, enabled(setup, cause, correlationId))
+  for (const setup of setups)
+    await tellChannel(house, setup.name, enabled(setup, cause, correlationId))
 }
 
 function enabled({ name, policy }: ChannelSetup, cause: string, correlationId: string): Message {
@@ -232,26 +252,15 @@ function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): 
   }
 }
 
-// What an adapter tells of its link.
-function signsOf(
-  name: string,
-  link: Link,
-  house: ChannelHouse,
-): Pick<ChannelHost, 'heard' | 'dropped'> {
-  const { clock } = house.services
-  return {
-    heard: () => {
-      link.proves = true
-      hear(link, clock.monotonic())
-    },
-    dropped: (reason, end = {}) => {
-      setLink(link, false)
-      tellDropped(name, { reason, ...end }, house)
-    },
+// A channel that is set aside takes part in nothing; the house stands without it.
+function readContext(registry: Registry, name: string): ChannelContext | null {
+  try {
+    return registry.snapshot(streamId('channel', name)).context as ChannelContext
+  } catch {
+    return null
   }
 }
 
-// A channel that is set aside takes part in nothing; the house stands without it.
 function readState(
   registry: Registry,
   stream: StreamId,
@@ -266,39 +275,6 @@ function readState(
   } catch {
     return 'disconnected'
   }
-}
-
-async function tell(
-  { registry, services }: ChannelHouse,
-  name: string,
-  message: Message,
-): Promise<void> {
-  const stream = streamId('channel', name)
-  try {
-    await registry.deliver(stream, message)
-  } catch (thrown) {
-    const { code, message: error } = toGatewayError(thrown)
-    services.log.error('channel not told', { stream, event: message.event.type, code, error })
-  }
-}
-
-function tellDropped(
-  name: string,
-  { reason, final = false, retryAfterMs = null }: LinkEnd & { readonly reason: string },
-  house: ChannelHouse,
-): void {
-  const { log, chance } = house.services
-  const stream = streamId('channel', name)
-  log.warn('channel link dropped', { channel: name, stream, reason, final })
-  const event = {
-    type: 'link.dropped',
-    reason: cutText(reason),
-    random: chance.fraction(),
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    ...(final ? { final } : {}),
-  }
-  const correlationId = chance.hex(limits.correlationIdBytes)
-  void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
 type Find = (name: string) => Channel | null

@@ -95,7 +95,14 @@ export interface RunningGateway {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
   // Drafts of a life that was killed while it wrote.
-  for (const name of ['', 'config', 'keys', 'archive', 'channels/whatsapp'])
+  for (const name of [
+    '',
+    'config',
+    'keys',
+    'archive',
+    'channels/whatsapp',
+    'channels/whatsapp-held',
+  ])
     sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })

@@ -99,6 +99,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
   const quarantined = house.quarantined()
   const evidence = house.channels.evidence()
   const reasons = house.channels.reasons()
+  const lost = house.channels.lost()
   const space = roomOf(house.registry)
   const left = countLeft(house.work.deliveries)
   return {
@@ -110,6 +111,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
     position: house.work.position,
     ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
     ...(Object.keys(reasons).length > 0 ? { reasons } : {}),
+    ...(Object.keys(lost).length > 0 ? { lost } : {}),
     ...(quarantined.length > 0 ? { quarantined } : {}),
     ...(left.uncertain + left.dead > 0 ? { deliveries: left } : {}),
     ...(space === null || space.level === 'ample' ? {} : { space }),

@@ -21,6 +21,7 @@ import { openIrc } from './channels/irc.ts'
 import { openTelegram } from './channels/telegram.ts'
 import { openWebhook } from './channels/webhook.ts'
 import { openWhatsApp } from './channels/whatsapp.ts'
+import { heldDirectory, openHeldFiles } from './held-files.ts'
 import { openSecretFiles, secretsDirectory } from './secret-files.ts'
 import type { Services } from './services.ts'
 import { postWebhook } from './webhook.ts'
@@ -114,7 +115,10 @@ function setUpWhatsApp(
   services: Services,
   stateDir: string,
 ): ChannelSetup {
-  const files = openSecretFiles(secretsDirectory(stateDir, 'whatsapp'))
+  const files = {
+    secrets: openSecretFiles(secretsDirectory(stateDir, 'whatsapp')),
+    held: openHeldFiles(heldDirectory(stateDir, 'whatsapp')),
+  }
   return {
     name: 'whatsapp',
     policy: policyOf(whatsapp, (id) => id),

@@ -1,7 +1,7 @@
 /** The way in for platforms that come to us, on a whole gateway: signed, once, kept before answered. */
 import { request } from 'node:http'
 import * as assert from 'uvu/assert'
-import type { ChannelHost, HookAnswer } from '../../actors/channels/adapter.ts'
+import type { HookAnswer } from '../../actors/channels/adapter.ts'
 import { openWebhook } from '../../actors/channels/webhook.ts'
 import { postWebhook } from '../../actors/webhook.ts'
 import { resolveConfig } from '../../protocol/config/defaults.ts'
@@ -16,6 +16,7 @@ import { openTestServices } from '../support/services.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from '../support/telegram-fake.ts'
 import { until } from '../support/wait.ts'
 import { postMessage, WEBHOOK_SECRET, WebhookPeer } from '../support/webhook-peer.ts'
+import { hostOf } from '../support/channel-host.ts'
 
 const hooks = cases('channel hooks')
 
@@ -120,12 +121,7 @@ hooks(
     const services = openTestServices()
     const taken: string[] = []
     const config = resolveConfig({ channels: { webhook: { secret: WEBHOOK_SECRET } } }).webhook!
-    const host: ChannelHost = {
-      received: async ({ messageId }) => void taken.push(messageId),
-      passed: () => {},
-      heard: () => {},
-      dropped: () => {},
-    }
+    const host = hostOf({ received: async ({ messageId }) => void taken.push(messageId) })
     const { hook } = openWebhook(config, host, services, postWebhook)
     const post = async (n: number, secret = WEBHOOK_SECRET): Promise<HookAnswer> => {
       const body = Buffer.from(JSON.stringify({ id: `m${n}`, from: 'ann', text: 'hello' }))

@@ -185,4 +185,42 @@ channel('P30 a shown name decides nothing, whatever it says', async () => {
   assert.not.match(JSON.stringify(readRecords(store)), 'somebody else')
 })
 
+channel('SE6 PR1 what is lost for good is a record, and counted in what health says', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+  assert.equal(house.channels.lost(), {})
+
+  for (const { lost } of house.hosts) {
+    lost(1, 'the store was full')
+    lost(2, 'the store was full')
+  }
+  await settle()
+
+  assert.equal(house.channels.lost(), { irc: { count: 3, at: house.services.clock.now() } })
+  const records = readRecords(store).filter(({ event }) => event.type === 'messages.lost')
+  assert.equal(
+    records.map(({ event, ignored }) => [event['reason'], ignored]),
+    [
+      ['the store was full', null],
+      ['the store was full', null],
+    ],
+  )
+})
+
+channel('P22 a message that names its account is that account’s own', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+
+  for (const account of ['7', '8', '7', undefined]) {
+    await house.hear(account === undefined ? {} : { account })
+  }
+
+  const accounts = readRecords(store)
+    .filter(({ event }) => event.type === 'message.received')
+    .map(({ event }) => event['account'])
+  assert.equal(accounts, ['7', '8', undefined])
+})
+
 channel.run()

@@ -1,7 +1,7 @@
 /** The Discord adapter where Discord is special: sessions, RESUME, nonces, intents, threads. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import type { ChannelAdapter, ChannelHost, Resume } from '../../../actors/channels/adapter.ts'
+import type { ChannelAdapter, Resume } from '../../../actors/channels/adapter.ts'
 import { DISCORD_PACKAGES, openDiscord } from '../../../actors/channels/discord.ts'
 import {
   type Clock,
@@ -18,6 +18,7 @@ import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { DISCORD_BOT, DISCORD_TOKEN, FakeDiscord } from '../../support/discord-fake.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
+import { hostOf } from '../../support/channel-host.ts'
 
 const discord = cases('discord adapter')
 
@@ -49,16 +50,15 @@ function scene(title: string, run: (scene: Scene) => Promise<void>): void {
     const warnings: string[] = []
     const log: Log = { ...silentLog, warn: (phrase) => warnings.push(phrase) }
     const adapter: Scene['adapter'] = ({ clock = systemClock, received, load } = {}) => {
-      const host: ChannelHost = {
+      const host = hostOf({
         received: async (message, cursor = '') => {
           await received?.()
           messages.push(message)
           cursors.push(cursor)
         },
         passed: (cursor) => cursors.push(cursor),
-        heard: () => {},
         dropped: (reason, { final = false } = {}) => dropped.push({ reason, final }),
-      }
+      })
       const services = { clock, chance: systemChance, log }
       const made = openDiscord(discordConfig(server.url), host, services, load)
       adapters.push(made)

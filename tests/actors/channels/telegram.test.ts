@@ -1,12 +1,7 @@
 /** The Telegram adapter where Telegram is special: offsets, tokens, patience, posts. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import {
-  type ChannelAdapter,
-  type ChannelHost,
-  LinkFault,
-  type Resume,
-} from '../../../actors/channels/adapter.ts'
+import { type ChannelAdapter, LinkFault, type Resume } from '../../../actors/channels/adapter.ts'
 import { GRAMMY, openTelegram } from '../../../actors/channels/telegram.ts'
 import { type Clock, silentLog, systemChance, systemClock } from '../../../actors/services.ts'
 import type { ResolvedTelegram } from '../../../protocol/config/channel-defaults.ts'
@@ -18,6 +13,7 @@ import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from '../../support/telegram-fake.ts'
 import { until } from '../../support/wait.ts'
+import { hostOf } from '../../support/channel-host.ts'
 
 const telegram = cases('telegram adapter')
 
@@ -46,16 +42,15 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   const passed: string[] = []
   const dropped: Scene['dropped'] = []
   const adapter: Scene['adapter'] = ({ config, clock = systemClock, received, load } = {}) => {
-    const host: ChannelHost = {
+    const host = hostOf({
       received: async (message) => {
         await received?.()
         messages.push(message)
       },
       passed: (cursor) => passed.push(cursor),
-      heard: () => {},
       dropped: (reason, { final = false, retryAfterMs = null } = {}) =>
         dropped.push({ reason, final, retryAfterMs }),
-    }
+    })
     const services = { clock, chance: systemChance, log: silentLog }
     const made = openTelegram(telegramConfig(server.url, config), host, services, load)
     adapters.push(made)
