@@ -1,6 +1,7 @@
 /**
  * What an adapter tells of its link, and what becomes of it: records on its channel's stream.
  */
+import type { Move } from '../machines/rules/moves.ts'
 import { toGatewayError } from '../protocol/errors.ts'
 import { cutText, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -14,7 +15,7 @@ export function signsOf(
   name: string,
   link: Link,
   house: ChannelHouse,
-): Pick<ChannelHost, 'heard' | 'dropped' | 'lost'> {
+): Pick<ChannelHost, 'heard' | 'dropped' | 'lost' | 'moved'> {
   const { clock } = house.services
   return {
     heard: () => {
@@ -25,6 +26,7 @@ export function signsOf(
       setLink(link, false)
       tellDropped(name, { reason, ...end }, house)
     },
+    moved: (from, room) => tellMoved(name, { from, room }, house),
     lost: (count, why) => tellLost(name, { count, why }, house),
   }
 }
@@ -61,6 +63,18 @@ function tellDropped(
   }
   const correlationId = chance.hex(limits.correlationIdBytes)
   void tellChannel(house, name, { event, cause: `ext:${name}:link`, correlationId })
+}
+
+async function tellMoved(
+  name: string,
+  { from, room }: Move,
+  { registry, services: { log, chance } }: ChannelHouse,
+): Promise<void> {
+  const stream = streamId('channel', name)
+  const event = { type: 'room.moved', from, room }
+  const correlationId = chance.hex(limits.correlationIdBytes)
+  await registry.deliver(stream, { event, cause: `ext:${name}:moved`, correlationId })
+  log.info('room moved', { channel: name, stream, correlationId })
 }
 
 // Told from inside: a store that refuses new work still takes what says so.

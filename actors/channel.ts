@@ -4,13 +4,14 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
-import type { ChannelContext, Loss } from '../machines/channel.ts'
+import type { Loss } from '../machines/channel.ts'
 import {
   type ChannelOpenParams,
   type CodeTellParams,
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
+import { placeOf } from '../machines/rules/moves.ts'
 import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -20,7 +21,7 @@ import { readText } from './bodies.ts'
 import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
-import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
+import { type ChannelHouse, type ChannelSetup, type Intake, readChannel } from './channel-setup.ts'
 import { signsOf, tellChannel } from './channel-signs.ts'
 import {
   type ChannelAdapter,
@@ -141,7 +142,7 @@ function lossesOf(
   { registry }: ChannelHouse,
 ): Record<string, Loss> {
   const losses = [...channels.keys()].flatMap((name) => {
-    const loss = readContext(registry, name)?.lost
+    const loss = readChannel(registry, name)?.lost
     return loss === undefined ? [] : [[name, loss] as const]
   })
   return Object.fromEntries(losses)
@@ -154,7 +155,7 @@ function reasonsOf(
 ): Record<string, string> {
   const reasons = [...channels].flatMap(([name, { state }]) => {
     if (!WITH_REASON.has(state())) return []
-    const fault = readContext(registry, name)?.fault ?? ''
+    const fault = readChannel(registry, name)?.fault ?? ''
     return fault === '' ? [] : [[name, fault] as const]
   })
   return Object.fromEntries(reasons)
@@ -252,15 +253,7 @@ function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): 
   }
 }
 
-// A channel that is set aside takes part in nothing; the house stands without it.
-function readContext(registry: Registry, name: string): ChannelContext | null {
-  try {
-    return registry.snapshot(streamId('channel', name)).context as ChannelContext
-  } catch {
-    return null
-  }
-}
-
+// A channel that is set aside takes part in nothing.
 function readState(
   registry: Registry,
   stream: StreamId,
@@ -327,8 +320,15 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 
 async function deliver(
   find: Find,
-  { store, services: { clock } }: ChannelHouse,
-  { channel: name, target, ref, phrase, deliveryId, expiresAt = Infinity }: MessageDeliverParams,
+  { store, registry, services: { clock } }: ChannelHouse,
+  {
+    channel: name,
+    target: named,
+    ref,
+    phrase,
+    deliveryId,
+    expiresAt = Infinity,
+  }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
@@ -341,6 +341,7 @@ async function deliver(
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
   }
   try {
+    const target = placeOf(readChannel(registry, name)?.moved, named)
     const text = phrase === undefined ? readText(store, ref) : wordPhrase(phrase)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
     hear(channel.link, clock.monotonic())

@@ -276,11 +276,11 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
 }
 
 function openConfigured(
-  { services, stateDir }: GatewayOptions,
+  { services, ...paths }: GatewayOptions,
   configuration: ConfigKeeper,
   { registry, store, work, listen }: Kernel,
 ): Channels {
-  const setups = setUpChannels(configuration.live.config, services, stateDir)
+  const setups = setUpChannels(configuration.live.config, services, paths)
   const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions), house)
 }

@@ -69,6 +69,9 @@ export interface Loss {
   at: number // ms since epoch: of the last one
 }
 
+/** The platform has given a room another id. */
+export type RoomMoved = { type: 'room.moved'; from: string; room: string; at: number }
+
 /** An owner has let a sender in, or turned them away, by the code that they were told. */
 export type SenderJudged = {
   type: 'sender.approved' | 'sender.rejected'
@@ -95,6 +98,7 @@ export type ChannelEvent =
   | MessageReceived
   | CursorMoved
   | MessagesLost
+  | RoomMoved
   | SenderJudged
   | { type: 'code.missed'; by: string; at: number }
   | EffectDone

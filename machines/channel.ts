@@ -11,7 +11,8 @@
  * Where the platform has a cursor, the newest one is kept with the message that it stands for. A message is
  * judged here, in any state, and sent on to its session; a refused one stays a record that names
  * its rule. Where direct messages are by pairing, an unknown sender is told one code, and an owner
- * lets them in by it (rules/senders.ts).
+ * lets them in by it (rules/senders.ts). A room that the platform has moved keeps its rules and its
+ * conversation (rules/moves.ts).
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
@@ -27,6 +28,7 @@ import { forwards, refusal } from './rules/directives.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
 import { FOLLOWUP } from './rules/queue.ts'
+import { addMove, firstNameOf, type Move } from './rules/moves.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import {
   approveSender,
@@ -62,6 +64,7 @@ export interface ChannelContext extends Attempt {
   senders?: Senders // absent until somebody was told a code
   cursor?: Cursor // absent until the platform has told one
   lost?: Loss // absent: nothing was
+  moved?: readonly Move[] // rooms; absent: none has
 }
 
 // No last attempt: a home line comes back some day.
@@ -122,6 +125,14 @@ const machine = setup({
       const { account = '', cursor: value, at } = event
       return value === undefined ? context : { ...context, cursor: { account, value, at } }
     }),
+    'move.keep': assign(({ context, event }) =>
+      event.type === 'room.moved'
+        ? {
+            ...context,
+            moved: addMove(context.moved ?? [], { from: event.from, room: event.room }),
+          }
+        : context,
+    ),
     'loss.count': assign(({ context, event }) => {
       if (event.type !== 'messages.lost') return context
       return {
@@ -239,13 +250,22 @@ export type Written = Pick<
 
 /** Judges who writes: by the policy, and where that leaves it to pairing, by what is known. */
 export function judgePerson(
-  context: Pick<ChannelContext, 'policy' | 'senders'>,
+  context: Pick<ChannelContext, 'policy' | 'senders' | 'moved'>,
   written: Written,
 ): Verdict {
-  const verdict = judge(context.policy, written)
+  const roomId = ruledName(context, written.roomId)
+  const verdict = judge(context.policy, { ...written, roomId })
   if (verdict.rule !== 'dm.pairing') return verdict
   const { senderId, codeDigest, at } = written
   return judgeSender(context.senders ?? NO_SENDERS, senderId, codeDigest, at)
+}
+
+// The rules of a room that has moved are those of its new id, where there are any.
+function ruledName(
+  { policy: { rooms }, moved }: Pick<ChannelContext, 'policy' | 'moved'>,
+  roomId: string,
+): string {
+  return Object.hasOwn(rooms, roomId) ? roomId : firstNameOf(moved, roomId)
 }
 
 const DROPPED = [
@@ -289,6 +309,7 @@ export const channelMachine = machine.createMachine({
     ],
     'cursor.moved': { actions: 'cursor.keep' },
     'messages.lost': { actions: 'loss.count' },
+    'room.moved': { actions: 'move.keep' },
     'effect.failed': { guard: 'code.untold', actions: 'code.forget' },
     'effect.lost': { guard: 'code.untold', actions: 'code.forget' },
     'code.missed': { actions: 'code.miss' },

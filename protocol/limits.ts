@@ -277,6 +277,8 @@ export const limits = {
   codeMissesMax: 5, // Wrong codes in codeLockMs, then none is looked at: 40 bits are not guessed.
   codeLockMs: 600_000,
   codesHeldMax: 64, // Codes of one channel in memory, until they are told.
+  roomsMovedMax: 100, // Rooms of one channel that have another id now: 5 KB of context.
+  tokenFileBytesMax: 1_024, // A bot's token has some 50.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
   hookBytesMax: 256 * 1024, // Of one post of a platform: the longest text there is, and room for its frame.
   hooksMax: 32, // Posts read and taken at a time: 8 MB; a platform that is refused comes again.

@@ -61,6 +61,13 @@ export const name = () => text(1, 128)
 export const unread = () =>
   optional(leaf<object | string | number | boolean | null>('anything', () => true))
 
+/**
+ * Upstream's several accounts of one platform: refused, since whoever writes rules for each believes
+ * that they hold.
+ */
+export const accountsRefused = () =>
+  optional(leaf<never>('no accounts: write the keys of one account beside it', () => false))
+
 /** Several of them, as members of a shape. */
 export function unreadAll<const Key extends string>(
   keys: readonly Key[],

@@ -1,12 +1,20 @@
 /** `channels.whatsapp`: its shape, with upstream's keys, and its defaults. */
 import { array, type Infer, object, optional } from 'superstruct'
 import type { ResolvedAccess } from './channel-defaults.ts'
-import { directPolicy, flag, groupPolicy, leaf, mapOf, unread, unreadAll } from './leaves.ts'
+import {
+  accountsRefused,
+  directPolicy,
+  flag,
+  groupPolicy,
+  leaf,
+  mapOf,
+  unread,
+  unreadAll,
+} from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 export const WHATSAPP_UNSUPPORTED = [
-  'accounts',
   'ackReaction',
   'actions',
   'authDir',
@@ -41,6 +49,7 @@ const person = () =>
 export const whatsappConfig = object({
   enabled: optional(flag()),
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
+  accounts: accountsRefused(),
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(person())),
   groupPolicy: optional(groupPolicy()),

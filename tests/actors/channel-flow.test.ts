@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText } from '../../actors/bodies.ts'
 import { DeliveryFault, LinkFault } from '../../actors/channels/adapter.ts'
+import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -275,5 +276,54 @@ channel('CH2 a link that ends for good fails; one that is asked to wait does', a
 
   assert.equal(house.channels.states(), { irc: 'failed' })
 })
+
+channel(
+  'TG21 PR29 a room that has moved keeps its conversation, its rules and its line',
+  async () => {
+    const store = openMemory()
+    const rooms = { '-55': { requireMention: false, allowFrom: ['ann'] } }
+    const policy: ChannelPolicy = { ...open, groupPolicy: 'allowlist', rooms }
+    const first = openHouse(store, Promise.resolve(), policy)
+    await boot(first, 1)
+    const say = (house: House, roomId: string, messageId: string, senderId = 'ann') =>
+      house.hear({
+        peer: 'group',
+        roomId,
+        messageId,
+        senderId,
+        replyTarget: roomId,
+        mentioned: false,
+      })
+    await say(first, '-55', 'm1')
+    for (const { moved } of first.hosts) await moved('-55', '-10055')
+    await say(first, '-10055', 'm1') // Another message: there ids are counted anew.
+    await say(first, '-10055', 'm2', 'eve')
+    await first.kernel.stop()
+    const house = openHouse(store, Promise.resolve(), policy)
+    await boot(house, 2)
+    house.faults.push(new DeliveryFault('busy', 'no', true, 3_000))
+    await send(house, { old: '-55', new: '-10055' })
+    assert.equal(house.delivered, [], 'one line')
+    await house.services.clock.advance(3_000)
+    await settle()
+
+    const taken = readRecords(store).filter(({ event }) => event.type === 'message.received')
+    assert.equal(
+      taken.map(({ event, sends }) => [event['roomId'], event['sessionKey'], sends.length]),
+      [
+        ['-55', 'agent:main:irc:group:-55', 1],
+        ['-10055', 'agent:main:irc:group:-55', 1],
+        ['-10055', 'agent:main:irc:group:-55', 0],
+      ],
+    )
+    assert.equal(
+      [house.delivered, house.targets],
+      [
+        ['old', 'new'],
+        ['-10055', '-10055'],
+      ],
+    )
+  },
+)
 
 channel.run()

@@ -282,6 +282,11 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
       cursor: fc.constantFrom('6', '7'),
     }),
     fc.record({
+      type: fc.constant('room.moved'),
+      from: fc.constantFrom('#home', '-1', '-2'),
+      room: fc.constantFrom('-1', '-2', '-3'),
+    }),
+    fc.record({
       type: fc.constant('messages.lost'),
       count: fc.nat(3),
       reason: fc.constant('full'),

@@ -21,6 +21,7 @@ interface Scene {
   readonly server: FakeTelegram
   readonly messages: InboundMessage[]
   readonly passed: string[]
+  readonly moved: [string, string][]
   readonly dropped: { reason: string; final: boolean; retryAfterMs: number | null }[]
   /** Makes an adapter, which is closed at the end. */
   readonly adapter: (options?: Options) => ChannelAdapter
@@ -40,6 +41,7 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   const adapters: ChannelAdapter[] = []
   const messages: InboundMessage[] = []
   const passed: string[] = []
+  const moved: Scene['moved'] = []
   const dropped: Scene['dropped'] = []
   const adapter: Scene['adapter'] = ({ config, clock = systemClock, received, load } = {}) => {
     const host = hostOf({
@@ -48,6 +50,7 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
         messages.push(message)
       },
       passed: (cursor) => passed.push(cursor),
+      moved: async (from, room) => void moved.push([from, room]),
       dropped: (reason, { final = false, retryAfterMs = null } = {}) =>
         dropped.push({ reason, final, retryAfterMs }),
     })
@@ -61,7 +64,7 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
       .filter(({ method }) => method === 'getUpdates')
       .map(({ params }) => (params['offset'] as number | undefined) ?? null)
   try {
-    await run({ server, messages, passed, dropped, adapter, offsets })
+    await run({ server, messages, passed, moved, dropped, adapter, offsets })
   } finally {
     for (const made of adapters) await made.close()
     await server.stop()
@@ -271,6 +274,30 @@ scene('TG20 a server that posts to us is asked each minute whether it still does
   await until(() => own.dropped.length > 0, 'the end')
 
   assert.match(own.dropped[0]?.reason ?? '', /taken away/)
+})
+
+scene('TG21 a group that has moved is answered where it is now, each piece once', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  own.server.migrate(-55, -10_055)
+  await until(() => own.moved.length === 1, 'the move is told')
+  const text = `${'a'.repeat(4_000)} ${'b'.repeat(4_000)}`
+
+  await made.deliver({ target: '-55', text, deliveryId: 'd' })
+
+  assert.equal(
+    own.server.sent.map((each) => [each.chat, each.text[0]]),
+    [
+      ['-10055', 'a'],
+      ['-10055', 'b'],
+    ],
+  )
+  assert.equal(own.moved, [
+    ['-55', '-10055'],
+    ['-55', '-10055'],
+  ])
+  await until(() => own.passed.length === 1, 'the cursor behind the move')
+  assert.equal(own.messages, [])
 })
 
 telegram.run()

@@ -260,6 +260,7 @@ config('TG1 telegram has upstream’s keys and our defaults; ids are numbers as 
 
   assert.equal(resolveConfig(whole).telegram, {
     botToken: '77:abc',
+    tokenFile: null,
     account: '77',
     apiRoot: 'http://127.0.0.1:8081',
     webhook: {
@@ -279,6 +280,25 @@ config('TG1 telegram has upstream’s keys and our defaults; ids are numbers as 
   assert.is(resolveConfig({ channels: { telegram: { enabled: false } } }).telegram, null)
   const odd = resolveConfig(telegram({ botToken: 'odd' })).telegram?.account ?? ''
   assert.match(odd, /^[0-9a-f]{16}$/)
+})
+
+config('TG3 a token may rest in a file, which counts before one that is written here', () => {
+  const only = resolveConfig(telegram({ botToken: undefined, tokenFile: '/run/bot' })).telegram
+  const both = resolveConfig(telegram({ tokenFile: '/run/bot' })).telegram
+
+  for (const { botToken, tokenFile } of [only!, both!]) {
+    assert.equal([botToken, tokenFile], ['', '/run/bot'])
+  }
+  assert.is(problem(telegram({ botToken: undefined, tokenFile: '/run/bot' })), '')
+})
+
+config('C39 several accounts of one platform are refused, and not left out in silence', () => {
+  for (const name of ['telegram', 'discord', 'whatsapp']) {
+    const text = `{ channels: { ${name}: { enabled: false, accounts: { home: {} } } } }`
+    const { issues } = parseConfig(text, { file: 'f', env: {} })
+    assert.is(issues.length, 1, name)
+    assert.match(issues[0]?.message ?? '', `channels.${name}.accounts: expected no accounts`)
+  }
 })
 
 config('TG2 what of telegram contradicts itself, or would leak the token, is refused', () => {
