@@ -21,6 +21,7 @@ import { readText } from './bodies.ts'
 import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
+import { knownTargets } from './channel-past.ts'
 import { type ChannelHouse, type ChannelSetup, type Intake, readChannel } from './channel-setup.ts'
 import { signsOf, tellChannel } from './channel-signs.ts'
 import {
@@ -242,13 +243,14 @@ function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): 
     hear(link, services.clock.monotonic())
     return inbox.received(message, cursor)
   }
+  const conversations = (): readonly string[] => knownTargets(house.store, setup.name)
   const passed: ChannelHost['passed'] = (cursor) => inbox.passed(cursor)
   return {
     setup,
     link,
     codes,
     inbox,
-    adapter: setup.open({ received, passed, ...signsOf(setup.name, link, house) }),
+    adapter: setup.open({ received, passed, conversations, ...signsOf(setup.name, link, house) }),
     state: () => readState(registry, streamId('channel', setup.name), link, services),
   }
 }

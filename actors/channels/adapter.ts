@@ -18,6 +18,8 @@ export interface ChannelHost {
   readonly received: (message: InboundMessage, cursor?: string) => Promise<void>
   /** Tells that all up to a cursor was looked at and nothing was taken of it; kept within seconds. */
   readonly passed: (cursor: string) => void
+  /** Lists targets of the conversations that are known, the newest first. */
+  readonly conversations: () => readonly string[]
   /**
    * Tells that the platform has given a room another id; resolves when that is on disk. Rejects where
    * it cannot be kept now.

@@ -111,6 +111,18 @@ export class DiscordApi {
     }
   }
 
+  /** What was written in a channel behind a message, a page at most; nothing where we may not see it. */
+  async messages(channel: string, after: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    const query = { after, limit: limits.discordPageMax }
+    try {
+      return await this.#call(() => this.#api.channels.getMessages(channel, query, { signal }))
+    } catch (thrown) {
+      const { status } = thrown as DiscordFault
+      if (status === 403 || status === 404) return []
+      throw thrown
+    }
+  }
+
   /** The channel behind a target. Asking for it sends nothing to anybody. */
   async channelOf({ kind, id }: DiscordTarget, signal: AbortSignal): Promise<string> {
     if (kind === 'channel') return id

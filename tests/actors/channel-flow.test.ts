@@ -326,4 +326,20 @@ channel(
   },
 )
 
+channel('DC28 known conversations are those that were let in, the newest first', async () => {
+  const store = openMemory()
+  const policy: ChannelPolicy = { ...open, dmPolicy: 'allowlist', allowFrom: ['ann', 'ben'] }
+  const house = openHouse(store, Promise.resolve(), policy)
+  await boot(house, 1)
+  const known = (): unknown => house.hosts.map(({ conversations }) => conversations())
+  assert.equal(known(), [[]])
+
+  for (const [n, senderId] of ['ann', 'ben', 'eve', 'ann', 'eve'].entries()) {
+    const replyTarget = `user:${senderId}`
+    await house.hear({ messageId: `m${n}`, senderId, roomId: senderId, replyTarget })
+  }
+
+  assert.equal(known(), [['user:ann', 'user:ben']])
+})
+
 channel.run()

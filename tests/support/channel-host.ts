@@ -6,6 +6,7 @@ export function hostOf(given: Partial<ChannelHost> = {}): ChannelHost {
   return {
     received: async () => {},
     passed: () => {},
+    conversations: () => [],
     moved: async () => {},
     lost: () => {},
     heard: () => {},

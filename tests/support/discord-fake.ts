@@ -47,12 +47,16 @@ export class FakeDiscord extends HttpFake {
   closesWith = 0 // instead of beginning a session
   leavesAtOnce = false // asks to come back, in the same breath as a session is resumed
   acknowledges = true
+  /** How many pages of messages were asked for, by channel. */
+  readonly pages: string[] = []
   /** Channels that are more than their id. */
   readonly channels = new Map<string, Json>()
   #sockets: WebSocketServer | null = null
   #sessions = new Map<string, Session>()
   #nonces = new Map<string, string>()
   #refusals: Refusal[] = []
+  #written = new Map<string, Json[]>() // by channel, what people wrote
+  #pageRefusals: { status: number; body: Json }[] = []
   #next = 1
 
   static async start(): Promise<FakeDiscord> {
@@ -124,12 +128,17 @@ export class FakeDiscord extends HttpFake {
     this.#refusals.push({ status, body, posted: 0, headers, takes: false, ...more })
   }
 
+  /** Refuses the next page of messages that is asked for. */
+  refusePage(status: number, body: Json = {}): void {
+    this.#pageRefusals.push({ status, body })
+  }
+
   /** Somebody writes; returns the message's id. */
   say(content: string, { from = '501', ...more }: SayOptions = {}): string {
     const id = this.#id()
     const author = { id: from, username: `user${from}`, global_name: 'Ann' }
     const channel = `9${from}` // of the two of us
-    this.dispatch('MESSAGE_CREATE', {
+    const message: Json = {
       id,
       type: 0,
       channel_id: channel,
@@ -137,7 +146,11 @@ export class FakeDiscord extends HttpFake {
       content,
       mentions: [],
       ...more,
-    })
+    }
+    const { guild_id: _, ...written } = message // An answer does not say in which guild.
+    const place = String(message['channel_id'])
+    this.#written.set(place, [...(this.#written.get(place) ?? []), written])
+    this.dispatch('MESSAGE_CREATE', message)
     return id
   }
 
@@ -152,7 +165,8 @@ export class FakeDiscord extends HttpFake {
 
   #id(): string {
     this.#next += 1
-    return String((1_000_000_000_000n << 22n) + BigInt(this.#next))
+    // As Discord: from the second since which it counts.
+    return String((BigInt(Date.now() - 1_420_070_400_000) << 22n) + BigInt(this.#next))
   }
 
   #tell(session: Session, t: string, d: unknown): void {
@@ -227,6 +241,7 @@ export class FakeDiscord extends HttpFake {
       if (this.swallows()) return
       return this.#post(channel, body, response)
     }
+    if (method === 'GET' && path.includes('/messages?')) return this.#page(path, response)
     const known = this.#look(method, path, body)
     answer(response, known === null ? 404 : 200, known ?? { code: 10_003, message: 'Unknown' })
   }
@@ -251,6 +266,24 @@ export class FakeDiscord extends HttpFake {
     }
     const [, id = ''] = /^\/channels\/(\d+)$/.exec(path) ?? []
     return method === 'GET' ? (this.channels.get(id) ?? null) : null
+  }
+
+  // The oldest ones behind an id; the newest of these first.
+  #page(path: string, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(path, 'http://discord')
+    const [, channel = ''] = MESSAGES.exec(pathname) ?? []
+    this.pages.push(channel)
+    const refusal = this.#pageRefusals.shift()
+    if (refusal !== undefined) {
+      const { retry_after: seconds } = refusal.body
+      const headers = typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
+      return answer(response, refusal.status, refusal.body, headers)
+    }
+    const written = this.#written.get(channel)
+    if (written === undefined) return answer(response, 403, { code: 50_001, message: 'No access' })
+    const after = BigInt(searchParams.get('after') ?? 0)
+    const behind = written.filter(({ id }) => BigInt(String(id)) > after)
+    answer(response, 200, behind.slice(0, Number(searchParams.get('limit'))).toReversed())
   }
 
   #post(channel: string, body: Json, response: ServerResponse): void {

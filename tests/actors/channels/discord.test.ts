@@ -1,80 +1,19 @@
 /** The Discord adapter where Discord is special: sessions, RESUME, nonces, intents, threads. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import type { ChannelAdapter, Resume } from '../../../actors/channels/adapter.ts'
-import { DISCORD_PACKAGES, openDiscord } from '../../../actors/channels/discord.ts'
-import {
-  type Clock,
-  type Log,
-  silentLog,
-  systemChance,
-  systemClock,
-} from '../../../actors/services.ts'
+import { DISCORD_PACKAGES } from '../../../actors/channels/discord.ts'
 import { limits } from '../../../protocol/limits.ts'
-import type { InboundMessage } from '../../../protocol/message.ts'
-import { discordConfig } from '../../channels/discord-world.ts'
 import { cases } from '../../store/cases.ts'
 import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
-import { DISCORD_BOT, DISCORD_TOKEN, FakeDiscord } from '../../support/discord-fake.ts'
+import { DISCORD_BOT, DISCORD_TOKEN } from '../../support/discord-fake.ts'
+import { type DiscordScene, onDiscord, texts } from '../../support/discord-scene.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
-import { hostOf } from '../../support/channel-host.ts'
 
 const discord = cases('discord adapter')
 
-interface Scene {
-  readonly server: FakeDiscord
-  readonly messages: InboundMessage[]
-  readonly cursors: string[]
-  readonly dropped: { reason: string; final: boolean }[]
-  readonly warnings: string[]
-  /** Makes an adapter, which is closed at the end. */
-  readonly adapter: (options?: Options) => ChannelAdapter
-  /** Where the house would resume. */
-  readonly resume: () => Resume
-}
-
-interface Options {
-  readonly clock?: Clock
-  readonly received?: () => Promise<void>
-  readonly load?: Parameters<typeof openDiscord>[3]
-}
-
-function scene(title: string, run: (scene: Scene) => Promise<void>): void {
-  discord(title, async () => {
-    const server = await FakeDiscord.start()
-    const adapters: ChannelAdapter[] = []
-    const messages: InboundMessage[] = []
-    const cursors: string[] = []
-    const dropped: Scene['dropped'] = []
-    const warnings: string[] = []
-    const log: Log = { ...silentLog, warn: (phrase) => warnings.push(phrase) }
-    const adapter: Scene['adapter'] = ({ clock = systemClock, received, load } = {}) => {
-      const host = hostOf({
-        received: async (message, cursor = '') => {
-          await received?.()
-          messages.push(message)
-          cursors.push(cursor)
-        },
-        passed: (cursor) => cursors.push(cursor),
-        dropped: (reason, { final = false } = {}) => dropped.push({ reason, final }),
-      })
-      const services = { clock, chance: systemChance, log }
-      const made = openDiscord(discordConfig(server.url), host, services, load)
-      adapters.push(made)
-      return made
-    }
-    const resume = (): Resume => ({ cursor: cursors.at(-1) ?? '', at: systemClock.now() })
-    try {
-      await run({ server, messages, cursors, dropped, warnings, adapter, resume })
-    } finally {
-      for (const made of adapters) await made.close()
-      await server.stop()
-    }
-  })
-}
-
-const texts = ({ messages }: Scene): string[] => messages.map(({ text }) => text)
+const scene = (title: string, run: (scene: DiscordScene) => Promise<void>): void =>
+  discord(title, () => onDiscord(run))
 
 scene('DC13 without its packages the channel fails, and says what to install', async (own) => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
