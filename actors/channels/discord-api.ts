@@ -15,7 +15,9 @@ import type { ResolvedDiscord } from '../../protocol/config/discord.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
+import { parseRetryAfter } from '../../protocol/retry-after.ts'
 import { readBody } from '../http-body.ts'
+import type { Clock } from '../services.ts'
 import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 /** A call that did not succeed, without anything secret. */
@@ -71,7 +73,12 @@ export class DiscordApi {
   readonly #rest: typeof Rest
   readonly #api: Core.API
 
-  constructor(core: typeof Core, rest: typeof Rest, { token, apiRoot }: ResolvedDiscord) {
+  constructor(
+    core: typeof Core,
+    rest: typeof Rest,
+    { token, apiRoot }: ResolvedDiscord,
+    clock: Clock,
+  ) {
     this.#rest = rest
     const calls = new rest.REST({
       api: apiRoot,
@@ -82,7 +89,7 @@ export class DiscordApi {
       rejectOnRateLimit: () => true,
       hashSweepInterval: 0,
       handlerSweepInterval: 0,
-      makeRequest,
+      makeRequest: requester(clock),
     })
     this.#api = new core.API(calls.setToken(token))
   }
@@ -185,41 +192,45 @@ class Unanswered extends Error {
 
 type MakeRequest = NonNullable<ConstructorParameters<typeof Rest.REST>[0]>['makeRequest']
 
-const makeRequest: NonNullable<MakeRequest> = async (url, { method, headers, body, signal }) => {
-  const target = new URL(url)
-  const isTls = target.protocol === 'https:'
-  const way = { connected: false }
-  if (memberOf(signal, 'aborted') === true) throw new Unanswered('not connected', false)
-  const options = {
-    method: method ?? 'GET',
-    headers: headers as Record<string, string>,
-    // A request on a connection that the server has just given up would be one that was maybe read.
-    agent: false,
-    signal: signal as AbortSignal,
-  } as const
-  try {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = (isTls ? requestHttps : requestHttp)(target, options, resolve)
-      asked.on('socket', (socket) => {
-        socket.once(isTls ? 'secureConnect' : 'connect', () => {
-          way.connected = true
+const requester =
+  (clock: Clock): NonNullable<MakeRequest> =>
+  async (url, { method, headers, body, signal }) => {
+    const target = new URL(url)
+    const isTls = target.protocol === 'https:'
+    const way = { connected: false }
+    if (memberOf(signal, 'aborted') === true) throw new Unanswered('not connected', false)
+    const options = {
+      method: method ?? 'GET',
+      headers: headers as Record<string, string>,
+      // A request on a connection that the server has just given up would be one that was maybe read.
+      agent: false,
+      signal: signal as AbortSignal,
+    } as const
+    try {
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        const asked = (isTls ? requestHttps : requestHttp)(target, options, resolve)
+        asked.on('socket', (socket) => {
+          socket.once(isTls ? 'secureConnect' : 'connect', () => {
+            way.connected = true
+          })
         })
+        asked.on('error', reject)
+        asked.end(typeof body === 'string' ? body : undefined)
       })
-      asked.on('error', reject)
-      asked.end(typeof body === 'string' ? body : undefined)
-    })
-    return await readAnswer(answer)
-  } catch (thrown) {
-    throw new Unanswered(reasonOf(thrown), way.connected)
+      return await readAnswer(answer, clock.now())
+    } catch (thrown) {
+      throw new Unanswered(reasonOf(thrown), way.connected)
+    }
   }
-}
 
-async function readAnswer(answer: IncomingMessage): Promise<Response> {
+// The library takes Retry-After for seconds, which a proxy's date is not.
+async function readAnswer(answer: IncomingMessage, now: number): Promise<Response> {
   const read = await readBody(answer, limits.discordAnswerBytesMax)
-  const headers = Object.entries(answer.headers).map(([name, value]): [string, string] => [
-    name,
-    String(value),
-  ])
+  const headers = Object.entries(answer.headers)
+    .filter(([name]) => name !== 'retry-after')
+    .map(([name, value]): [string, string] => [name, String(value)])
+  const waitMs = parseRetryAfter(answer.headers['retry-after'], now)
+  if (waitMs !== null) headers.push(['retry-after', String(waitMs / 1_000)])
   const { statusCode: status = 502 } = answer
   const body = status === 204 || status === 304 ? null : read
   return new Response(body, { status, headers })

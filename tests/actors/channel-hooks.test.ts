@@ -169,6 +169,23 @@ hooks('HK5 an answer is posted, signed, with its delivery’s id, to whom wrote'
   }
 })
 
+hooks('HK7 M20 a program that names a date is asked again then', async () => {
+  const peer = await WebhookPeer.start()
+  try {
+    const to = { url: peer.url, secret: WEBHOOK_SECRET, allowPrivate: true }
+    const at = Date.parse('2026-01-01T00:00:00Z')
+    const told: unknown[] = []
+    for (const date of ['Thu, 01 Jan 2026 00:00:30 GMT', 'Wed, 31 Dec 2025 00:00:00 GMT', '4']) {
+      peer.refuse(503, { 'retry-after': date })
+      told.push((await postWebhook(to, { id: 'd', body: '{}', at })).retryAfterMs)
+    }
+
+    assert.equal(told, [30_000, null, 4_000])
+  } finally {
+    await peer.stop()
+  }
+})
+
 hooks('CH3 a person tries a failed channel again, and is told where none has failed', async () => {
   const server = await FakeTelegram.start()
   server.token = 'another'

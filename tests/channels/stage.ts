@@ -31,7 +31,7 @@ export interface ChannelWorld {
   readonly hangUp?: () => void
   /**
    * The server takes what it is sent and answers nothing more, until it is stopped; resolves when
-   * something is on its way to it. Absent: this server cannot.
+   * something is on its way to it. Absent: this server cannot (`skipped.ts` says so).
    */
   readonly freeze?: () => Promise<void>
   /** The next message is refused: come back in two seconds. Absent: the platform has no such word. */

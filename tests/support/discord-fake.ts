@@ -41,6 +41,7 @@ export class FakeDiscord extends HttpFake {
   readonly posted: Posted[] = []
   readonly opened: Json[] = [] // every identify and resume
   readonly heartbeats: unknown[] = []
+  readonly heard = new Set<string>() // people of whom a message is on disk, as far as was told
   token = DISCORD_TOKEN
   heartbeatMs = 250 // Shorter ones are missed where many tests run.
   startsLeft = 1_000
@@ -185,6 +186,7 @@ export class FakeDiscord extends HttpFake {
         for (const session of this.#sessions.values()) {
           if (session.socket !== socket || Number(d) === 0) continue
           session.kept = Number(d)
+          this.#hear(session)
           session.beats += 1
         }
         if (this.acknowledges) send(socket, { op: 11 })
@@ -193,6 +195,13 @@ export class FakeDiscord extends HttpFake {
       if (op === 6) this.#resume(socket, d)
     })
     send(socket, { op: 10, d: { heartbeat_interval: this.heartbeatMs } })
+  }
+
+  #hear({ events, kept }: Session): void {
+    for (const { s, d } of events) {
+      const { author } = d as { author?: { id: string } }
+      if (s <= kept && author !== undefined) this.heard.add(author.id)
+    }
   }
 
   #left(socket: WebSocket, code: number): void {

@@ -244,6 +244,18 @@ scene('DC26 between two pieces patience is kept; a longer one leaves maybe', asy
   )
 })
 
+scene('DC31 M20 patience that is asked for by a date is as many seconds', async (own) => {
+  const clock = manualClock()
+  const made = own.adapter({ clock })
+  await made.open(never, null)
+  const headers = { 'retry-after': new Date(clock.now() + 7_000).toUTCString() }
+  own.server.refuse(429, { retry_after: 7, global: false }, { headers })
+
+  const fault = await faultOf(made.deliver({ target: 'channel:41', text: 'x', deliveryId: 'd' }))
+
+  assert.equal([fault.sent, fault.retryable, fault.retryAfterMs], ['no', true, 7_000])
+})
+
 scene('DC27 a session that ends in the breath that resumed it is a rejected open', async (own) => {
   const made = own.adapter()
   await made.open(never, null)
