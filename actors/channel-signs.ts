@@ -23,7 +23,7 @@ export function signsOf(
       hear(link, clock.monotonic())
     },
     dropped: (reason, end = {}) => {
-      setLink(link, false)
+      setLink(link, false, clock.monotonic())
       tellDropped(name, { reason, ...end }, house)
     },
     moved: (from, room) => tellMoved(name, { from, room }, house),

@@ -67,6 +67,8 @@ export interface Channels {
   readonly retry: (channel: string, cause: string, correlationId: string) => Promise<void>
   /** How many messages each channel has lost for good, and when the last; the others are left out. */
   readonly lost: () => Readonly<Record<string, Loss>>
+  /** For how long each channel has had no link, in ms; those that have one are left out. */
+  readonly down: () => Readonly<Record<string, number>>
   /** How long ago each channel was heard of, in s; those never heard of are left out. */
   readonly evidence: () => Readonly<Record<string, number>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
@@ -115,6 +117,7 @@ export function openChannels(
       const { setup } = find(name) ?? refuseUnknown(name, channels)
       if (!gate.isShut) await tellChannel(house, name, enabled(setup, cause, correlationId))
     },
+    down: () => downOf(channels, house.services.clock.monotonic()),
     lost: () => lossesOf(channels, house),
     evidence: () => evidenceOf(channels, house.services.clock.monotonic()),
     assertTarget: (name, target) => {
@@ -136,6 +139,13 @@ function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record
     return ms === null ? [] : [[name, Math.floor(ms / 1_000)] as const]
   })
   return Object.fromEntries(ages)
+}
+
+function downOf(channels: ReadonlyMap<string, Channel>, now: number): Record<string, number> {
+  const down = [...channels].flatMap(([name, { link }]) =>
+    link.isUp ? [] : [[name, now - link.changedAt] as const],
+  )
+  return Object.fromEntries(down)
 }
 
 function lossesOf(
@@ -184,7 +194,10 @@ function driversOf(
         run: ({ params }) => openLink(find, gate, house, params as unknown as ChannelOpenParams),
       },
     ],
-    ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
+    [
+      'channel.close',
+      { visible: false, run: ({ params }) => closeLink(find, house.services, params['channel']) },
+    ],
     [
       'code.tell',
       {
@@ -238,7 +251,7 @@ function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): 
   const { registry, services } = house
   const codes = new SenderCodes(services.chance)
   const inbox = new ChannelInbox(setup, codes, intake, house)
-  const link = makeLink()
+  const link = makeLink(services.clock.monotonic())
   const received: ChannelHost['received'] = (message, cursor) => {
     hear(link, services.clock.monotonic())
     return inbox.received(message, cursor)
@@ -287,7 +300,7 @@ async function openLink(
     const signal = AbortSignal.timeout(limits.channelOpenMs)
     await channel.adapter.open(signal, channel.inbox.resume())
     hear(channel.link, clock.monotonic())
-    setLink(channel.link, true)
+    setLink(channel.link, true, clock.monotonic())
     return { type: 'effect.done' }
   } catch (error) {
     const reason = messageOf(error)
@@ -303,10 +316,10 @@ function endOf(error: unknown): LinkEnd {
   return { final: error instanceof GatewayError && error.code === 'UNAUTHORIZED' }
 }
 
-async function closeLink(find: Find, name: unknown): Promise<Outcome> {
+async function closeLink(find: Find, { clock }: Services, name: unknown): Promise<Outcome> {
   const channel = find(String(name))
   if (channel !== null) {
-    setLink(channel.link, false)
+    setLink(channel.link, false, clock.monotonic())
     await channel.adapter.close()
   }
   return { type: 'effect.done' }

@@ -203,8 +203,13 @@ channel('DO5 PR4 PR6 what is too old when the line is back is not sent; a person
     [house.delivered, stateOf(house, 'one'), stateOf(house, 'two')],
     [[], 'dead', 'dead'],
   )
-  const { context } = house.kernel.registry.snapshot('delivery:one')
-  assert.is(context.fault, 'expired')
+  const { registry } = house.kernel
+  assert.is(registry.snapshot('delivery:one').context.fault, 'expired')
+  const expiresAt = house.services.clock.now() + limits.deliveryTtlMs
+  const event = { type: 'delivery.resubmitted', expiresAt, by: 'owner' }
+  await registry.deliver('delivery:one', { event, cause: 'op:test', correlationId: '00' })
+  await settle()
+  assert.equal([house.delivered, stateOf(house, 'one')], [['one'], 'sent'])
 })
 
 channel('DO6 what waits to be tried again is tried at once when the link is back', async () => {

@@ -186,6 +186,41 @@ hooks('HK7 M20 a program that names a date is asked again then', async () => {
   }
 })
 
+hooks('PR7 I7 one key sends one message, whoever asks again, also behind a restart', async () => {
+  const peer = await WebhookPeer.start()
+  const store = openMemory()
+  const kept = { ...store, close: () => Promise.resolve() }
+  const webhook = { secret: WEBHOOK_SECRET, url: peer.url, allowPrivate: true }
+  const sending = { channel: 'webhook', target: 'ann', message: 'tea', idempotencyKey: 'k' }
+  const answers: unknown[] = []
+  let deviceToken: unknown = undefined
+  try {
+    for (const life of [1, 2]) {
+      const house = await startTestGateway({ config: { channels: { webhook } }, store: kept })
+      const client = house.client()
+      const hello = await client.connect(life === 1 ? {} : { auth: { deviceToken } })
+      deviceToken = hello.payload['deviceToken'] ?? deviceToken
+      const both = await Promise.all([
+        client.request('send', sending),
+        client.request('send', sending),
+      ])
+      await until(() => peer.posted.length > 0, 'the message')
+      const other = await client.request('send', { ...sending, message: 'coffee' })
+      answers.push(...both.map(({ payload }) => payload['deliveryId']), other.error?.code)
+      await house.stop()
+    }
+  } finally {
+    await peer.stop()
+  }
+
+  const [id] = answers
+  assert.type(id, 'string')
+  const conflict = 'IDEMPOTENCY_CONFLICT'
+  assert.equal(answers, [id, id, conflict, id, id, conflict])
+  assert.equal(peer.texts, ['tea'])
+  assert.is(peer.posted.length, 1)
+})
+
 hooks('CH3 a person tries a failed channel again, and is told where none has failed', async () => {
   const server = await FakeTelegram.start()
   server.token = 'another'
