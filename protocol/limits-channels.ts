@@ -32,7 +32,7 @@ export const channelLimits = {
   whatsappPiecesMax: 16, // Messages of one text: 64 K characters; more is taken for spam.
   whatsappAckMs: 20_000, // Its server answers within a second; behind this it does not any more.
   whatsappKnownMax: 1_000, // Numbers that were asked for: 20 KB.
-  whatsappHeldMax: 1_000, // Messages that wait for the journal, each in a file of at most some 200 KB.
+  whatsappHeldMax: 10_000, // Messages that wait for the journal, each in a file: a day of busy groups at once.
   whatsappHeldAgainMs: 1_000, // Before one that could not be taken is offered again: one line of the log.
   webhookReplayMs: 300_000, // How old a signature may be: clocks of home servers are minutes off.
   webhookBurst: 60, // Messages of one program at once, then webhookPerSecond.

@@ -96,13 +96,13 @@ export class DiscordApi {
 
   /** Who we are there. */
   async botId(signal: AbortSignal): Promise<string> {
-    const { id } = await this.#call(() => this.#api.users.getCurrent({ signal }))
+    const { id } = await this.#call(signal, (own) => this.#api.users.getCurrent({ signal: own }))
     return id
   }
 
   async gateway(signal: AbortSignal): Promise<DiscordGateway> {
-    const { url, session_start_limit: starts } = await this.#call(() =>
-      this.#api.gateway.getBot({ signal }),
+    const { url, session_start_limit: starts } = await this.#call(signal, (own) =>
+      this.#api.gateway.getBot({ signal: own }),
     )
     return { url, startsLeft: starts.remaining, resetAfterMs: starts.reset_after }
   }
@@ -110,7 +110,7 @@ export class DiscordApi {
   /** What is known of a channel; null: nothing that we may see. */
   async channel(id: string, signal: AbortSignal): Promise<unknown> {
     try {
-      return await this.#call(() => this.#api.channels.get(id, { signal }))
+      return await this.#call(signal, (own) => this.#api.channels.get(id, { signal: own }))
     } catch (thrown) {
       const { status } = thrown as DiscordFault
       if (status === 403 || status === 404) return null
@@ -122,7 +122,9 @@ export class DiscordApi {
   async messages(channel: string, after: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const query = { after, limit: limits.discordPageMax }
     try {
-      return await this.#call(() => this.#api.channels.getMessages(channel, query, { signal }))
+      return await this.#call(signal, (own) =>
+        this.#api.channels.getMessages(channel, query, { signal: own }),
+      )
     } catch (thrown) {
       const { status } = thrown as DiscordFault
       if (status === 403 || status === 404) return []
@@ -133,7 +135,9 @@ export class DiscordApi {
   /** The channel behind a target. Asking for it sends nothing to anybody. */
   async channelOf({ kind, id }: DiscordTarget, signal: AbortSignal): Promise<string> {
     if (kind === 'channel') return id
-    const { id: channel } = await this.#call(() => this.#api.users.createDM(id, { signal }))
+    const { id: channel } = await this.#call(signal, (own) =>
+      this.#api.users.createDM(id, { signal: own }),
+    )
     return channel
   }
 
@@ -147,13 +151,16 @@ export class DiscordApi {
     signal: AbortSignal,
   ): Promise<string> {
     const body = { content, nonce, enforce_nonce: true, allowed_mentions: { parse: [] } }
-    const sent = await this.#call(() => this.#api.channels.createMessage(channel, body, { signal }))
+    const sent = await this.#call(signal, (own) =>
+      this.#api.channels.createMessage(channel, body, { signal: own }),
+    )
     return sent.id
   }
 
-  async #call<T>(call: () => Promise<T>): Promise<T> {
+  // The library never lets go of a signal: each call has one of its own, or a session's would keep all.
+  async #call<T>(signal: AbortSignal, call: (own: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await call()
+      return await call(AbortSignal.any([signal]))
     } catch (thrown) {
       throw this.#faultOf(thrown)
     }

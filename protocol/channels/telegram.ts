@@ -107,7 +107,8 @@ function writerOf(
   const { from, sender_chat: as } = message
   const isPerson = as === undefined || memberOf(chat, 'type') === 'private'
   const id = idOf(isPerson ? from : as)
-  if (id === null) return null
+  // Two bots that answer each other would never end.
+  if (id === null || (isPerson && memberOf(from, 'is_bot') === true)) return null
   const names = isPerson
     ? [memberOf(from, 'first_name'), memberOf(from, 'last_name')]
     : [memberOf(as, 'title')]

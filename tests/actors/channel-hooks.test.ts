@@ -85,6 +85,36 @@ hooks('HK2 S51 what is not signed, too old, or no message leaves no record', asy
   })
 })
 
+hooks('HK8 S51 rooms and people that are named alike are not one another', async () => {
+  await withGateway(async ({ store }, url) => {
+    const rooms = [
+      'ann',
+      'Ann',
+      'ANN',
+      '#ann',
+      'a\u0301nn',
+      '\u00e1nn',
+      'ann:thread:1',
+      '../ann',
+      ' ann',
+    ]
+    const posts = [
+      { id: 'm1', from: 'ann', text: 'direct' },
+      { id: 'm1', from: 'Ann', text: 'another one' },
+      ...rooms.map((room) => ({ id: 'm1', from: 'ben', room, mentioned: true, text: room })),
+      { id: 'm1', from: 'ben', room: 'ann', thread: '1', mentioned: true, text: 'thread' },
+    ]
+    for (const post of posts) assert.is(await postMessage(url, post), 200, JSON.stringify(post))
+    for (const post of posts) assert.is(await postMessage(url, post), 200, 'and again')
+
+    const taken = readRecords(store).filter(({ event }) => event.type === 'message.received')
+    // The thread's message has its room's id: one room, one message.
+    assert.is(taken.length, posts.length - 1)
+    const sessions = taken.map(({ event }) => String(event['sessionKey']))
+    assert.is(new Set(sessions).size, sessions.length, sessions.join(' '))
+  })
+})
+
 hooks('HK3 a page of a browser, and a host that is not ours, are refused first', async () => {
   await withGateway(async ({ gateway, store }) => {
     const post = (headers: Record<string, string>): Promise<number> =>

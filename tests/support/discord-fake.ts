@@ -75,6 +75,11 @@ export class FakeDiscord extends HttpFake {
     return (this.#newest()?.beats ?? 0) >= BEATS_TO_DISK
   }
 
+  /** Whether somebody listens to the newest session. */
+  get isAttended(): boolean {
+    return (this.#newest()?.socket ?? null) !== null
+  }
+
   /** Whether all that was said is told as heard. */
   get isCaughtUp(): boolean {
     const session = this.#newest()

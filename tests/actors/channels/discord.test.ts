@@ -256,6 +256,24 @@ scene('DC31 M20 patience that is asked for by a date is as many seconds', async 
   assert.equal([fault.sent, fault.retryable, fault.retryAfterMs], ['no', true, 7_000])
 })
 
+scene('DC32 a session that has called often keeps nothing of its calls', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  const warnings: string[] = []
+  const hear = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', hear)
+  try {
+    for (let n = 0; n < 15; n += 1) {
+      await made.deliver({ target: 'channel:41', text: 'x', deliveryId: `d${n}` })
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('warning', hear)
+  }
+
+  assert.equal(warnings, [], 'as node warns where listeners pile up')
+})
+
 scene('DC27 a session that ends in the breath that resumed it is a rejected open', async (own) => {
   const made = own.adapter()
   await made.open(never, null)
