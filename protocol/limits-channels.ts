@@ -20,7 +20,7 @@ export const channelLimits = {
   discordAnewMsMax: 5_000,
   discordStartsKept: 50, // Of 1,000 sessions a day: Discord takes the token of a bot that begins more.
   discordPageMax: 100, // Discord's: messages of one answer.
-  discordMissedPagesMax: 5, // Of one conversation: more than 500 messages unread are no conversation.
+  discordMissedMax: 5_000, // Messages of all conversations: 10 MB; a busy room has some thousand a day.
   discordMissedMsMax: 24 * 3_600_000, // How far back is asked: what is older is answered by nobody.
   discordMissedMarginMs: 300_000, // Clocks of home servers are minutes off; twice seen is once taken.
   discordMissedTriesMax: 10, // Of one question: Discord asks for patience of seconds.

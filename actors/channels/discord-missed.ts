@@ -39,20 +39,27 @@ export async function askMissed(
   const all: unknown[] = []
   let isCut = since < oldest
   for (const target of targets) {
-    const { messages, isCut: isMore } = await askOne(parts, target, discordSnowflake(from))
+    const { messages, isCut: isMore } = await askOne(parts, target, {
+      from: discordSnowflake(from),
+      most: limits.discordMissedMax - all.length,
+    })
     all.push(...messages)
     isCut ||= isMore
   }
   return { messages: all.toSorted(byId), isCut }
 }
 
-async function askOne(parts: MissedParts, target: string, from: string): Promise<Missed> {
+async function askOne(
+  parts: MissedParts,
+  target: string,
+  { from, most }: { readonly from: string; readonly most: number },
+): Promise<Missed> {
   const { api, signal } = parts
   const place = await patiently(parts, () => placeOf(parts, target))
   const messages: unknown[] = []
   if (place === null) return { messages, isCut: false }
   let after = from
-  for (let page = 0; page < limits.discordMissedPagesMax; page += 1) {
+  while (messages.length < most) {
     const asked = await patiently(parts, () => api.messages(place.channel, after, signal))
     const found = asked.toSorted(byId)
     messages.push(...found.map((each) => withGuild(each, place.guild)))

@@ -106,7 +106,7 @@ scene(
   async (own) => {
     const resume = await leave(own)
     own.known.push('user:501')
-    const most = limits.discordMissedPagesMax * limits.discordPageMax
+    const most = limits.discordMissedMax
     for (let n = 0; n < most + 3; n += 1) own.server.say(String(n))
     const clock = manualClock()
     const opened = own.adapter({ clock }).open(never, resume)
@@ -119,7 +119,7 @@ scene(
       texts(own),
       Array.from({ length: most }, (_, n) => String(n)),
     )
-    assert.is(own.server.pages.length, limits.discordMissedPagesMax)
+    assert.is(own.server.pages.length, most / limits.discordPageMax)
   },
 )
 

@@ -5,6 +5,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { modelChoice, resolveConfig, unsupportedPaths } from '../../../protocol/config/defaults.ts'
 import { parseModelName } from '../../../protocol/config/model.ts'
+import { describeSchema } from '../../../protocol/config/describe.ts'
+import { WITH_TOOLS } from '../../../protocol/config/tools.ts'
 import { parseConfig } from '../../../protocol/config/parse.ts'
 import type { GatewayConfig } from '../../../protocol/config/schema.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
@@ -299,6 +301,14 @@ config('C39 several accounts of one platform are refused, and not left out in si
     assert.is(issues.length, 1, name)
     assert.match(issues[0]?.message ?? '', `channels.${name}.accounts: expected no accounts`)
   }
+})
+
+config('C38 every channel whose tools may be written has them read', () => {
+  const written = describeSchema().flatMap(
+    ({ path }) => /^channels\.(\w+)\.tools\.deny\b/.exec(path)?.[1] ?? [],
+  )
+
+  assert.equal([...new Set(written)].toSorted(), [...WITH_TOOLS].toSorted())
 })
 
 config('TG2 what of telegram contradicts itself, or would leak the token, is refused', () => {
