@@ -130,8 +130,7 @@ export class Approvals {
   /** Those that have ended, the newest end first. */
   ended(): Approval[] {
     const found: Approval[] = []
-    for (const stream of this.#setup.store.streams()) {
-      if (!stream.startsWith('approval:')) continue
+    for (const stream of this.#setup.store.streams('approval')) {
       const approval = this.find(streamName(stream))
       if (ENDS.has(approval.state)) found.push(approval)
     }

@@ -4,6 +4,8 @@
  * Off unless configured. A request is one message of a session, accepted like any other: on disk
  * before the model is asked. Earlier messages of a request are context for the last one; the session
  * is the one named by a header or by `user`, else a new one. With `stream` pieces come as they are.
+ * OpenAI's libraries ask again after a lost connection, under the same `idempotency-key`: such a
+ * request is answered from the first one's run, in one piece.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
@@ -22,8 +24,10 @@ import { GatewayError, toGatewayError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { canonicalSessionKey, encodePart } from '../protocol/session-key.ts'
 import { shapeOf } from '../protocol/shape.ts'
+import type { IdempotencyMark } from '../machines/session-events.ts'
 import type { AuthSettings } from './admission.ts'
 import type { Hub } from './hub.ts'
+import { markRequest } from './idempotency.ts'
 import type { Limiter } from './limiter.ts'
 import { acceptMessage } from './methods/accept.ts'
 import type { MethodHouse } from './methods/house.ts'
@@ -136,14 +140,15 @@ export class Completions {
     const chat = { id: `chatcmpl-${id}`, created: Math.floor(clock.now() / 1_000), model: MODEL }
     const named = incoming.headers['x-openclaw-session-key']
     const sessionKey = keyOf(asked, typeof named === 'string' ? named : null, id)
-    let runId = ''
+    const text = textOf(asked)
+    const mark = markOf(incoming, asked, text, named)
+    let own = ''
     const stop = hub.hear((delta) => {
-      if (asked.stream === true && delta.runId === runId) sendPiece(response, chat, delta.text)
+      if (asked.stream === true && delta.runId === own) sendPiece(response, chat, delta.text)
     })
     try {
-      const text = textOf(asked)
       const begun = (begins: string): void => {
-        runId = begins
+        own = begins
         if (asked.stream === true) beginStream(response)
       }
       const cited = {
@@ -151,10 +156,14 @@ export class Completions {
         correlationId: chance.hex(limits.correlationIdBytes),
       }
       const model = this.#modelOf(asked)
-      await acceptMessage(house, { sessionKey, text, mark: null, begun, ...model }, cited)
-      const end = await house.runEnds.wait(runId, limits.runWaitMsMax)
-      if (asked.stream === true) endStream(response, chat, end)
-      else sendJson(response, ...formatEnd(chat, end))
+      const wish = { sessionKey, text, mark, begun, ...model }
+      const { event } = await acceptMessage(house, wish, cited)
+      const end = await house.runEnds.wait(String(event['runId']), limits.runWaitMsMax)
+      if (asked.stream === true) {
+        if (own === '') beginStream(response)
+        if (own === '' && end.text !== undefined) sendPiece(response, chat, end.text)
+        endStream(response, chat, end)
+      } else sendJson(response, ...formatEnd(chat, end))
     } finally {
       stop()
     }
@@ -178,6 +187,8 @@ const BAD = 'invalid_request_error'
 const STATUS: Readonly<Partial<Record<string, number>>> = {
   UNAUTHORIZED: 401,
   RATE_LIMITED: 429,
+  IDEMPOTENCY_CONFLICT: 422, // 409 would be tried again
+  HISTORY_PRUNED: 410,
   UNAVAILABLE: 503,
   PAYLOAD_TOO_LARGE: 413,
   INTERNAL: 500,
@@ -215,6 +226,23 @@ function keyOf({ user }: Asked, named: string | null, id: string): string {
   if (named !== null) return canonicalSessionKey(named)
   const rest = user === undefined ? `openai:${id}` : `openai-user:${encodePart(user)}`
   return canonicalSessionKey(`agent:main:${rest}`)
+}
+
+// Which session a request falls to where it names none is no part of what it asks.
+function markOf(
+  { headers }: IncomingMessage,
+  { user, model }: Asked,
+  message: string,
+  named: string | string[] | undefined,
+): IdempotencyMark | null {
+  const key = headers['idempotency-key']
+  if (typeof key !== 'string') return null
+  if (key === '' || key.length > limits.idempotencyKeyCharsMax) {
+    const text = `idempotency-key: expected 1 to ${limits.idempotencyKeyCharsMax} characters`
+    throw new GatewayError('INVALID_REQUEST', text)
+  }
+  const asked = { message, user: user ?? null, model: model ?? null, session: named ?? null }
+  return markRequest('http', key, 'chat.completions', asked)
 }
 
 // What went before is said as it was, so that the last message reads as an answer to it.

@@ -167,8 +167,7 @@ export class CronJobs {
   }
 
   *#scan(): Iterable<string> {
-    for (const stream of this.#setup.store.streams()) {
-      if (!stream.startsWith('cron:')) continue
+    for (const stream of this.#setup.store.streams('cron')) {
       const jobId = streamName(stream)
       const { state } = this.#read(jobId)
       if (state !== 'removed') yield jobId

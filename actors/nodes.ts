@@ -102,8 +102,7 @@ export class Nodes {
   list(): NodeRow[] {
     const { store, registry } = this.#setup
     const rows: NodeRow[] = []
-    for (const stream of store.streams()) {
-      if (!stream.startsWith('node:')) continue
+    for (const stream of store.streams('node')) {
       const { value, context } = registry.snapshot(stream as StreamId)
       if (value !== 'online' && value !== 'offline') continue
       rows.push({ state: value, context: context as NodeContext })

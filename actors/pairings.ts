@@ -191,8 +191,7 @@ export class Pairings {
   /** All devices that are or were let in, newest first. */
   devices(): Device[] {
     const devices: Device[] = []
-    for (const stream of this.#setup.store.streams()) {
-      if (!stream.startsWith('pairing:')) continue
+    for (const stream of this.#setup.store.streams('pairing')) {
       const { value, context } = this.#setup.registry.snapshot(stream as StreamId)
       if (value !== 'paired' && value !== 'revoked') continue
       const pairingId = streamName(stream)

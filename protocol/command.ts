@@ -37,6 +37,8 @@ function describeFailure(failure: Failure, path: string): string {
   const expected = failure.message
     .replace(/^.*?[Ee]xpected /, '')
     .replace(/,? but received.*$/s, '')
+    .replaceAll('`', '')
+    .replaceAll('","', '", "')
   const got = path.startsWith('auth') ? 'something else' : quote(failure.value)
   return `params${path === '' ? '' : '.'}${path}: expected ${expected}, got ${got}`
 }

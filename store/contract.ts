@@ -131,8 +131,8 @@ export interface StoreReader {
   readonly positionOf: (stream: string, version: number) => number | null
   /** Version of the newest record of a stream at or before a position, 0 where there is none. */
   readonly versionAt: (stream: string, position: number) => number
-  /** Names of all streams, in the order of their first records. */
-  readonly streams: () => Iterable<string>
+  /** Names of all streams, or of those of one kind, in the order of their first records. */
+  readonly streams: (kind?: string) => Iterable<string>
   /** The bytes of a body; null where it was erased, or never written. */
   readonly body: (ref: string) => Uint8Array | null
   readonly bodyState: (ref: string) => BodyState

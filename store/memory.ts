@@ -64,7 +64,7 @@ export function openMemory(): Store {
     version: (stream) => memory.version(stream),
     positionOf: (stream, version) => memory.positionOf(stream, version),
     versionAt: (stream, position) => memory.versionAt(stream, position),
-    streams: () => memory.streams(),
+    streams: (kind) => memory.streams(kind),
     body: (ref) => memory.salted(ref)?.bytes ?? null,
     salted: (ref) => memory.salted(ref),
     bodyState: (ref) => memory.bodyState(ref),
@@ -215,9 +215,10 @@ class Memory {
     return this.#byName.get(stream)?.positions.filter((at) => at <= position).length ?? 0
   }
 
-  streams(): string[] {
+  streams(kind?: string): string[] {
     this.#assertOpen()
-    return this.#streams.map(({ name }) => name)
+    const names = this.#streams.map(({ name }) => name)
+    return kind === undefined ? names : names.filter((name) => name.startsWith(`${kind}:`))
   }
 
   salted(ref: string): SaltedBody | null {

@@ -48,6 +48,8 @@ async function measure(): Promise<void> {
     })
     const echoUrl = `ws://127.0.0.1:${(echo.address() as AddressInfo).port}`
     const client = fork(new URL(import.meta.url).pathname)
+    // Without it there is no measurement, and what follows would wait for ever.
+    client.on('exit', (code) => code !== null && process.exit(1))
     await once(client, 'message')
     const cpu = new Map<string, number[]>() // µs of this process for each answer
     const run = async (url: string): Promise<number> => {
@@ -93,18 +95,20 @@ async function drive({ url, ms }: Task): Promise<void> {
 async function driveOne(url: string, deviceId: string, end: number): Promise<number> {
   const socket = new WebSocket(url, { perMessageDeflate: false })
   await once(socket, 'open')
-  let answers = 0
+  let [asked, answers] = [0, 0]
   const ask = () => {
-    const events = answers % 2 === 0 ? ['shutdown'] : ['shutdown', 'chat']
+    asked += 1
+    const events = asked % 2 === 0 ? ['shutdown'] : ['shutdown', 'chat']
     const padding = 'x'.repeat(40)
     socket.send(
-      JSON.stringify({ type: 'req', id: `subscribe#${answers}${padding}`, params: { events } }),
+      JSON.stringify({ type: 'req', id: `subscribe#${asked}${padding}`, params: { events } }),
     )
   }
   const finished = new Promise<void>((resolve, reject) => {
     socket.on('close', () => reject(new Error('the server closed the socket')))
     socket.on('message', (data: Buffer) => {
       if (!data.includes('"subscribe#')) return
+      if (data.includes('"ok":false')) return reject(new Error(`refused: ${data.toString()}`))
       if (performance.now() >= end) return resolve()
       answers += 1
       ask()

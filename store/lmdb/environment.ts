@@ -272,20 +272,24 @@ export function listKeys(tables: Tables, name: TableName, range: TableRange): Ta
 }
 
 /**
- * Walks all keys of a table in batches, each read in a transaction of its own, so that no snapshot
- * is held for long (S10).
+ * Walks the keys of a table, or of a part of it, in batches, each read in a transaction of its own,
+ * so that no snapshot is held for long (S10).
  * @throws {GatewayError} STORE_CORRUPT with details.database.
  */
-export function* walkKeys(tables: Tables, name: TableName): Generator<TableKey> {
+export function* walkKeys(
+  tables: Tables,
+  name: TableName,
+  part: Pick<TableRange, 'start' | 'end'> = {},
+): Generator<TableKey> {
   const limit = limits.readTransactionRecordsMax
-  let keys = listKeys(tables, name, { limit })
+  let keys = listKeys(tables, name, { ...part, limit })
   while (keys.length > 0) {
     yield* keys
     const start = keys.at(-1)
     if (start === undefined || keys.length < limit) return
     tables[name].resetReadTxn()
     // The last key of this batch comes first in the next one, where it is dropped.
-    keys = listKeys(tables, name, { start, limit: limit + 1 }).slice(1)
+    keys = listKeys(tables, name, { ...part, start, limit: limit + 1 }).slice(1)
   }
 }
 

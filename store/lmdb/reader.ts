@@ -83,9 +83,9 @@ export function createReads(source: ReadSource): JournalReads {
       const state = find(stream)
       return state === null ? 0 : index.versionAt(state, position)
     },
-    streams: () => {
+    streams: (kind) => {
       source.refresh()
-      return index.allNames()
+      return kind === undefined ? index.allNames() : index.namesOf(kind)
     },
     ...bodyReads(source),
     snapshot: (stream, atVersion) => newestSnapshot(tables, find(stream), atVersion),

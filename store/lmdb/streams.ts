@@ -20,6 +20,7 @@ import {
   readDecoded,
   readRecord,
   readValue,
+  walkKeys,
 } from './environment.ts'
 import type { Table, Tables } from './environment.ts'
 import type { TableKey } from '../seal.ts'
@@ -213,6 +214,17 @@ export class StreamIndex {
       if (name === null) return
       if ((this.find(name)?.version ?? 0) > 0) yield name
     }
+  }
+
+  /** Names those of one kind that have a record; costs by their number, not by that of all. */
+  namesOf(kind: string): string[] {
+    const range = { start: `${kind}:`, end: `${kind};` } // The sign behind the colon ends it.
+    const found: StreamState[] = []
+    for (const name of walkKeys(this.#tables, 'streams', range)) {
+      const state = typeof name === 'string' ? this.find(name) : null
+      if (state !== null && state.version > 0) found.push(state)
+    }
+    return found.sort((a, b) => a.number - b.number).map(({ name }) => name)
   }
 
   #runWith(number: number, version: number): Run | null {

@@ -298,4 +298,28 @@ door('CD12 a model that fails is a fault of the answer, not of the door', () =>
   }),
 )
 
+door('CD13 a request that is tried again under its key is answered from the first one', () =>
+  withModel(async ({ post, store }, calls) => {
+    const keyed = { ...GOOD, 'idempotency-key': 'retry-1' }
+    const first = post(HI, keyed)
+    const call = await until(() => calls[0] ?? null, 'call of the model')
+    const again = post({ ...HI, stream: true }, keyed)
+    writeEvents(call, delta('so '), delta('far', 'stop'), '[DONE]')
+    call.end()
+
+    assert.is((await answerOf(await first)).choices?.[0]?.message.content, 'so far')
+    assert.match(await (await again).text(), /"content":"so far"[\s\S]*\[DONE\]/)
+    const late = await answerOf(await post(HI, keyed))
+    assert.is(late.choices?.[0]?.message.content, 'so far')
+    assert.is(calls.length, 1)
+    const accepted = readRecords(store).filter(({ event }) => event.type === 'message.accepted')
+    assert.is(accepted.length, 1)
+    const other = { ...HI, messages: [{ role: 'user', content: 'ho' }] }
+    assert.is((await post(other, keyed)).status, 422)
+    assert.is((await post({ ...HI, user: 'ann' }, keyed)).status, 422)
+    assert.is((await post(HI, { ...GOOD, 'idempotency-key': 'x'.repeat(129) })).status, 400)
+    assert.is(calls.length, 1)
+  }),
+)
+
 door.run()

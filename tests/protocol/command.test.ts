@@ -30,6 +30,13 @@ command('S25 a value with a toString of its own is refused by path, not thrown o
   assert.is(code, 'RECORD_FORMAT')
 })
 
+command('S25 a word that is none of several is refused with all that it may be', async () => {
+  const { message } = await faultOf(() => parseCommand('agent', { message: 'x', thinking: 'huge' }))
+
+  const words = '"off", "minimal", "low", "medium", "high", "xhigh"'
+  assert.is(message, `params.thinking: expected one of ${words}, got "huge"`)
+})
+
 command('S38 a configuration with such a key is refused and not thrown over', async () => {
   for (const text of [
     '{gateway: {bind: {toString: 1}}}',

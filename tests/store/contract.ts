@@ -282,6 +282,16 @@ function readCases(promise: Add): void {
     },
   )
 
+  promise('streams of one kind are found, in the order of their first records', async (store) => {
+    const names = ['node:z', 'nodes:a', 'node', 'run:1', 'node:é', 'node:a', 'node:b:c']
+    for (const name of names) await store.append(draft(name, 0))
+
+    assert.equal([...store.streams('node')], ['node:z', 'node:é', 'node:a', 'node:b:c'])
+    assert.equal([...store.streams('nobody')], [])
+    await store.append(draft('node:later', 0))
+    assert.is([...store.streams('node')].at(-1), 'node:later')
+  })
+
   promise('an iterator may be left and others go on', async (store) => {
     for (let i = 0; i < 6; i += 1) await store.append(draft('run:a', i))
     const seen: number[] = []
