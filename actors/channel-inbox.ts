@@ -6,6 +6,7 @@
  * kept by itself, at most every `limits.cursorMs`; losing it costs another look at them.
  */
 import type { ChannelContext } from '../machines/channel.ts'
+import { firstNameOf } from '../machines/rules/moves.ts'
 import { inboundKey } from '../machines/projections/open-work.ts'
 import { type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
@@ -23,7 +24,6 @@ export class ChannelInbox {
   #intake: Intake
   #house: ChannelHouse
   #stream: StreamId
-  #account: { account?: string }
   // Taken in, not yet folded: closes the gap to `work.inbound`.
   #arriving = new Map<string, Promise<void>>()
   #passed: string | null = null // not yet on disk
@@ -35,20 +35,19 @@ export class ChannelInbox {
     this.#intake = intake
     this.#house = house
     this.#stream = streamId('channel', setup.name)
-    this.#account = setup.account === undefined ? {} : { account: setup.account }
   }
 
   /** Where the account is to be read on; null: from wherever the platform begins. */
   resume(): Resume | null {
     const { registry } = this.#house
     const { cursor } = registry.snapshot(this.#stream).context as ChannelContext
-    if (cursor === undefined || cursor.account !== (this.#account.account ?? '')) return null
+    if (cursor === undefined || cursor.account !== (this.#setup.account ?? '')) return null
     return { cursor: cursor.value, at: cursor.at }
   }
 
   /** Takes a message that was not taken before; resolves when it is on disk. */
   async received(message: InboundMessage, cursor?: string): Promise<void> {
-    const key = inboundKey({ ...message, ...this.#account })
+    const key = inboundKey({ ...message, ...this.#accountOf(message) })
     // Whoever brings it again while it is on its way must not be told sooner that we have it.
     const arriving = this.#arriving.get(key)
     if (arriving !== undefined) return arriving
@@ -84,12 +83,19 @@ export class ChannelInbox {
     this.#passed = null
   }
 
+  // The account that a message names is its own, whatever the configuration says.
+  #accountOf({ account = this.#setup.account }: Pick<InboundMessage, 'account'>): {
+    account?: string
+  } {
+    return account === undefined ? {} : { account }
+  }
+
   async #move(): Promise<void> {
     const cursor = this.#passed
     if (cursor === null) return
     this.#passed = null
     const { registry, services } = this.#house
-    const event = { type: 'cursor.moved', ...this.#account, cursor }
+    const event = { type: 'cursor.moved', ...this.#accountOf({}), cursor }
     const correlationId = services.chance.hex(limits.correlationIdBytes)
     const cause = `ext:${this.#setup.name}:cursor`
     try {
@@ -106,7 +112,9 @@ export class ChannelInbox {
     const ordered = this.#intake.directive(text)
     const body = draftText(services.chance, ordered === null ? text : ordered.rest || text)
     const correlationId = services.chance.hex(limits.correlationIdBytes)
-    const sessionKey = this.#setup.sessionKey(message)
+    const channel = registry.snapshot(this.#stream).context as ChannelContext
+    const named = { ...message, roomId: firstNameOf(channel.moved, roomId) }
+    const sessionKey = this.#setup.sessionKey(named)
     const arriving = { sessionKey, channel: name, at: services.clock.now() }
     const defaults = await this.#intake.defaults(arriving)
     const event = {
@@ -126,11 +134,11 @@ export class ChannelInbox {
       runId: services.chance.id(),
       ...defaults,
       ...(ordered === null ? {} : { directive: ordered.directive, rest: ordered.rest !== '' }),
-      ...this.#codes.draw(registry.snapshot(this.#stream).context as ChannelContext, {
+      ...this.#codes.draw(channel, {
         ...message,
         at: arriving.at,
       }),
-      ...this.#account,
+      ...this.#accountOf(message),
       ...(cursor === undefined ? {} : { cursor }),
     }
     // Its own cursor stands behind whatever was passed before it.

@@ -9,14 +9,15 @@ import type { Services } from './services.ts'
 /** One channel's link. */
 export interface Link {
   isUp: boolean
+  changedAt: number // ms, monotonic: since when it is up, or is not
   heardAt: number | null // ms, monotonic: the newest sign of life of the other side
   proves: boolean // its adapter tells of signs of life, so that silence means something
   readonly waiting: Set<() => void>
 }
 
-/** Makes the link of a channel that was not opened yet. */
-export function makeLink(): Link {
-  return { isUp: false, heardAt: null, proves: false, waiting: new Set() }
+/** Makes the link of a channel that was not opened yet; `now` is monotonic. */
+export function makeLink(now: number): Link {
+  return { isUp: false, changedAt: now, heardAt: null, proves: false, waiting: new Set() }
 }
 
 /** Notes a sign of life. */
@@ -35,7 +36,8 @@ export function isSilent(link: Link, now: number): boolean {
 }
 
 /** Marks a link as up or down; who waits for it goes on. */
-export function setLink(link: Link, isUp: boolean): void {
+export function setLink(link: Link, isUp: boolean, now: number): void {
+  if (link.isUp !== isUp) link.changedAt = now
   link.isUp = isUp
   if (isUp) for (const go of link.waiting) go()
 }

@@ -4,14 +4,15 @@
  * Reconnection belongs to the channel's machine; an adapter only dials when an effect says so. An
  * inbound message is acknowledged to its adapter after its record is on disk.
  */
-import type { ChannelContext } from '../machines/channel.ts'
+import type { Loss } from '../machines/channel.ts'
 import {
   type ChannelOpenParams,
   type CodeTellParams,
   isVisible,
   type MessageDeliverParams,
 } from '../machines/effects.ts'
-import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
+import { placeOf } from '../machines/rules/moves.ts'
+import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { cutText, type StreamId, streamId } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { wordPhrase } from '../protocol/phrases.ts'
@@ -20,7 +21,9 @@ import { readText } from './bodies.ts'
 import { findHook, type OpenHook } from './channel-hooks.ts'
 import { ChannelInbox } from './channel-inbox.ts'
 import { evidenceMs, Gate, hear, isSilent, type Link, makeLink, setLink } from './channel-link.ts'
-import type { ChannelHouse, ChannelSetup, Intake } from './channel-setup.ts'
+import { knownTargets } from './channel-past.ts'
+import { type ChannelHouse, type ChannelSetup, type Intake, readChannel } from './channel-setup.ts'
+import { signsOf, tellChannel } from './channel-signs.ts'
 import {
   type ChannelAdapter,
   type ChannelHost,
@@ -62,6 +65,10 @@ export interface Channels {
   readonly hook: (path: string) => OpenHook | null
   /** Dials one channel anew, also one that has failed. @throws {GatewayError} CHANNEL_UNKNOWN */
   readonly retry: (channel: string, cause: string, correlationId: string) => Promise<void>
+  /** How many messages each channel has lost for good, and when the last; the others are left out. */
+  readonly lost: () => Readonly<Record<string, Loss>>
+  /** For how long each channel has had no link, in ms; those that have one are left out. */
+  readonly down: () => Readonly<Record<string, number>>
   /** How long ago each channel was heard of, in s; those never heard of are left out. */
   readonly evidence: () => Readonly<Record<string, number>>
   /** @throws {GatewayError} CHANNEL_UNKNOWN, TARGET_INVALID */
@@ -89,7 +96,11 @@ export function openChannels(
     hold: async (cause, correlationId) => {
       gate.shut()
       for (const name of channels.keys()) {
-        await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
+        await tellChannel(house, name, {
+          event: { type: 'channel.disabled' },
+          cause,
+          correlationId,
+        })
       }
     },
     start: async (cause, correlationId) => {
@@ -104,8 +115,10 @@ export function openChannels(
     hook: (path) => findHook([...channels.values()], path),
     retry: async (name, cause, correlationId) => {
       const { setup } = find(name) ?? refuseUnknown(name, channels)
-      if (!gate.isShut) await tell(house, name, enabled(setup, cause, correlationId))
+      if (!gate.isShut) await tellChannel(house, name, enabled(setup, cause, correlationId))
     },
+    down: () => downOf(channels, house.services.clock.monotonic()),
+    lost: () => lossesOf(channels, house),
     evidence: () => evidenceOf(channels, house.services.clock.monotonic()),
     assertTarget: (name, target) => {
       const { setup } = find(name) ?? refuseUnknown(name, channels)
@@ -128,6 +141,24 @@ function evidenceOf(channels: ReadonlyMap<string, Channel>, now: number): Record
   return Object.fromEntries(ages)
 }
 
+function downOf(channels: ReadonlyMap<string, Channel>, now: number): Record<string, number> {
+  const down = [...channels].flatMap(([name, { link }]) =>
+    link.isUp ? [] : [[name, now - link.changedAt] as const],
+  )
+  return Object.fromEntries(down)
+}
+
+function lossesOf(
+  channels: ReadonlyMap<string, Channel>,
+  { registry }: ChannelHouse,
+): Record<string, Loss> {
+  const losses = [...channels.keys()].flatMap((name) => {
+    const loss = readChannel(registry, name)?.lost
+    return loss === undefined ? [] : [[name, loss] as const]
+  })
+  return Object.fromEntries(losses)
+}
+
 // What the newest fault was; a channel that is up has none.
 function reasonsOf(
   channels: ReadonlyMap<string, Channel>,
@@ -135,7 +166,7 @@ function reasonsOf(
 ): Record<string, string> {
   const reasons = [...channels].flatMap(([name, { state }]) => {
     if (!WITH_REASON.has(state())) return []
-    const { fault } = registry.snapshot(streamId('channel', name)).context as ChannelContext
+    const fault = readChannel(registry, name)?.fault ?? ''
     return fault === '' ? [] : [[name, fault] as const]
   })
   return Object.fromEntries(reasons)
@@ -163,7 +194,10 @@ function driversOf(
         run: ({ params }) => openLink(find, gate, house, params as unknown as ChannelOpenParams),
       },
     ],
-    ['channel.close', { visible: false, run: ({ params }) => closeLink(find, params['channel']) }],
+    [
+      'channel.close',
+      { visible: false, run: ({ params }) => closeLink(find, house.services, params['channel']) },
+    ],
     [
       'code.tell',
       {
@@ -194,9 +228,10 @@ async function startAll(
 ): Promise<void> {
   const known = new Set(setups.map(({ name }) => name))
   for (const name of [...house.work.channels].filter((name) => !known.has(name))) {
-    await tell(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
+    await tellChannel(house, name, { event: { type: 'channel.disabled' }, cause, correlationId })
   }
-  for (const setup of setups) await tell(house, setup.name, enabled(setup, cause, correlationId))
+  for (const setup of setups)
+    await tellChannel(house, setup.name, enabled(setup, cause, correlationId))
 }
 
 function enabled({ name, policy }: ChannelSetup, cause: string, correlationId: string): Message {
@@ -216,42 +251,24 @@ function openChannel(setup: ChannelSetup, intake: Intake, house: ChannelHouse): 
   const { registry, services } = house
   const codes = new SenderCodes(services.chance)
   const inbox = new ChannelInbox(setup, codes, intake, house)
-  const link = makeLink()
+  const link = makeLink(services.clock.monotonic())
   const received: ChannelHost['received'] = (message, cursor) => {
     hear(link, services.clock.monotonic())
     return inbox.received(message, cursor)
   }
+  const conversations = (): readonly string[] => knownTargets(house.store, setup.name)
   const passed: ChannelHost['passed'] = (cursor) => inbox.passed(cursor)
   return {
     setup,
     link,
     codes,
     inbox,
-    adapter: setup.open({ received, passed, ...signsOf(setup.name, link, house) }),
+    adapter: setup.open({ received, passed, conversations, ...signsOf(setup.name, link, house) }),
     state: () => readState(registry, streamId('channel', setup.name), link, services),
   }
 }
 
-// What an adapter tells of its link.
-function signsOf(
-  name: string,
-  link: Link,
-  house: ChannelHouse,
-): Pick<ChannelHost, 'heard' | 'dropped'> {
-  const { clock } = house.services
-  return {
-    heard: () => {
-      link.proves = true
-      hear(link, clock.monotonic())
-    },
-    dropped: (reason, end = {}) => {
-      setLink(link, false)
-      tellDropped(name, { reason, ...end }, house)
-    },
-  }
-}
-
-// A channel that is set aside takes part in nothing; the house stands without it.
+// A channel that is set aside takes part in nothing.
 function readState(
   registry: Registry,
   stream: StreamId,
@@ -266,39 +283,6 @@ function readState(
   } catch {
     return 'disconnected'
   }
-}
-
-async function tell(
-  { registry, services }: ChannelHouse,
-  name: string,
-  message: Message,
-): Promise<void> {
-  const stream = streamId('channel', name)
-  try {
-    await registry.deliver(stream, message)
-  } catch (thrown) {
-    const { code, message: error } = toGatewayError(thrown)
-    services.log.error('channel not told', { stream, event: message.event.type, code, error })
-  }
-}
-
-function tellDropped(
-  name: string,
-  { reason, final = false, retryAfterMs = null }: LinkEnd & { readonly reason: string },
-  house: ChannelHouse,
-): void {
-  const { log, chance } = house.services
-  const stream = streamId('channel', name)
-  log.warn('channel link dropped', { channel: name, stream, reason, final })
-  const event = {
-    type: 'link.dropped',
-    reason: cutText(reason),
-    random: chance.fraction(),
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    ...(final ? { final } : {}),
-  }
-  const correlationId = chance.hex(limits.correlationIdBytes)
-  void tell(house, name, { event, cause: `ext:${name}:link`, correlationId })
 }
 
 type Find = (name: string) => Channel | null
@@ -316,7 +300,7 @@ async function openLink(
     const signal = AbortSignal.timeout(limits.channelOpenMs)
     await channel.adapter.open(signal, channel.inbox.resume())
     hear(channel.link, clock.monotonic())
-    setLink(channel.link, true)
+    setLink(channel.link, true, clock.monotonic())
     return { type: 'effect.done' }
   } catch (error) {
     const reason = messageOf(error)
@@ -332,10 +316,10 @@ function endOf(error: unknown): LinkEnd {
   return { final: error instanceof GatewayError && error.code === 'UNAUTHORIZED' }
 }
 
-async function closeLink(find: Find, name: unknown): Promise<Outcome> {
+async function closeLink(find: Find, { clock }: Services, name: unknown): Promise<Outcome> {
   const channel = find(String(name))
   if (channel !== null) {
-    setLink(channel.link, false)
+    setLink(channel.link, false, clock.monotonic())
     await channel.adapter.close()
   }
   return { type: 'effect.done' }
@@ -351,8 +335,15 @@ async function tellSender(find: Find, telling: CodeTellParams): Promise<Outcome>
 
 async function deliver(
   find: Find,
-  { store, services: { clock } }: ChannelHouse,
-  { channel: name, target, ref, phrase, deliveryId, expiresAt = Infinity }: MessageDeliverParams,
+  { store, registry, services: { clock } }: ChannelHouse,
+  {
+    channel: name,
+    target: named,
+    ref,
+    phrase,
+    deliveryId,
+    expiresAt = Infinity,
+  }: MessageDeliverParams,
 ): Promise<Outcome> {
   const channel = find(name)
   if (channel === null) {
@@ -365,6 +356,7 @@ async function deliver(
     return { type: 'effect.failed', class: 'erased', retryable: false, sent: 'no' }
   }
   try {
+    const target = placeOf(readChannel(registry, name)?.moved, named)
     const text = phrase === undefined ? readText(store, ref) : wordPhrase(phrase)
     const { messageId } = await channel.adapter.deliver({ target, text, deliveryId })
     hear(channel.link, clock.monotonic())

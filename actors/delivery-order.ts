@@ -5,12 +5,13 @@
  * it leaves when its record says that it was sent, failed, or is uncertain. Places are memory only:
  * after a restart they are found again from what is left open. Whoever is set aside leaves as well.
  */
+import { firstNameOf } from '../machines/rules/moves.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { DeliveryContext } from '../machines/delivery.ts'
 import { type StreamId, streamKind, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { JournalRecord } from '../protocol/record.ts'
-import type { ChannelHouse } from './channel-setup.ts'
+import { type ChannelHouse, readChannel } from './channel-setup.ts'
 
 const FATES: ReadonlySet<string> = new Set(['sent', 'failed', 'dead', 'uncertain', 'dismissed'])
 
@@ -61,13 +62,18 @@ export class DeliveryOrder {
   }
 
   #join({ deliveryId, channel, target }: Direction): Place[] {
-    const name = `${channel}\n${target}`
+    const name = `${channel}\n${this.#placeOf(channel, target)}`
     const line = this.#lines.get(name) ?? []
     if (this.#lineOf.has(deliveryId)) return line
     this.#lines.set(name, line)
     this.#lineOf.set(deliveryId, name)
     line.push({ deliveryId, go: () => {} })
     return line
+  }
+
+  // A room that moves in between keeps its line.
+  #placeOf(channel: string, target: string): string {
+    return firstNameOf(readChannel(this.#house.registry, channel)?.moved, target)
   }
 
   #committed({ stream, value, event }: JournalRecord): void {

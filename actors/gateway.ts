@@ -95,7 +95,14 @@ export interface RunningGateway {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { stateDir, configPath, env, services } = options
   // Drafts of a life that was killed while it wrote.
-  for (const name of ['', 'config', 'keys', 'archive', 'channels/whatsapp'])
+  for (const name of [
+    '',
+    'config',
+    'keys',
+    'archive',
+    'channels/whatsapp',
+    'channels/whatsapp-held',
+  ])
     sweepDrafts(join(stateDir, name))
   const files = new ConfigFiles(stateDir, configPath)
   const live = readLive({ files, env, services, broken: options.broken ?? null })
@@ -269,12 +276,12 @@ const NOT_YET: Pick<House, 'listener' | 'stopRetention'> = {
 }
 
 function openConfigured(
-  { services, stateDir }: GatewayOptions,
+  { services, ...paths }: GatewayOptions,
   configuration: ConfigKeeper,
   { registry, store, work, listen }: Kernel,
   { approvals }: Pick<MethodHouse, 'approvals'>,
 ): Channels {
-  const setups = setUpChannels(configuration.live.config, services, stateDir)
+  const setups = setUpChannels(configuration.live.config, services, paths)
   const house = { registry, store, work, listen, services }
   return openChannels(setups, openIntake(configuration, work.sessions, approvals), house)
 }

@@ -5,6 +5,7 @@
 import { countLeft } from '../machines/projections/deliveries.ts'
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import type { StreamId } from '../protocol/ids.ts'
+import { limits } from '../protocol/limits.ts'
 import type { Store } from '../store/contract.ts'
 import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
@@ -63,20 +64,25 @@ export function troublesOf(house: HealthHouse): Trouble[] {
   }
   const hold = readHold(registry)
   if (hold !== null) add('held', sayHold(hold))
-  for (const says of failedChannels(house)) add('channel', says)
+  for (const says of deadChannels(house)) add('channel', says)
   const reach = house.tailscaleFault()
   if (reach !== null) add('tailscale', reach)
   return troubles
 }
 
-function failedChannels({ channels }: HealthHouse): string[] {
-  const reasons = channels.reasons()
-  return Object.entries(channels.states())
-    .filter(([, state]) => state === 'failed')
-    .map(([name]) => {
-      const why = reasons[name] ?? 'for an unknown reason'
-      return `${name} has failed: ${why}; to try again: openclaw gateway release`
-    })
+// One that was not heard of for too long, or that does not come up, is not well either.
+function deadChannels({ channels }: HealthHouse): string[] {
+  const [reasons, down, evidence] = [channels.reasons(), channels.down(), channels.evidence()]
+  return Object.entries(channels.states()).flatMap(([name, state]) => {
+    const why = reasons[name] ?? 'for an unknown reason'
+    if (state === 'failed') {
+      return [`${name} has failed: ${why}; to try again: openclaw gateway release`]
+    }
+    if (state === 'silent') return [`${name} was last heard of ${evidence[name] ?? '?'} s ago`]
+    const downMs = down[name] ?? 0
+    if (state !== 'connecting' || downMs < limits.alertChannelDeadMs) return []
+    return [`${name} has not come up for ${Math.floor(downMs / 60_000)} minutes: ${why}`]
+  })
 }
 
 // A store that has failed says nothing of its disk.
@@ -99,6 +105,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
   const quarantined = house.quarantined()
   const evidence = house.channels.evidence()
   const reasons = house.channels.reasons()
+  const lost = house.channels.lost()
   const space = roomOf(house.registry)
   const left = countLeft(house.work.deliveries)
   return {
@@ -110,6 +117,7 @@ export function readHealth(house: HealthHouse): Record<string, unknown> {
     position: house.work.position,
     ...(Object.keys(evidence).length > 0 ? { evidence } : {}),
     ...(Object.keys(reasons).length > 0 ? { reasons } : {}),
+    ...(Object.keys(lost).length > 0 ? { lost } : {}),
     ...(quarantined.length > 0 ? { quarantined } : {}),
     ...(left.uncertain + left.dead > 0 ? { deliveries: left } : {}),
     ...(space === null || space.level === 'ample' ? {} : { space }),

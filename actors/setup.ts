@@ -5,10 +5,11 @@ import { parseDiscordTarget } from '../protocol/channels/discord.ts'
 import { parseTelegramTarget } from '../protocol/channels/telegram.ts'
 import { parseWebhookTarget } from '../protocol/channels/webhook.ts'
 import { whatsappAddress } from '../protocol/channels/whatsapp.ts'
-import type {
-  ResolvedAccess,
-  ResolvedTelegram,
-  ResolvedWebhookChannel,
+import {
+  type ResolvedAccess,
+  type ResolvedTelegram,
+  type ResolvedWebhookChannel,
+  telegramAccount,
 } from '../protocol/config/channel-defaults.ts'
 import type { ResolvedConfig, ResolvedIrc } from '../protocol/config/defaults.ts'
 import type { ResolvedDiscord } from '../protocol/config/discord.ts'
@@ -16,30 +17,39 @@ import type { ResolvedWhatsApp } from '../protocol/config/whatsapp.ts'
 import type { InboundMessage } from '../protocol/message.ts'
 import { directSessionKey, roomSessionKey, threadSessionKey } from '../protocol/session-key.ts'
 import type { ChannelSetup } from './channel-setup.ts'
+import type { ChannelAdapter, ChannelHost } from './channels/adapter.ts'
 import { openDiscord } from './channels/discord.ts'
 import { openIrc } from './channels/irc.ts'
 import { openTelegram } from './channels/telegram.ts'
 import { openWebhook } from './channels/webhook.ts'
 import { openWhatsApp } from './channels/whatsapp.ts'
+import { heldDirectory, openHeldFiles } from './held-files.ts'
 import { openSecretFiles, secretsDirectory } from './secret-files.ts'
+import { TokenFile, tokenPath } from './token-file.ts'
 import type { Services } from './services.ts'
 import { postWebhook } from './webhook.ts'
 
 const AGENT = 'main'
 
+/** Where things of channels lie beside the configuration. */
+export interface ChannelPaths {
+  readonly stateDir: string
+  readonly configPath: string
+}
+
 /** Lists the configured channels. */
 export function setUpChannels(
   config: ResolvedConfig,
   services: Services,
-  stateDir: string,
+  paths: ChannelPaths,
 ): ChannelSetup[] {
   const { discord, irc, telegram, webhook, whatsapp } = config
   return [
     ...(irc === null ? [] : [setUpIrc(irc, config, services)]),
     ...(discord === null ? [] : [setUpDiscord(discord, config, services)]),
-    ...(telegram === null ? [] : [setUpTelegram(telegram, config, services)]),
+    ...(telegram === null ? [] : [setUpTelegram(telegram, config, services, paths)]),
     ...(webhook === null ? [] : [setUpWebhook(webhook, config, services)]),
-    ...(whatsapp === null ? [] : [setUpWhatsApp(whatsapp, config, services, stateDir)]),
+    ...(whatsapp === null ? [] : [setUpWhatsApp(whatsapp, config, services, paths)]),
   ]
 }
 
@@ -77,17 +87,29 @@ function setUpTelegram(
   telegram: ResolvedTelegram,
   config: ResolvedConfig,
   services: Services,
+  { configPath }: ChannelPaths,
 ): ChannelSetup {
-  return {
+  const { account, tokenFile, webhook } = telegram
+  const open = (host: ChannelHost, botToken = telegram.botToken): ChannelAdapter =>
+    openTelegram({ ...telegram, botToken }, host, services)
+  const setup = {
     name: 'telegram',
     policy: policyOf(telegram, (id) => id),
-    account: telegram.account,
-    open: (host) => openTelegram(telegram, host, services),
-    refuseTarget: (target) =>
+    refuseTarget: (target: string) =>
       parseTelegramTarget(target) === null
         ? `expected a chat such as 123, -100123:topic:7 or @name, got ${JSON.stringify(target)}`
         : null,
-    sessionKey: (message) => sessionKeyOf('telegram', message, config),
+    sessionKey: (message: InboundMessage) => sessionKeyOf('telegram', message, config),
+  } satisfies Partial<ChannelSetup>
+  if (tokenFile === null) return { ...setup, account, open: (host) => open(host) }
+  const path = tokenPath(tokenFile, configPath)
+  const file = new TokenFile({ name: 'telegram', path, accountOf: telegramAccount })
+  return {
+    ...setup,
+    get account() {
+      return file.account
+    },
+    open: (host) => file.adapter((token) => open(host, token), webhook?.path ?? null),
   }
 }
 
@@ -112,9 +134,12 @@ function setUpWhatsApp(
   whatsapp: ResolvedWhatsApp,
   config: ResolvedConfig,
   services: Services,
-  stateDir: string,
+  { stateDir }: ChannelPaths,
 ): ChannelSetup {
-  const files = openSecretFiles(secretsDirectory(stateDir, 'whatsapp'))
+  const files = {
+    secrets: openSecretFiles(secretsDirectory(stateDir, 'whatsapp')),
+    held: openHeldFiles(heldDirectory(stateDir, 'whatsapp')),
+  }
   return {
     name: 'whatsapp',
     policy: policyOf(whatsapp, (id) => id),

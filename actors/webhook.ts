@@ -17,6 +17,7 @@ import {
 import type { ResolvedWebhook } from '../protocol/config/defaults.ts'
 import { messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { parseRetryAfter } from '../protocol/retry-after.ts'
 import { RefusedAddress, resolveHost } from './addresses.ts'
 
 /** How a post ended; `status` 0: nobody answered. */
@@ -48,7 +49,7 @@ export async function postWebhook(
       [TIMESTAMP_HEADER]: timestamp,
       [SIGNATURE_HEADER]: signPost(secret, timestamp, body),
     }
-    return resultOf(await post(target, { address, headers, body, way }))
+    return resultOf(await post(target, { address, headers, body, way }), at)
   } catch (thrown) {
     const reason = messageOf(thrown)
     const { connected } = way
@@ -104,9 +105,9 @@ function post(target: URL, { address, headers, body, way }: Post): Promise<Incom
   })
 }
 
-function resultOf({ statusCode: status = 0, headers }: IncomingMessage): PostResult {
+function resultOf({ statusCode: status = 0, headers }: IncomingMessage, now: number): PostResult {
   const retryable = status === 408 || status === 429 || status >= 500
-  const seconds = Number(headers['retry-after'])
-  const retryAfterMs = retryable && seconds > 0 ? seconds * 1_000 : null
+  const told = parseRetryAfter(headers['retry-after'], now)
+  const retryAfterMs = retryable && told !== null && told > 0 ? told : null
   return { status, retryable, retryAfterMs, reason: `HTTP ${status}`, connected: true }
 }

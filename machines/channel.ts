@@ -11,27 +11,24 @@
  * Where the platform has a cursor, the newest one is kept with the message that it stands for. A message is
  * judged here, in any state, and sent on to its session; a refused one stays a record that names
  * its rule. Where direct messages are by pairing, an unknown sender is told one code, and an owner
- * lets them in by it (rules/senders.ts).
+ * lets them in by it (rules/senders.ts). A room that the platform has moved keeps its rules and its
+ * conversation (rules/moves.ts).
  */
 import { produce } from 'immer'
 import { assign, enqueueActions, setup } from 'xstate'
-import type { Directive } from '../protocol/directives.ts'
 import { limits } from '../protocol/limits.ts'
-import type { PeerKind } from '../protocol/message.ts'
+import type { ChannelEvent, Cursor, Loss, MessageReceived, SenderJudged } from './channel-events.ts'
 import {
   type ChannelOpenParams,
   type CodeTellParams,
   collected,
-  type EffectDone,
-  type EffectFailed,
-  type EffectLost,
   type SendParams,
 } from './effects.ts'
 import { forwards, refusal } from './rules/directives.ts'
 import { type ChannelPolicy, judge, type Verdict } from './rules/policy.ts'
 import { type Attempt, isCurrent, nextAttempt, retryWait } from './rules/attempt.ts'
-import type { RunPlan } from './rules/plan.ts'
-import { FOLLOWUP, type QueuePolicy } from './rules/queue.ts'
+import { FOLLOWUP } from './rules/queue.ts'
+import { addMove, firstNameOf, type Move } from './rules/moves.ts'
 import { type RetryPolicy, retryDelayMs } from './rules/retry.ts'
 import {
   approveSender,
@@ -45,92 +42,17 @@ import {
   rejectSender,
   type Senders,
 } from './rules/senders.ts'
-import type { Expiry } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
-export type ChannelEnabled = {
-  type: 'channel.enabled'
-  channel: string
-  policy: ChannelPolicy
-  at: number
-}
-
-/** An inbound message as facts; its text is behind `ref`. */
-export type MessageReceived = {
-  type: 'message.received'
-  channel: string
-  messageId: string
-  peer: PeerKind
-  senderId: string
-  roomId: string
-  spaceId?: string // absent: the room is a part of nothing
-  target: string // where an answer goes
-  mentioned: boolean
-  ref: string
-  bytes: number
-  sessionKey: string
-  pending: number // messages of that session that wait or run, as the door saw it
-  runId: string
-  model: string
-  thinking: string
-  messagesMax: number
-  plan?: RunPlan // absent: in journals of before
-  queue?: QueuePolicy // absent: a run of its own, after those that wait
-  expiry?: Expiry // absent: its session stays
-  directive?: Directive // it is for the gateway
-  rest?: boolean // of a directive: there is a message behind it; absent: no
-  codeDigest?: string // of the code that was drawn for an unknown sender
-  account?: string // of ours on the platform, to which ids belong; absent: the only one
-  cursor?: string // the platform's, behind this message; absent: it has none
-  at: number
-}
-
-/** Where to go on reading, past things of which nothing was taken. */
-export type CursorMoved = {
-  type: 'cursor.moved'
-  account?: string // absent: the only one
-  cursor: string
-  at: number
-}
-
-/** Where a platform's account was read up to, as far as that is on disk. */
-export interface Cursor {
-  account: string // empty: the only one
-  value: string
-  at: number // ms since epoch
-}
-
-/** An owner has let a sender in, or turned them away, by the code that they were told. */
-export type SenderJudged = {
-  type: 'sender.approved' | 'sender.rejected'
-  senderId: string
-  digest: string // of the code; empty: by name, only to turn away who was let in
-  by: string // device
-  at: number
-}
-
-/** An open link has ended. */
-export type LinkDropped = {
-  type: 'link.dropped'
-  reason: string
-  random: number
-  retryAfterMs?: number // as the other side asks; absent: it does not
-  final?: true // for good; absent: it may come back
-  at: number
-}
-
-export type ChannelEvent =
-  | ChannelEnabled
-  | { type: 'channel.disabled'; at: number }
-  | MessageReceived
-  | CursorMoved
-  | SenderJudged
-  | { type: 'code.missed'; by: string; at: number }
-  | EffectDone
-  | EffectFailed
-  | EffectLost
-  | LinkDropped
-  | { type: 'retry.due'; at: number }
+export type {
+  ChannelEnabled,
+  ChannelEvent,
+  Cursor,
+  CursorMoved,
+  Loss,
+  MessageReceived,
+  SenderJudged,
+} from './channel-events.ts'
 
 export interface ChannelContext extends Attempt {
   channel: string
@@ -141,6 +63,8 @@ export interface ChannelContext extends Attempt {
   rule: string // of the last decision
   senders?: Senders // absent until somebody was told a code
   cursor?: Cursor // absent until the platform has told one
+  lost?: Loss // absent: nothing was
+  moved?: readonly Move[] // rooms; absent: none has
 }
 
 // No last attempt: a home line comes back some day.
@@ -200,6 +124,21 @@ const machine = setup({
       if (event.type !== 'message.received' && event.type !== 'cursor.moved') return context
       const { account = '', cursor: value, at } = event
       return value === undefined ? context : { ...context, cursor: { account, value, at } }
+    }),
+    'move.keep': assign(({ context, event }) =>
+      event.type === 'room.moved'
+        ? {
+            ...context,
+            moved: addMove(context.moved ?? [], { from: event.from, room: event.room }),
+          }
+        : context,
+    ),
+    'loss.count': assign(({ context, event }) => {
+      if (event.type !== 'messages.lost') return context
+      return {
+        ...context,
+        lost: { count: (context.lost?.count ?? 0) + event.count, at: event.at },
+      }
     }),
     'verdict.keep': assign(({ context, event }) =>
       event.type !== 'message.received'
@@ -311,13 +250,22 @@ export type Written = Pick<
 
 /** Judges who writes: by the policy, and where that leaves it to pairing, by what is known. */
 export function judgePerson(
-  context: Pick<ChannelContext, 'policy' | 'senders'>,
+  context: Pick<ChannelContext, 'policy' | 'senders' | 'moved'>,
   written: Written,
 ): Verdict {
-  const verdict = judge(context.policy, written)
+  const roomId = ruledName(context, written.roomId)
+  const verdict = judge(context.policy, { ...written, roomId })
   if (verdict.rule !== 'dm.pairing') return verdict
   const { senderId, codeDigest, at } = written
   return judgeSender(context.senders ?? NO_SENDERS, senderId, codeDigest, at)
+}
+
+// The rules of a room that has moved are those of its new id, where there are any.
+function ruledName(
+  { policy: { rooms }, moved }: Pick<ChannelContext, 'policy' | 'moved'>,
+  roomId: string,
+): string {
+  return Object.hasOwn(rooms, roomId) ? roomId : firstNameOf(moved, roomId)
 }
 
 const DROPPED = [
@@ -360,6 +308,8 @@ export const channelMachine = machine.createMachine({
       { actions: ['verdict.keep', 'cursor.keep'] },
     ],
     'cursor.moved': { actions: 'cursor.keep' },
+    'messages.lost': { actions: 'loss.count' },
+    'room.moved': { actions: 'move.keep' },
     'effect.failed': { guard: 'code.untold', actions: 'code.forget' },
     'effect.lost': { guard: 'code.untold', actions: 'code.forget' },
     'code.missed': { actions: 'code.miss' },

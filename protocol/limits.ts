@@ -4,6 +4,7 @@
  * A bound that is not here does not exist: code reads these, tests cross them.
  */
 import { approvalLimits } from './limits-approvals.ts'
+import { channelLimits } from './limits-channels.ts'
 import { historyLimits } from './limits-history.ts'
 
 export const limits = {
@@ -272,44 +273,9 @@ export const limits = {
   codeMissesMax: 5, // Wrong codes in codeLockMs, then none is looked at: 40 bits are not guessed.
   codeLockMs: 600_000,
   codesHeldMax: 64, // Codes of one channel in memory, until they are told.
+  roomsMovedMax: 100, // Rooms of one channel that have another id now: 5 KB of context.
+  tokenFileBytesMax: 1_024, // A bot's token has some 50.
   inboundDedupeMax: 5_000, // Message ids remembered per channel account, as upstream.
-  hookBytesMax: 256 * 1024, // Of one post of a platform: the longest text there is, and room for its frame.
-  hooksMax: 32, // Posts read and taken at a time: 8 MB; a platform that is refused comes again.
-  pieceWaitMs: 60_000, // A platform that asks for longer between two pieces leaves the rest unsent.
-  cursorMs: 5_000, // A cursor behind which nothing was taken is kept this late: one record for a busy room.
-  telegramTextUnitsMax: 4_096, // Telegram's: UTF-16 units of one message.
-  telegramPiecesMax: 16, // Messages of one text: 64 K characters; a chat takes 20 a minute.
-  telegramPollMs: 25_000, // How long Telegram may hold a poll that has nothing to tell.
-  telegramGraceMs: 15_000, // Behind it, or after another call, a server that says nothing is gone.
-  telegramPauseMs: 100, // Between polls of a server that does not hold them.
-  telegramPingMs: 60_000, // How often a server that posts to us is asked whether it still does.
-  telegramOffsetMs: 6 * 24 * 3_600_000, // Telegram may begin to count anew after a week of silence.
-  discordTextUnitsMax: 2_000, // Discord's: characters of one message, counted as it counts or more.
-  discordPiecesMax: 32, // Messages of one text: 64 K characters; a channel takes 5 in 5 s.
-  discordGraceMs: 15_000, // An answer that takes longer does not come any more.
-  discordAnswerBytesMax: 1024 * 1024, // Of one answer; a channel with all its rights is some 10 KB.
-  discordAgainMs: 1_000, // Before the same message is offered again; Discord knows its nonce for minutes.
-  discordAnewMs: 1_000, // Discord: wait 1 to 5 s before a session that is over is begun anew.
-  discordAnewMsMax: 5_000,
-  discordStartsKept: 50, // Of 1,000 sessions a day: Discord takes the token of a bot that begins more.
-  discordPlacesMax: 1_000, // Channels and people of whom the place is remembered: 100 KB.
-  discordWaitingMax: 1_000, // Events that wait for the disk: behind them the link ends, and resumes.
-  whatsappTextUnitsMax: 4_000, // Upstream's: WhatsApp takes 65,536, which no phone shows at once.
-  whatsappPiecesMax: 16, // Messages of one text: 64 K characters; more is taken for spam.
-  whatsappAckMs: 20_000, // Its server answers within a second; behind this it does not any more.
-  whatsappKnownMax: 1_000, // Numbers that were asked for: 20 KB.
-  webhookReplayMs: 300_000, // How old a signature may be: clocks of home servers are minutes off.
-  webhookBurst: 60, // Messages of one program at once, then webhookPerSecond.
-  webhookPerSecond: 10,
-  webhookIdCharsMax: 64, // K1: ids and names in a post become facts of records.
-  ircLineBytesMax: 350, // Text bytes a PRIVMSG: 512 less prefix, command and target, with room.
-  ircLinesMax: 30, // Lines of one message; more would fill a room for minutes.
-  ircReceivedBytesMax: 16 * 1024, // A line without an end: tags may take 8,191 bytes, the rest 512.
-  ircBurstLines: 5, // Lines sent at once; servers throw out whoever sends more (RFC 1459, 8.10).
-  ircLineIntervalMs: 1_000, // Pace behind the burst.
-  ircPingMs: 60_000, // How often a silent link is asked whether it lives.
-  ircPongMs: 30_000, // No answer for so long is a dead link; a throttled server needs about 10 s.
-  ircInboundMax: 256, // Messages taken and not yet on disk; beyond it we stop reading the socket.
 
   // Alerts.
   alertAttemptsMax: 5, // As a delivery: 5 s, 25 s, 2 min, 10 min; then it is given up.
@@ -333,6 +299,9 @@ export const limits = {
 
   // What waits for a person's word.
   ...approvalLimits,
+
+  // Channels and their platforms.
+  ...channelLimits,
 
   // History, replay, incident files and pictures.
   ...historyLimits,

@@ -11,6 +11,7 @@ export interface InboundMessage {
   readonly roomId: string // where it was written; for a direct message the sender's id
   readonly spaceId?: string // what the room is a part of, as policies name it: `guild:7`; absent: of nothing
   readonly threadId?: string // the topic or thread within a room that is a conversation; absent: none
+  readonly account?: string // ours that was written to, where the adapter alone knows it; absent: the channel's
   readonly replyTarget: string // where an answer goes, in the platform's own words
   readonly mentioned: boolean // the bot was addressed by name; true in direct messages
   readonly text: string // unchanged, but for the address prefix the platform demands

@@ -90,8 +90,8 @@ export function judge({ code, output }: Ended): Outcome {
   const total = countOf('Total', output)
   const passed = countOf('Passed', output)
   const skipped = countOf('Skipped', output)
-  const missed = total - passed - skipped
-  const isWhole = code === 0 && total - skipped > 0
+  const missed = total - passed // uvu 0.5.6 counts what is skipped beside its total.
+  const isWhole = code === 0 && total > 0
   return { passed, skipped, failed: isWhole ? missed : Math.max(1, missed) }
 }
 

@@ -18,6 +18,15 @@ export interface ChannelHost {
   readonly received: (message: InboundMessage, cursor?: string) => Promise<void>
   /** Tells that all up to a cursor was looked at and nothing was taken of it; kept within seconds. */
   readonly passed: (cursor: string) => void
+  /** Lists targets of the conversations that are known, the newest first. */
+  readonly conversations: () => readonly string[]
+  /**
+   * Tells that the platform has given a room another id; resolves when that is on disk. Rejects where
+   * it cannot be kept now.
+   */
+  readonly moved: (from: string, room: string) => Promise<void>
+  /** Tells that messages which the platform believes we have are lost for good, and why. */
+  readonly lost: (count: number, why: string) => void
   /** Tells of any sign of life of the other side; whoever tells it once must go on telling. */
   readonly heard: () => void
   /** Tells that an open link has ended. Called at most once for each successful `open`. */

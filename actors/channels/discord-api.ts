@@ -15,7 +15,9 @@ import type { ResolvedDiscord } from '../../protocol/config/discord.ts'
 import { messageOf } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
+import { parseRetryAfter } from '../../protocol/retry-after.ts'
 import { readBody } from '../http-body.ts'
+import type { Clock } from '../services.ts'
 import { DeliveryFault, LinkFault, Unreached } from './adapter.ts'
 
 /** A call that did not succeed, without anything secret. */
@@ -71,7 +73,12 @@ export class DiscordApi {
   readonly #rest: typeof Rest
   readonly #api: Core.API
 
-  constructor(core: typeof Core, rest: typeof Rest, { token, apiRoot }: ResolvedDiscord) {
+  constructor(
+    core: typeof Core,
+    rest: typeof Rest,
+    { token, apiRoot }: ResolvedDiscord,
+    clock: Clock,
+  ) {
     this.#rest = rest
     const calls = new rest.REST({
       api: apiRoot,
@@ -82,20 +89,20 @@ export class DiscordApi {
       rejectOnRateLimit: () => true,
       hashSweepInterval: 0,
       handlerSweepInterval: 0,
-      makeRequest,
+      makeRequest: requester(clock),
     })
     this.#api = new core.API(calls.setToken(token))
   }
 
   /** Who we are there. */
   async botId(signal: AbortSignal): Promise<string> {
-    const { id } = await this.#call(() => this.#api.users.getCurrent({ signal }))
+    const { id } = await this.#call(signal, (own) => this.#api.users.getCurrent({ signal: own }))
     return id
   }
 
   async gateway(signal: AbortSignal): Promise<DiscordGateway> {
-    const { url, session_start_limit: starts } = await this.#call(() =>
-      this.#api.gateway.getBot({ signal }),
+    const { url, session_start_limit: starts } = await this.#call(signal, (own) =>
+      this.#api.gateway.getBot({ signal: own }),
     )
     return { url, startsLeft: starts.remaining, resetAfterMs: starts.reset_after }
   }
@@ -103,7 +110,7 @@ export class DiscordApi {
   /** What is known of a channel; null: nothing that we may see. */
   async channel(id: string, signal: AbortSignal): Promise<unknown> {
     try {
-      return await this.#call(() => this.#api.channels.get(id, { signal }))
+      return await this.#call(signal, (own) => this.#api.channels.get(id, { signal: own }))
     } catch (thrown) {
       const { status } = thrown as DiscordFault
       if (status === 403 || status === 404) return null
@@ -111,10 +118,26 @@ export class DiscordApi {
     }
   }
 
+  /** What was written in a channel behind a message, a page at most; nothing where we may not see it. */
+  async messages(channel: string, after: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    const query = { after, limit: limits.discordPageMax }
+    try {
+      return await this.#call(signal, (own) =>
+        this.#api.channels.getMessages(channel, query, { signal: own }),
+      )
+    } catch (thrown) {
+      const { status } = thrown as DiscordFault
+      if (status === 403 || status === 404) return []
+      throw thrown
+    }
+  }
+
   /** The channel behind a target. Asking for it sends nothing to anybody. */
   async channelOf({ kind, id }: DiscordTarget, signal: AbortSignal): Promise<string> {
     if (kind === 'channel') return id
-    const { id: channel } = await this.#call(() => this.#api.users.createDM(id, { signal }))
+    const { id: channel } = await this.#call(signal, (own) =>
+      this.#api.users.createDM(id, { signal: own }),
+    )
     return channel
   }
 
@@ -128,13 +151,16 @@ export class DiscordApi {
     signal: AbortSignal,
   ): Promise<string> {
     const body = { content, nonce, enforce_nonce: true, allowed_mentions: { parse: [] } }
-    const sent = await this.#call(() => this.#api.channels.createMessage(channel, body, { signal }))
+    const sent = await this.#call(signal, (own) =>
+      this.#api.channels.createMessage(channel, body, { signal: own }),
+    )
     return sent.id
   }
 
-  async #call<T>(call: () => Promise<T>): Promise<T> {
+  // The library never lets go of a signal: each call has one of its own, or a session's would keep all.
+  async #call<T>(signal: AbortSignal, call: (own: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await call()
+      return await call(AbortSignal.any([signal]))
     } catch (thrown) {
       throw this.#faultOf(thrown)
     }
@@ -173,41 +199,45 @@ class Unanswered extends Error {
 
 type MakeRequest = NonNullable<ConstructorParameters<typeof Rest.REST>[0]>['makeRequest']
 
-const makeRequest: NonNullable<MakeRequest> = async (url, { method, headers, body, signal }) => {
-  const target = new URL(url)
-  const isTls = target.protocol === 'https:'
-  const way = { connected: false }
-  if (memberOf(signal, 'aborted') === true) throw new Unanswered('not connected', false)
-  const options = {
-    method: method ?? 'GET',
-    headers: headers as Record<string, string>,
-    // A request on a connection that the server has just given up would be one that was maybe read.
-    agent: false,
-    signal: signal as AbortSignal,
-  } as const
-  try {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = (isTls ? requestHttps : requestHttp)(target, options, resolve)
-      asked.on('socket', (socket) => {
-        socket.once(isTls ? 'secureConnect' : 'connect', () => {
-          way.connected = true
+const requester =
+  (clock: Clock): NonNullable<MakeRequest> =>
+  async (url, { method, headers, body, signal }) => {
+    const target = new URL(url)
+    const isTls = target.protocol === 'https:'
+    const way = { connected: false }
+    if (memberOf(signal, 'aborted') === true) throw new Unanswered('not connected', false)
+    const options = {
+      method: method ?? 'GET',
+      headers: headers as Record<string, string>,
+      // A request on a connection that the server has just given up would be one that was maybe read.
+      agent: false,
+      signal: signal as AbortSignal,
+    } as const
+    try {
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        const asked = (isTls ? requestHttps : requestHttp)(target, options, resolve)
+        asked.on('socket', (socket) => {
+          socket.once(isTls ? 'secureConnect' : 'connect', () => {
+            way.connected = true
+          })
         })
+        asked.on('error', reject)
+        asked.end(typeof body === 'string' ? body : undefined)
       })
-      asked.on('error', reject)
-      asked.end(typeof body === 'string' ? body : undefined)
-    })
-    return await readAnswer(answer)
-  } catch (thrown) {
-    throw new Unanswered(reasonOf(thrown), way.connected)
+      return await readAnswer(answer, clock.now())
+    } catch (thrown) {
+      throw new Unanswered(reasonOf(thrown), way.connected)
+    }
   }
-}
 
-async function readAnswer(answer: IncomingMessage): Promise<Response> {
+// The library takes Retry-After for seconds, which a proxy's date is not.
+async function readAnswer(answer: IncomingMessage, now: number): Promise<Response> {
   const read = await readBody(answer, limits.discordAnswerBytesMax)
-  const headers = Object.entries(answer.headers).map(([name, value]): [string, string] => [
-    name,
-    String(value),
-  ])
+  const headers = Object.entries(answer.headers)
+    .filter(([name]) => name !== 'retry-after')
+    .map(([name, value]): [string, string] => [name, String(value)])
+  const waitMs = parseRetryAfter(answer.headers['retry-after'], now)
+  if (waitMs !== null) headers.push(['retry-after', String(waitMs / 1_000)])
   const { statusCode: status = 502 } = answer
   const body = status === 204 || status === 304 ? null : read
   return new Response(body, { status, headers })

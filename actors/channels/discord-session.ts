@@ -3,7 +3,7 @@
  *
  * The cursor is the gateway's session and the number of its last dispatch whose message is on disk: a
  * session that is resumed there brings all that came later. One that Discord has given up is begun
- * anew, and it is said that what came between is not here. Part of `discord.ts`.
+ * anew, and the conversations that are known are asked for what came between. Part of `discord.ts`.
  */
 import {
   discordNonce,
@@ -41,6 +41,7 @@ import {
   isGatewayUrl,
   openDiscordLink,
 } from './discord-link.ts'
+import { askMissed } from './discord-missed.ts'
 import { Places } from './discord-places.ts'
 import { pauseWithin, sendPieces, Turns } from './pieces.ts'
 
@@ -63,6 +64,7 @@ export class DiscordSession {
   #botId = ''
   #session: Omit<DiscordPlace, 'seq'> | null = null
   #kept: number | null = null // the last dispatch that is on disk
+  #missedSince: number | null = null // ms since epoch; null: nothing was missed
   #link: DiscordLink | null = null
   #waiting: Dispatch[] = []
   #taking = false
@@ -87,6 +89,7 @@ export class DiscordSession {
       this.#botId = await api.botId(either)
       const gateway = await api.gateway(either)
       if (!isGatewayUrl(gateway.url)) throw new LinkFault('discord: its gateway has no TLS', {})
+      if (place !== null && resume !== null) this.#missedSince = resume.at
       this.#link = await this.#resume(gateway, place, either)
       // It may have ended in the breath that opened it.
       either.throwIfAborted()
@@ -130,15 +133,15 @@ export class DiscordSession {
       this.#session = place
       this.#kept = place.seq
       try {
-        return await this.#dial(gateway.url, place, signal)
+        const resumed = await this.#dial(gateway.url, place, signal)
+        this.#missedSince = null
+        return resumed
       } catch (thrown) {
         if (!(thrown instanceof DiscordRefusal) || !thrown.sessionOver || thrown.end.final) {
           throw thrown
         }
       }
-      log.warn('discord session is over: what was written since then is not here', {
-        channel: 'discord',
-      })
+      log.warn('discord session is over: known conversations are asked', { channel: 'discord' })
       const spread = limits.discordAnewMsMax - limits.discordAnewMs
       await this.#pause(limits.discordAnewMs + chance.fraction() * spread)
     }
@@ -185,6 +188,7 @@ export class DiscordSession {
     if (this.#taking) return
     this.#taking = true
     try {
+      await this.#takeMissed()
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         await this.#take(next)
       }
@@ -193,6 +197,26 @@ export class DiscordSession {
     } finally {
       this.#taking = false
     }
+  }
+
+  // The cursor stays where it is until all of it is on disk.
+  async #takeMissed(): Promise<void> {
+    const since = this.#missedSince
+    if (since === null) return
+    const { api, host, services } = this.#parts
+    const { signal } = this.#ending
+    const asked = host.conversations().filter((target) => parseDiscordTarget(target) !== null)
+    const parts = { api, places: this.#places, services, signal }
+    const { messages, isCut } = await askMissed(parts, asked, since)
+    for (const data of messages) {
+      const message = await this.#read(data)
+      if (signal.aborted) return
+      if (message !== null) await host.received(message)
+    }
+    this.#missedSince = null
+    const counts = { channel: 'discord', conversations: asked.length, messages: messages.length }
+    services.log.info('discord conversations were asked', counts)
+    if (isCut) services.log.warn('discord: more was missed than is asked for', counts)
   }
 
   async #take({ type, seq, data }: Dispatch): Promise<void> {

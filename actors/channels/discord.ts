@@ -44,7 +44,7 @@ export function openDiscord(
     open: async (signal, resume) => {
       await close()
       const { core, rest, ws } = await loadLibraries(load)
-      const api = new DiscordApi(core, rest, config)
+      const api = new DiscordApi(core, rest, config, services.clock)
       const intents = intentsOf(core)
       const next = new DiscordSession({ ws, token: config.token, intents, host, services, api })
       session = next

@@ -102,6 +102,7 @@ function createInbox(
       .catch((fault: unknown) => {
         const { messageId } = message
         services.log.error('irc message not taken', { messageId, fault: String(fault) })
+        host.lost(1, messageOf(fault))
       })
       .finally(() => {
         waiting -= 1

@@ -23,6 +23,7 @@ export class CallFault extends Error {
   readonly code: number // Telegram's; 0: it did not answer
   readonly retryAfterMs: number | null
   readonly connected: boolean // the request may have been read
+  readonly movedTo: string | null // the chat has another id now
 
   constructor(
     message: string,
@@ -30,13 +31,19 @@ export class CallFault extends Error {
     {
       retryAfterMs = null,
       connected = true,
-    }: { retryAfterMs?: number | null; connected?: boolean } = {},
+      movedTo = null,
+    }: {
+      readonly retryAfterMs?: number | null
+      readonly connected?: boolean
+      readonly movedTo?: string | null
+    } = {},
   ) {
     super(message)
     this.name = 'CallFault'
     this.code = code
     this.retryAfterMs = retryAfterMs
     this.connected = connected
+    this.movedTo = movedTo
   }
 
   /** As the fault of a link: a token that is refused once is refused again. */
@@ -151,7 +158,9 @@ export class TelegramApi {
       const { error_code: code, description, parameters } = thrown
       const seconds = parameters.retry_after
       const retryAfterMs = seconds === undefined ? null : seconds * 1_000
-      return new CallFault(`telegram: ${code} ${description}`, code, { retryAfterMs })
+      const chat = parameters.migrate_to_chat_id
+      const movedTo = Number.isSafeInteger(chat) ? String(chat) : null
+      return new CallFault(`telegram: ${code} ${description}`, code, { retryAfterMs, movedTo })
     }
     if (ended !== null) return new CallFault(`telegram: ${ended}`, 0)
     const why = thrown instanceof HttpError ? thrown.error : thrown

@@ -7,6 +7,7 @@
  */
 import { equalSecrets } from '../../protocol/auth/token.ts'
 import {
+  parseTelegramMove,
   parseTelegramTarget,
   parseTelegramUpdate,
   splitTelegramText,
@@ -146,6 +147,8 @@ export class TelegramSession {
   async #receive(update: unknown): Promise<void> {
     const { host, bot } = this.#parts
     const cursor = String(updateIdOf(update))
+    const move = parseTelegramMove(update)
+    if (move !== null) await host.moved(move.from, move.room)
     const message = parseTelegramUpdate(update, bot)
     if (message === null) host.passed(cursor)
     else await host.received(message, cursor)
@@ -183,10 +186,32 @@ export class TelegramSession {
 
   #write(target: TelegramTarget, pieces: readonly [string, ...string[]]): Promise<string> {
     const { api } = this.#parts
+    const { signal } = this.#ending
+    let to = target
+    const send = async (piece: string): Promise<string> => {
+      try {
+        return await api.sendMessage(to, piece, signal)
+      } catch (thrown) {
+        const chat = thrown instanceof CallFault ? thrown.movedTo : null
+        if (chat === null || chat === to.chat) throw thrown
+        // It was refused for its address: nothing of this piece is anywhere.
+        await this.#tellMoved(to.chat, chat)
+        to = { chat, topic: null }
+        return api.sendMessage(to, piece, signal)
+      }
+    }
     return sendPieces(pieces, {
-      send: (piece) => api.sendMessage(target, piece, this.#ending.signal),
+      send,
       faultOf: (thrown) => this.#deliveryFault(thrown),
       pause: (ms) => this.#pause(ms),
+    })
+  }
+
+  // Where it cannot be kept now, the next message there is refused and says it again.
+  async #tellMoved(from: string, room: string): Promise<void> {
+    const { host, services } = this.#parts
+    await host.moved(from, room).catch((thrown: unknown) => {
+      services.log.warn('telegram group has moved, not kept', { fault: messageOf(thrown) })
     })
   }
 

@@ -1,11 +1,12 @@
 /**
- * Linking a device to a WhatsApp account: a code is shown that its owner's phone scans, once.
+ * Linking a device to a WhatsApp account, by a code that its owner's phone scans once, and unlinking it.
  *
- * Part of WhatsApp's adapter; run by `openclaw channels login whatsapp` in a process of its own.
+ * Part of WhatsApp's adapter; run by `openclaw channels login | logout whatsapp` in a process of its own.
  */
 import {
   type Baileys,
   type Creds,
+  LOGGED_OUT,
   openSocket,
   readCreds,
   RESTART_REQUIRED,
@@ -27,11 +28,14 @@ export interface Login {
  * rejects with an Error when the codes are used up or the phone says no; then no credentials are left.
  */
 export async function loginWhatsApp({ baileys, files, show }: Login): Promise<void> {
-  const creds = readCreds(baileys, files) ?? baileys.initAuthCreds()
+  const login = { baileys, files, show }
   try {
-    // The first connection ends when the phone has scanned; the second one proves the credentials.
-    let end = await connect({ baileys, files, show }, creds)
-    if (end === RESTART_REQUIRED) end = await connect({ baileys, files, show }, creds)
+    let end = await link(login, readCreds(baileys, files) ?? baileys.initAuthCreds())
+    if (end === LOGGED_OUT) {
+      // The phone has thrown this device out before: it has to come as another one.
+      files.clear()
+      end = await link(login, baileys.initAuthCreds())
+    }
     if (end !== null) throw new Error(`whatsapp: not linked, closed with ${end}`)
   } catch (thrown) {
     files.clear()
@@ -39,10 +43,48 @@ export async function loginWhatsApp({ baileys, files, show }: Login): Promise<vo
   }
 }
 
-// Resolves with null when it is open, else with what it was closed with.
+/**
+ * Unlinks this gateway and forgets its secrets. Resolves with whether the account has let go of it;
+ * where it has not, since it could not be asked, the phone has to do that.
+ */
+export async function logoutWhatsApp(
+  baileys: Baileys | null,
+  files: SecretFiles,
+): Promise<boolean> {
+  const creds = baileys === null ? null : readCreds(baileys, files)
+  try {
+    return baileys !== null && creds !== null && (await unlink(baileys, files, creds))
+  } catch {
+    return false
+  } finally {
+    files.clear()
+  }
+}
+
+async function unlink(baileys: Baileys, files: SecretFiles, creds: Creds): Promise<boolean> {
+  const socket = openSocket(baileys, files, creds)
+  const end = await endOf(socket, () => socket.end(undefined))
+  if (end === null) await socket.logout()
+  await socket.end(undefined)
+  return end === null || end === LOGGED_OUT
+}
+
+// The first connection ends when the phone has scanned; the second one proves the credentials.
+async function link(login: Login, creds: Creds): Promise<number | null> {
+  const end = await connect(login, creds)
+  return end === RESTART_REQUIRED ? connect(login, creds) : end
+}
+
 async function connect({ baileys, files, show }: Login, creds: Creds): Promise<number | null> {
-  const socket: Socket = openSocket(baileys, files, creds)
-  const end = await new Promise<number | null>((resolve) => {
+  const socket = openSocket(baileys, files, creds)
+  const end = await endOf(socket, show)
+  await socket.end(undefined)
+  return end
+}
+
+// Resolves with null when it is open, else with what it was closed with; 0: nobody said.
+function endOf(socket: Socket, show: (code: string) => void): Promise<number | null> {
+  return new Promise((resolve) => {
     socket.ev.on('connection.update', (update) => {
       const { isOpen, closedWith, qr } = standingOf(update)
       if (qr !== null) show(qr)
@@ -50,6 +92,4 @@ async function connect({ baileys, files, show }: Login, creds: Creds): Promise<n
       if (closedWith !== null) resolve(closedWith)
     })
   })
-  await socket.end(undefined)
-  return end
 }

@@ -42,6 +42,8 @@ export interface Socket {
     options: { readonly messageId: string },
   ) => Promise<unknown>
   readonly onWhatsApp: (...numbers: string[]) => Promise<unknown>
+  /** Takes the device off the account; ends the connection. */
+  readonly logout: () => Promise<unknown>
   readonly end: (error: undefined) => unknown
 }
 
@@ -150,6 +152,9 @@ export function standingOf(update: unknown): Standing {
     qr: typeof qr === 'string' ? qr : null,
   }
 }
+
+/** The account has let go of the device: its credentials are worth nothing any more. */
+export const LOGGED_OUT = 401
 
 /** The device is linked; the connection has to be made anew with its credentials. */
 export const RESTART_REQUIRED = 515

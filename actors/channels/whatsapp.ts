@@ -2,13 +2,14 @@
  * The WhatsApp adapter: one linked device.
  *
  * Promises: `open` resolves when WhatsApp has let the device in; `deliver` when its server has
- * acknowledged the message. The library tells WhatsApp by itself that a message was received: one
- * that cannot be taken is said to be lost. Whoever has not logged in has a channel that has failed,
- * and is told what to do. Steps 1 and 7 of 8.
+ * acknowledged the message. The library tells WhatsApp by itself that a message was received: so it
+ * is kept in a file until it is in the journal (`whatsapp-inbox.ts`). Whoever has not logged in has a
+ * channel that has failed, and is told what to do. Steps 1 and 7 of 8.
  */
 import {
   parseWhatsAppMessage,
   splitWhatsAppText,
+  whatsappAccount,
   whatsappAddress,
   whatsappMessageId,
   whatsappPerson,
@@ -30,40 +31,52 @@ import {
 import {
   type Baileys,
   loadBaileys,
+  LOGGED_OUT,
   openSocket,
   readCreds,
   type SecretFiles,
   type Socket,
   standingOf,
 } from './whatsapp-seam.ts'
+import { type HeldFiles, WhatsAppInbox } from './whatsapp-inbox.ts'
 
 /** What has to be done before a channel can open. */
 export const WHATSAPP_LOGIN = 'openclaw channels login whatsapp'
 
 // 401: the phone has thrown the device out; 403: the account; 440: another one took its place.
 const FINAL: ReadonlyMap<number, string> = new Map([
-  [401, `whatsapp: logged out: ${WHATSAPP_LOGIN}`],
+  [LOGGED_OUT, `whatsapp: logged out: ${WHATSAPP_LOGIN}`],
   [403, 'whatsapp: 403, the account is refused'],
   [411, `whatsapp: 411, not linked: ${WHATSAPP_LOGIN}`],
   [440, 'whatsapp: 440, another gateway uses this login'],
 ])
 
+/** Where one account's secrets rest, and its messages until the journal has them. */
+export interface WhatsAppFiles {
+  readonly secrets: SecretFiles
+  readonly held: HeldFiles
+}
+
 /** Makes the WhatsApp adapter; `load` imports the library. */
 export function openWhatsApp(
-  files: SecretFiles,
+  { secrets, held }: WhatsAppFiles,
   host: ChannelHost,
   services: Services,
   load?: () => Promise<unknown>,
 ): ChannelAdapter {
   let session: WhatsAppSession | null = null
+  const inbox = new WhatsAppInbox(held, host, services)
   const close = async (): Promise<void> => {
+    inbox.close()
     session?.close()
     session = null
   }
   return {
     open: async (signal) => {
       await close()
-      const next = new WhatsAppSession(await loadBaileys(load), files, host, services)
+      inbox.open()
+      const baileys = await loadBaileys(load)
+      const next = new WhatsAppSession({ baileys, secrets, host, services, inbox })
       session = next
       await next.begin(signal)
     },
@@ -75,25 +88,26 @@ export function openWhatsApp(
   }
 }
 
+interface SessionParts {
+  readonly baileys: Baileys
+  readonly secrets: SecretFiles
+  readonly host: ChannelHost
+  readonly services: Services
+  readonly inbox: WhatsAppInbox
+}
+
 /** One connection; never used again after its end. */
 class WhatsAppSession {
-  readonly #baileys: Baileys
-  readonly #files: SecretFiles
-  readonly #host: ChannelHost
-  readonly #services: Services
+  readonly #parts: SessionParts
   readonly #acks = new Map<string, (node: unknown) => void>() // by message id; null: the link ended
   readonly #known = new Set<string>() // numbers that are on WhatsApp
   #socket: Socket | null = null
   #us: readonly string[] = []
   #state: 'dialling' | 'up' | 'over' = 'dialling'
-  #taking: Promise<void> = Promise.resolve()
   #writing: Promise<unknown> = Promise.resolve()
 
-  constructor(baileys: Baileys, files: SecretFiles, host: ChannelHost, services: Services) {
-    this.#baileys = baileys
-    this.#files = files
-    this.#host = host
-    this.#services = services
+  constructor(parts: SessionParts) {
+    this.#parts = parts
   }
 
   /** Whether messages can flow. */
@@ -103,7 +117,8 @@ class WhatsAppSession {
 
   /** Connects. Rejects with a LinkFault; then nothing goes on. */
   begin(signal: AbortSignal): Promise<void> {
-    const creds = readCreds(this.#baileys, this.#files)
+    const { baileys, secrets, host } = this.#parts
+    const creds = readCreds(baileys, secrets)
     if (creds === null) {
       throw new LinkFault(`whatsapp: not logged in: ${WHATSAPP_LOGIN}`, { final: true })
     }
@@ -115,7 +130,8 @@ class WhatsAppSession {
       const abort = (): void => refuse('whatsapp: it took too long')
       if (signal.aborted) return abort()
       signal.addEventListener('abort', abort, { once: true })
-      const socket = openSocket(this.#baileys, this.#files, creds)
+      this.#us = namesOf(creds['me'])
+      const socket = openSocket(baileys, secrets, creds)
       this.#socket = socket
       socket.ev.on('connection.update', (update) => {
         const { isOpen, closedWith, qr } = standingOf(update)
@@ -133,7 +149,7 @@ class WhatsAppSession {
         if (this.#state === 'up') this.#drop(reason, end)
         else refuse(reason, end)
       })
-      socket.ws.on('message', () => this.#host.heard())
+      socket.ws.on('message', () => host.heard())
       socket.ws.on('CB:ack,class:message', (node) => this.#acked(node))
       socket.ev.on('messages.upsert', (told) => this.#upserted(told))
     })
@@ -161,33 +177,24 @@ class WhatsAppSession {
 
   #up(socket: Socket): void {
     this.#state = 'up'
-    const names = ['id', 'lid'].map((name) => whatsappPerson(memberOf(socket.user, name)))
-    this.#us = names.filter((name) => name !== null)
+    const names = namesOf(socket.user)
+    if (names.length > 0) this.#us = names
   }
 
   #drop(reason: string, end: LinkEnd): void {
     this.close()
-    this.#host.dropped(reason, end)
+    this.#parts.host.dropped(reason, end)
   }
 
-  // Live ones, and those that came while we were away. One by one, in order.
+  // Live ones, and those that came while we were away; also in the last breath of a connection.
   #upserted(told: unknown): void {
     const messages = memberOf(told, 'messages')
     if (!Array.isArray(messages)) return
+    const account = whatsappAccount(this.#us)
     for (const each of messages) {
-      this.#taking = this.#taking.then(() => this.#take(each))
-    }
-  }
-
-  async #take(told: unknown): Promise<void> {
-    const message = parseWhatsAppMessage(told, this.#us)
-    if (message === null || this.#state === 'over') return
-    try {
-      await this.#host.received(message)
-    } catch (thrown) {
-      // WhatsApp believes that we have it, and does not bring it again.
-      const fault = messageOf(thrown)
-      this.#services.log.error('whatsapp message lost', { channel: 'whatsapp', fault })
+      const message = parseWhatsAppMessage(each, this.#us)
+      if (message === null) continue
+      this.#parts.inbox.take(account === null ? message : { ...message, account })
     }
   }
 
@@ -242,7 +249,7 @@ class WhatsAppSession {
         this.#acks.delete(messageId)
         resolve(node)
       }
-      const cancel = this.#services.clock.after(limits.whatsappAckMs, () => settle(null))
+      const cancel = this.#parts.services.clock.after(limits.whatsappAckMs, () => settle(null))
       this.#acks.set(messageId, settle)
       if (this.#state !== 'up') settle(null)
     })
@@ -252,6 +259,12 @@ class WhatsAppSession {
     const id = memberOf(memberOf(node, 'attrs'), 'id')
     if (typeof id === 'string') this.#acks.get(id)?.(node)
   }
+}
+
+// What we are called there: a number, and what hides it.
+function namesOf(user: unknown): readonly string[] {
+  const names = ['id', 'lid'].map((name) => whatsappPerson(memberOf(user, name)))
+  return names.filter((name) => name !== null)
 }
 
 function endOf(code: number): { readonly reason: string; readonly end: LinkEnd } {

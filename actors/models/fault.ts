@@ -5,6 +5,7 @@
  */
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
+import { parseRetryAfter } from '../../protocol/retry-after.ts'
 import { ModelFault, type ModelFaultClass } from './provider.ts'
 
 /**
@@ -17,7 +18,7 @@ export function modelFaultOf(thrown: unknown, now: number, apiKey: string | null
   const message = messageOf(thrown, apiKey)
   // A 2xx failed behind its head: what broke is the stream, and the status says nothing of it.
   if (typeof status === 'number' && (status < 200 || status > 299)) {
-    const retryAfterMs = parseRetryAfter(memberOf(thrown, 'responseHeaders'), now)
+    const retryAfterMs = retryAfterOf(memberOf(thrown, 'responseHeaders'), now)
     return new ModelFault(`HTTP ${status}: ${message}`, classOfStatus(status), retryAfterMs)
   }
   return new ModelFault(message, classOfError(thrown))
@@ -67,15 +68,11 @@ function classOfReport(report: unknown): ModelFaultClass {
   return /invalid|not_found|context_length|40\d/i.test(words) ? 'request' : 'server'
 }
 
-/** Reads Retry-After in seconds or as a date (RFC 9110, 10.2.3), or OpenAI's retry-after-ms. */
-function parseRetryAfter(headers: unknown, now: number): number | null {
+/** Reads Retry-After, or OpenAI's retry-after-ms, which is finer. */
+function retryAfterOf(headers: unknown, now: number): number | null {
   const ms = Number.parseFloat(String(memberOf(headers, 'retry-after-ms')))
   if (ms >= 0) return Math.ceil(ms)
-  const text = memberOf(headers, 'retry-after')
-  if (typeof text !== 'string') return null
-  if (/^\d{1,9}(?:\.\d+)?$/.test(text.trim())) return Math.ceil(Number(text) * 1_000)
-  const at = Date.parse(text)
-  return Number.isNaN(at) ? null : Math.max(0, at - now)
+  return parseRetryAfter(memberOf(headers, 'retry-after'), now)
 }
 
 /** Joins what an error and its causes say: the outer ones of the SDK say little by themselves. */

@@ -217,14 +217,17 @@ function keepKey(
 
 /**
  * The key under which an inbound message of a channel is kept: its id is its room's own, and the
- * room its account's, where the channel knows accounts.
+ * room its account's, where the channel knows accounts. Where it does not, a group may be named like
+ * a person.
  */
 export function inboundKey({
   account,
+  peer,
   roomId,
   messageId,
-}: Pick<MessageReceived, 'account' | 'roomId' | 'messageId'>): string {
-  return account === undefined ? `${roomId}\n${messageId}` : `${account}\n${roomId}\n${messageId}`
+}: Pick<MessageReceived, 'account' | 'peer' | 'roomId' | 'messageId'>): string {
+  const scope = account ?? (peer === 'group' ? 'group' : null)
+  return scope === null ? `${roomId}\n${messageId}` : `${scope}\n${roomId}\n${messageId}`
 }
 
 function keepInbound(work: OpenWork, message: MessageReceived): void {

@@ -67,6 +67,12 @@ export function parseDiscordMessage(data: unknown, botId: string): InboundMessag
   }
 }
 
+/** The smallest id that was given at a time (ms since epoch) or later. */
+export function discordSnowflake(at: number): string {
+  const ms = BigInt(Math.max(0, Math.floor(at))) - EPOCH_MS
+  return String((ms < 0n ? 0n : ms) << 22n)
+}
+
 /** Names a guild as policies do. */
 export function discordSpace(guildId: string): string {
   return `guild:${guildId}`

@@ -64,6 +64,22 @@ export function parseTelegramUpdate(update: unknown, bot: TelegramBot): InboundM
   }
 }
 
+/** Reads that a group has become a supergroup, which has another id; null: it tells of none. */
+export function parseTelegramMove(
+  update: unknown,
+): { readonly from: string; readonly room: string } | null {
+  const message = memberOf(update, 'message')
+  const chat = idOf(memberOf(message, 'chat'))
+  const [to, from] = ['migrate_to_chat_id', 'migrate_from_chat_id'].map((name) => {
+    const id = memberOf(message, name)
+    return Number.isSafeInteger(id) ? String(id) : null
+  })
+  if (chat === null) return null
+  // The old group says where it went, the new one where it came from.
+  if (typeof to === 'string') return { from: chat, room: to }
+  return typeof from === 'string' ? { from, room: chat } : null
+}
+
 interface Written {
   readonly text: string
   readonly entities: readonly unknown[]
@@ -91,7 +107,8 @@ function writerOf(
   const { from, sender_chat: as } = message
   const isPerson = as === undefined || memberOf(chat, 'type') === 'private'
   const id = idOf(isPerson ? from : as)
-  if (id === null) return null
+  // Two bots that answer each other would never end.
+  if (id === null || (isPerson && memberOf(from, 'is_bot') === true)) return null
   const names = isPerson
     ? [memberOf(from, 'first_name'), memberOf(from, 'last_name')]
     : [memberOf(as, 'title')]

@@ -29,6 +29,15 @@ export function whatsappPerson(...addresses: readonly unknown[]): string | null 
   return hidden === undefined ? null : `${hidden}@lid`
 }
 
+/**
+ * Names our account by what we are called there: a digest, since a number is somebody's own; null:
+ * nobody has said.
+ */
+export function whatsappAccount([name]: readonly string[]): string | null {
+  if (name === undefined) return null
+  return createHash('sha256').update(name).digest('hex').slice(0, 16)
+}
+
 /** Reads a message, or null where no person has written a text. `us`: our own names there. */
 export function parseWhatsAppMessage(
   message: unknown,

@@ -17,13 +17,13 @@ export function checkHttpChannels(config: GatewayConfig): ConfigIssue[] {
 function checkTelegram({ channels = {} }: GatewayConfig): ConfigIssue[] {
   const { telegram } = channels
   if (telegram === undefined || telegram.enabled === false) return []
-  const { botToken, apiRoot, webhookUrl, webhookSecret, webhookPath } = telegram
+  const { botToken, tokenFile, apiRoot, webhookUrl, webhookSecret, webhookPath } = telegram
   const at = (key: string, reason: string): ConfigIssue =>
     issue(['channels', 'telegram', key], reason)
   const issues: ConfigIssue[] = []
-  if (botToken === undefined) {
-    issues.push(at('botToken', 'required while channels.telegram is enabled'))
-  } else if (/[^\w:-]/.test(botToken)) {
+  if (botToken === undefined && tokenFile === undefined) {
+    issues.push(at('botToken', 'required while channels.telegram is enabled, or tokenFile'))
+  } else if (/[^\w:-]/.test(botToken ?? '')) {
     issues.push(at('botToken', 'expected a token as BotFather gives it'))
   }
   if (apiRoot !== undefined && !isHttpRoot(apiRoot)) {

@@ -18,7 +18,8 @@ export interface ResolvedGroup {
 }
 
 export interface ResolvedTelegram extends ResolvedAccess {
-  readonly botToken: string
+  readonly botToken: string // empty: it rests in tokenFile
+  readonly tokenFile: string | null
   readonly account: string // whose token it is: to it belong message ids and the cursor
   readonly apiRoot: string // without a slash at its end
   readonly webhook: {
@@ -41,11 +42,19 @@ export const HOOK_PATHS = { telegram: '/telegram-webhook', webhook: '/hooks/mess
 /** Fills in Telegram's defaults; null: not configured, or not enabled. */
 export function resolveTelegram(telegram: TelegramConfig | undefined): ResolvedTelegram | null {
   if (telegram === undefined || telegram.enabled === false) return null
-  const { botToken = '', webhookUrl, webhookSecret, webhookPath, ...rest } = telegram
+  const {
+    botToken = '',
+    tokenFile = null,
+    webhookUrl,
+    webhookSecret,
+    webhookPath,
+    ...rest
+  } = telegram
   const everywhere = (rest.groupAllowFrom ?? []).map(plainId)
   return {
-    botToken,
-    account: accountOf(botToken),
+    botToken: tokenFile === null ? botToken : '',
+    tokenFile,
+    account: telegramAccount(botToken),
     apiRoot: (rest.apiRoot ?? 'https://api.telegram.org').replace(/\/+$/, ''),
     webhook:
       webhookUrl === undefined || webhookSecret === undefined
@@ -94,8 +103,8 @@ function plainId(id: string | number): string {
   return String(id).replace(/^(?:tg|telegram):/, '')
 }
 
-// A token begins with its bot's id; of one that does not, no more than a digest is told.
-function accountOf(botToken: string): string {
+/** Names whose token it is: it begins with its bot's id; of one that does not, a digest is told. */
+export function telegramAccount(botToken: string): string {
   const [, id] = /^(\d{1,19}):/.exec(botToken) ?? []
   return id ?? createHash('sha256').update(botToken).digest('hex').slice(0, 16)
 }

@@ -5,6 +5,7 @@
 import { array, type Infer, object, optional } from 'superstruct'
 import { execApprovals } from './approvers.ts'
 import {
+  accountsRefused,
   directPolicy,
   flag,
   groupPolicy,
@@ -19,7 +20,6 @@ import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 const TELEGRAM_UNSUPPORTED = [
-  'accounts',
   'ackReaction',
   'actions',
   'blockStreaming',
@@ -51,7 +51,6 @@ const TELEGRAM_UNSUPPORTED = [
   'textChunkLimit',
   'threadBindings',
   'timeoutSeconds',
-  'tokenFile',
   'webhookCertPath',
   'webhookHost',
   'webhookPort',
@@ -77,6 +76,8 @@ export const telegramConfig = object({
   enabled: optional(flag()),
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
   botToken: optional(text(1, 256)),
+  tokenFile: optional(text(1, 4_096)), // holds the token instead; counts before botToken
+  accounts: accountsRefused(),
   apiRoot: optional(text(1, 2_048)), // URL of a Bot API server of one's own
   webhookUrl: optional(text(1, 2_048)), // where Telegram reaches webhookPath; without it we poll
   webhookSecret: optional(text(1, 256)),

@@ -10,12 +10,21 @@ import { array, type Infer, object, optional } from 'superstruct'
 import { discordSpace } from '../channels/discord.ts'
 import { approversOf, execApprovals } from './approvers.ts'
 import type { ResolvedAccess, ResolvedGroup } from './channel-defaults.ts'
-import { directPolicy, flag, groupPolicy, leaf, mapOf, text, unread, unreadAll } from './leaves.ts'
+import {
+  accountsRefused,
+  directPolicy,
+  flag,
+  groupPolicy,
+  leaf,
+  mapOf,
+  text,
+  unread,
+  unreadAll,
+} from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 const DISCORD_UNSUPPORTED = [
-  'accounts',
   'ackReaction',
   'actions',
   'allowBots',
@@ -75,6 +84,7 @@ export const discordConfig = object({
   enabled: optional(flag()),
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
   token: optional(text(1, 256)), // of the bot
+  accounts: accountsRefused(),
   apiRoot: optional(text(1, 2_048)), // ours; URL of another API server, without its version
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(discordId())),

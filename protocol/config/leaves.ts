@@ -68,6 +68,13 @@ export const UNREAD = 'anything'
 export const unread = () =>
   optional(leaf<object | string | number | boolean | null>(UNREAD, () => true))
 
+/**
+ * Upstream's several accounts of one platform: refused, since whoever writes rules for each believes
+ * that they hold.
+ */
+export const accountsRefused = () =>
+  optional(leaf<never>('no accounts: write the keys of one account beside it', () => false))
+
 /** Several of them, as members of a shape. */
 export function unreadAll<const Key extends string>(
   keys: readonly Key[],

@@ -2,12 +2,20 @@
 import { array, type Infer, object, optional } from 'superstruct'
 import { approversOf, execApprovals } from './approvers.ts'
 import type { ResolvedAccess } from './channel-defaults.ts'
-import { directPolicy, flag, groupPolicy, leaf, mapOf, unread, unreadAll } from './leaves.ts'
+import {
+  accountsRefused,
+  directPolicy,
+  flag,
+  groupPolicy,
+  leaf,
+  mapOf,
+  unread,
+  unreadAll,
+} from './leaves.ts'
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
 const WHATSAPP_UNSUPPORTED = [
-  'accounts',
   'ackReaction',
   'actions',
   'authDir',
@@ -42,6 +50,7 @@ const person = () =>
 export const whatsappConfig = object({
   enabled: optional(flag()),
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
+  accounts: accountsRefused(),
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(person())),
   execApprovals: optional(execApprovals(person)),

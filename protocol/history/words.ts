@@ -113,6 +113,10 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'link.dropped': ({ reason, final }, { stream }) =>
     `${stream} lost its link${final === true ? ' for good' : ''} (${text(reason)})`,
   'cursor.moved': ({ cursor }, { stream }) => `${stream} was read up to ${text(cursor)}`,
+  'room.moved': ({ from, room }, { stream }) =>
+    `${stream}: the room ${text(from)} is ${text(room)} now`,
+  'messages.lost': ({ count, reason }, { stream }) =>
+    `${stream} lost ${text(count)} messages for good (${text(reason)})`,
   'connection.opened': ({ deviceId }, { stream }) => `${stream} was opened by ${text(deviceId)}`,
   'connection.closed': ({ code }, { stream }) => `${stream} was closed with ${text(code)}`,
   'device.approved': ({ rule }, { stream }) => `${stream} was approved by the rule ${text(rule)}`,

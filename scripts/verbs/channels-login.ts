@@ -1,9 +1,9 @@
 /**
  * `openclaw channels login | logout`: links this gateway to an account whose owner's phone scans a
- * code, and forgets it.
+ * code, and unlinks and forgets it.
  */
 import { loadBaileys } from '../../actors/channels/whatsapp-seam.ts'
-import { loginWhatsApp } from '../../actors/channels/whatsapp-login.ts'
+import { loginWhatsApp, logoutWhatsApp } from '../../actors/channels/whatsapp-login.ts'
 import { openStateDir } from '../../actors/state-dir.ts'
 import { openSecretFiles, secretsDirectory } from '../../actors/secret-files.ts'
 import type { SecretFiles } from '../../actors/channels/whatsapp-seam.ts'
@@ -44,13 +44,14 @@ export const channelsLogin = defineVerb({
 
 export const channelsLogout = defineVerb({
   name: 'channels logout',
-  description: 'Forget the account that this gateway is linked to',
+  description: 'Unlink this gateway from its account, and forget it',
   args,
   async run(given) {
     const files = await filesOf(given, given.channel)
-    files.clear()
-    show('forgotten')
-    note('On the phone, under Linked devices, log the device out as well')
+    // Without the package nobody can be asked; the secrets go all the same.
+    const isUnlinked = await logoutWhatsApp(await loadBaileys().catch(() => null), files)
+    show(isUnlinked ? 'unlinked and forgotten' : 'forgotten')
+    if (!isUnlinked) note('On the phone, under Linked devices, log the device out as well')
     return 0
   },
 })

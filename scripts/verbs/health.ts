@@ -60,6 +60,10 @@ function healthLines(report: Payload): string[] {
     const why = typeof reason === 'string' ? `: ${reason}` : ''
     rows.push([`channel ${name}`, `${String(state)}${heard}${why}`])
   }
+  for (const [name, loss] of membersOf(report['lost'])) {
+    const at = new Date(Number(memberOf(loss, 'at'))).toISOString()
+    rows.push([`lost ${name}`, `${String(memberOf(loss, 'count'))} messages, the last at ${at}`])
+  }
   for (const [name, probe] of membersOf(probes)) {
     const detail = memberOf(probe, 'detail')
     const verdict = memberOf(probe, 'ok') === true ? 'ok' : 'FAILED'

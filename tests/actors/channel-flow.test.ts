@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText } from '../../actors/bodies.ts'
 import { DeliveryFault, LinkFault } from '../../actors/channels/adapter.ts'
+import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -202,8 +203,13 @@ channel('DO5 PR4 PR6 what is too old when the line is back is not sent; a person
     [house.delivered, stateOf(house, 'one'), stateOf(house, 'two')],
     [[], 'dead', 'dead'],
   )
-  const { context } = house.kernel.registry.snapshot('delivery:one')
-  assert.is(context.fault, 'expired')
+  const { registry } = house.kernel
+  assert.is(registry.snapshot('delivery:one').context.fault, 'expired')
+  const expiresAt = house.services.clock.now() + limits.deliveryTtlMs
+  const event = { type: 'delivery.resubmitted', expiresAt, by: 'owner' }
+  await registry.deliver('delivery:one', { event, cause: 'op:test', correlationId: '00' })
+  await settle()
+  assert.equal([house.delivered, stateOf(house, 'one')], [['one'], 'sent'])
 })
 
 channel('DO6 what waits to be tried again is tried at once when the link is back', async () => {
@@ -274,6 +280,71 @@ channel('CH2 a link that ends for good fails; one that is asked to wait does', a
   await settle()
 
   assert.equal(house.channels.states(), { irc: 'failed' })
+})
+
+channel(
+  'TG21 PR29 a room that has moved keeps its conversation, its rules and its line',
+  async () => {
+    const store = openMemory()
+    const rooms = { '-55': { requireMention: false, allowFrom: ['ann'] } }
+    const policy: ChannelPolicy = { ...open, groupPolicy: 'allowlist', rooms }
+    const first = openHouse(store, Promise.resolve(), policy)
+    await boot(first, 1)
+    const say = (house: House, roomId: string, messageId: string, senderId = 'ann') =>
+      house.hear({
+        peer: 'group',
+        roomId,
+        messageId,
+        senderId,
+        replyTarget: roomId,
+        mentioned: false,
+      })
+    await say(first, '-55', 'm1')
+    for (const { moved } of first.hosts) await moved('-55', '-10055')
+    await say(first, '-10055', 'm1') // Another message: there ids are counted anew.
+    await say(first, '-10055', 'm2', 'eve')
+    await first.kernel.stop()
+    const house = openHouse(store, Promise.resolve(), policy)
+    await boot(house, 2)
+    house.faults.push(new DeliveryFault('busy', 'no', true, 3_000))
+    await send(house, { old: '-55', new: '-10055' })
+    assert.equal(house.delivered, [], 'one line')
+    await house.services.clock.advance(3_000)
+    await settle()
+
+    const taken = readRecords(store).filter(({ event }) => event.type === 'message.received')
+    assert.equal(
+      taken.map(({ event, sends }) => [event['roomId'], event['sessionKey'], sends.length]),
+      [
+        ['-55', 'agent:main:irc:group:-55', 1],
+        ['-10055', 'agent:main:irc:group:-55', 1],
+        ['-10055', 'agent:main:irc:group:-55', 0],
+      ],
+    )
+    assert.equal(
+      [house.delivered, house.targets],
+      [
+        ['old', 'new'],
+        ['-10055', '-10055'],
+      ],
+    )
+  },
+)
+
+channel('DC28 known conversations are those that were let in, the newest first', async () => {
+  const store = openMemory()
+  const policy: ChannelPolicy = { ...open, dmPolicy: 'allowlist', allowFrom: ['ann', 'ben'] }
+  const house = openHouse(store, Promise.resolve(), policy)
+  await boot(house, 1)
+  const known = (): unknown => house.hosts.map(({ conversations }) => conversations())
+  assert.equal(known(), [[]])
+
+  for (const [n, senderId] of ['ann', 'ben', 'eve', 'ann', 'eve'].entries()) {
+    const replyTarget = `user:${senderId}`
+    await house.hear({ messageId: `m${n}`, senderId, roomId: senderId, replyTarget })
+  }
+
+  assert.equal(known(), [['user:ann', 'user:ben']])
 })
 
 channel.run()

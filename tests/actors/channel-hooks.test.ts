@@ -1,7 +1,7 @@
 /** The way in for platforms that come to us, on a whole gateway: signed, once, kept before answered. */
 import { request } from 'node:http'
 import * as assert from 'uvu/assert'
-import type { ChannelHost, HookAnswer } from '../../actors/channels/adapter.ts'
+import type { HookAnswer } from '../../actors/channels/adapter.ts'
 import { openWebhook } from '../../actors/channels/webhook.ts'
 import { postWebhook } from '../../actors/webhook.ts'
 import { resolveConfig } from '../../protocol/config/defaults.ts'
@@ -16,6 +16,7 @@ import { openTestServices } from '../support/services.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from '../support/telegram-fake.ts'
 import { until } from '../support/wait.ts'
 import { postMessage, WEBHOOK_SECRET, WebhookPeer } from '../support/webhook-peer.ts'
+import { hostOf } from '../support/channel-host.ts'
 
 const hooks = cases('channel hooks')
 
@@ -84,6 +85,36 @@ hooks('HK2 S51 what is not signed, too old, or no message leaves no record', asy
   })
 })
 
+hooks('HK8 S51 rooms and people that are named alike are not one another', async () => {
+  await withGateway(async ({ store }, url) => {
+    const rooms = [
+      'ann',
+      'Ann',
+      'ANN',
+      '#ann',
+      'a\u0301nn',
+      '\u00e1nn',
+      'ann:thread:1',
+      '../ann',
+      ' ann',
+    ]
+    const posts = [
+      { id: 'm1', from: 'ann', text: 'direct' },
+      { id: 'm1', from: 'Ann', text: 'another one' },
+      ...rooms.map((room) => ({ id: 'm1', from: 'ben', room, mentioned: true, text: room })),
+      { id: 'm1', from: 'ben', room: 'ann', thread: '1', mentioned: true, text: 'thread' },
+    ]
+    for (const post of posts) assert.is(await postMessage(url, post), 200, JSON.stringify(post))
+    for (const post of posts) assert.is(await postMessage(url, post), 200, 'and again')
+
+    const taken = readRecords(store).filter(({ event }) => event.type === 'message.received')
+    // The thread's message has its room's id: one room, one message.
+    assert.is(taken.length, posts.length - 1)
+    const sessions = taken.map(({ event }) => String(event['sessionKey']))
+    assert.is(new Set(sessions).size, sessions.length, sessions.join(' '))
+  })
+})
+
 hooks('HK3 a page of a browser, and a host that is not ours, are refused first', async () => {
   await withGateway(async ({ gateway, store }) => {
     const post = (headers: Record<string, string>): Promise<number> =>
@@ -120,12 +151,7 @@ hooks(
     const services = openTestServices()
     const taken: string[] = []
     const config = resolveConfig({ channels: { webhook: { secret: WEBHOOK_SECRET } } }).webhook!
-    const host: ChannelHost = {
-      received: async ({ messageId }) => void taken.push(messageId),
-      passed: () => {},
-      heard: () => {},
-      dropped: () => {},
-    }
+    const host = hostOf({ received: async ({ messageId }) => void taken.push(messageId) })
     const { hook } = openWebhook(config, host, services, postWebhook)
     const post = async (n: number, secret = WEBHOOK_SECRET): Promise<HookAnswer> => {
       const body = Buffer.from(JSON.stringify({ id: `m${n}`, from: 'ann', text: 'hello' }))
@@ -171,6 +197,58 @@ hooks('HK5 an answer is posted, signed, with its delivery’s id, to whom wrote'
   } finally {
     await peer.stop()
   }
+})
+
+hooks('HK7 M20 a program that names a date is asked again then', async () => {
+  const peer = await WebhookPeer.start()
+  try {
+    const to = { url: peer.url, secret: WEBHOOK_SECRET, allowPrivate: true }
+    const at = Date.parse('2026-01-01T00:00:00Z')
+    const told: unknown[] = []
+    for (const date of ['Thu, 01 Jan 2026 00:00:30 GMT', 'Wed, 31 Dec 2025 00:00:00 GMT', '4']) {
+      peer.refuse(503, { 'retry-after': date })
+      told.push((await postWebhook(to, { id: 'd', body: '{}', at })).retryAfterMs)
+    }
+
+    assert.equal(told, [30_000, null, 4_000])
+  } finally {
+    await peer.stop()
+  }
+})
+
+hooks('PR7 I7 one key sends one message, whoever asks again, also behind a restart', async () => {
+  const peer = await WebhookPeer.start()
+  const store = openMemory()
+  const kept = { ...store, close: () => Promise.resolve() }
+  const webhook = { secret: WEBHOOK_SECRET, url: peer.url, allowPrivate: true }
+  const sending = { channel: 'webhook', target: 'ann', message: 'tea', idempotencyKey: 'k' }
+  const answers: unknown[] = []
+  let deviceToken: unknown = undefined
+  try {
+    for (const life of [1, 2]) {
+      const house = await startTestGateway({ config: { channels: { webhook } }, store: kept })
+      const client = house.client()
+      const hello = await client.connect(life === 1 ? {} : { auth: { deviceToken } })
+      deviceToken = hello.payload['deviceToken'] ?? deviceToken
+      const both = await Promise.all([
+        client.request('send', sending),
+        client.request('send', sending),
+      ])
+      await until(() => peer.posted.length > 0, 'the message')
+      const other = await client.request('send', { ...sending, message: 'coffee' })
+      answers.push(...both.map(({ payload }) => payload['deliveryId']), other.error?.code)
+      await house.stop()
+    }
+  } finally {
+    await peer.stop()
+  }
+
+  const [id] = answers
+  assert.type(id, 'string')
+  const conflict = 'IDEMPOTENCY_CONFLICT'
+  assert.equal(answers, [id, id, conflict, id, id, conflict])
+  assert.equal(peer.texts, ['tea'])
+  assert.is(peer.posted.length, 1)
 })
 
 hooks('CH3 a person tries a failed channel again, and is told where none has failed', async () => {

@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { draftText, readText } from '../../actors/bodies.ts'
+import { type HealthHouse, readHealth, troublesOf } from '../../actors/health.ts'
 import type { ChannelPolicy } from '../../machines/rules/policy.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
@@ -116,6 +117,45 @@ channel('SE6 PR31 connected needs recent evidence, where the other side can be h
   assert.equal(channels.states(), { irc: 'connected' })
 })
 
+channel('SE6 PR31 a channel that is silent, or does not come up, makes health say so', async () => {
+  let up = true
+  const opened = (): Promise<void> =>
+    up ? Promise.resolve() : Promise.reject(new Error('no line'))
+  const house = openHouse(openMemory(), opened)
+  const { channels, services, kernel } = house
+  await boot(house, 1)
+  const parts = {
+    registry: kernel.registry,
+    store: kernel.store,
+    work: kernel.work,
+    channels,
+    services,
+    configuration: { fault: null },
+    startedAt: 0,
+    activeRuns: () => 0,
+    quarantined: () => [],
+    tailscaleFault: () => null,
+  } as unknown as HealthHouse
+  const says = (): unknown => [readHealth(parts)['status'], troublesOf(parts).map((t) => t.says)]
+  house.heard()
+  assert.equal(says(), ['healthy', []])
+
+  await services.clock.advance(limits.channelSilentMs + 1_000)
+  assert.equal(says(), ['degraded', ['irc was last heard of 181 s ago']])
+  house.heard()
+  assert.equal(says(), ['healthy', []])
+  up = false
+  for (const { dropped } of house.hosts) dropped('gone')
+  await services.clock.advance(limits.alertChannelDeadMs - 1)
+  assert.equal(says(), ['healthy', []], 'it is tried again')
+  await services.clock.advance(1)
+  assert.equal(says(), ['degraded', ['irc has not come up for 10 minutes: no line']])
+  up = true
+  await services.clock.advance(2 * limits.channelBackoffMsMax)
+  house.heard()
+  assert.equal(says(), ['healthy', []])
+})
+
 channel('CB6 held channels dial nobody, and deliveries wait without an attempt', async () => {
   const store = openMemory()
   await leaveDelivery(store)
@@ -183,6 +223,44 @@ channel('P30 a shown name decides nothing, whatever it says', async () => {
   )
   assert.is(house.kernel.registry.snapshot('channel:irc').context.rule, 'dm.allowlist')
   assert.not.match(JSON.stringify(readRecords(store)), 'somebody else')
+})
+
+channel('SE6 PR1 what is lost for good is a record, and counted in what health says', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+  assert.equal(house.channels.lost(), {})
+
+  for (const { lost } of house.hosts) {
+    lost(1, 'the store was full')
+    lost(2, 'the store was full')
+  }
+  await settle()
+
+  assert.equal(house.channels.lost(), { irc: { count: 3, at: house.services.clock.now() } })
+  const records = readRecords(store).filter(({ event }) => event.type === 'messages.lost')
+  assert.equal(
+    records.map(({ event, ignored }) => [event['reason'], ignored]),
+    [
+      ['the store was full', null],
+      ['the store was full', null],
+    ],
+  )
+})
+
+channel('P22 a message that names its account is that account’s own', async () => {
+  const store = openMemory()
+  const house = openHouse(store, Promise.resolve())
+  await boot(house, 1)
+
+  for (const account of ['7', '8', '7', undefined]) {
+    await house.hear(account === undefined ? {} : { account })
+  }
+
+  const accounts = readRecords(store)
+    .filter(({ event }) => event.type === 'message.received')
+    .map(({ event }) => event['account'])
+  assert.equal(accounts, ['7', '8', undefined])
 })
 
 channel.run()

@@ -173,6 +173,12 @@ seeing('SE4 a model whose server refuses the key fails; one that answers is well
   )
 })
 
+const NO_CHANNELS = { states: none, reasons: none, down: none, evidence: none, lost: none }
+
+function none(): object {
+  return {}
+}
+
 seeing('SE5 not ready: 503, with the reason for those who may hear it', async () => {
   const peer = { address: '127.0.0.1', loopback: true, origin: null, forwarded: false }
   const house = { isReady: () => false, loop: () => ({ lagMs: 0, lagMsMax: 0, utilization: 0 }) }
@@ -182,7 +188,7 @@ seeing('SE5 not ready: 503, with the reason for those who may hear it', async ()
     configuration: { fault: 'openclaw.json:3:1: bad' },
     quarantined: () => ['session:x'],
     tailscaleFault: () => null,
-    channels: { states: () => ({}), reasons: () => ({}) },
+    channels: NO_CHANNELS,
     registry: { snapshot: () => ({ context: {} }) },
     services: openTestServices(),
     startedAt: 0,

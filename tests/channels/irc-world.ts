@@ -6,11 +6,11 @@ import type { ChannelKind, ChannelWorld } from './stage.ts'
 
 type Start = (options?: { port?: number; password?: string }) => Promise<Ngircd>
 
-/** IRC on a server. */
-export function ircKind(name: string, start: Start): ChannelKind {
+/** IRC on a server; `tells` it says of a password that it is wrong. */
+export function ircKind(name: string, start: Start, tells: boolean): ChannelKind {
   return {
     name,
-    start: () => startWorld(start),
+    start: () => startWorld(start, tells),
     badTargets: ['#home,ann', 'a b', '', 'ann\r\nQUIT :x'],
     absent: 'nobody',
     links: true,
@@ -21,7 +21,7 @@ export function ircKind(name: string, start: Start): ChannelKind {
   }
 }
 
-async function startWorld(start: Start): Promise<ChannelWorld> {
+async function startWorld(start: Start, tells: boolean): Promise<ChannelWorld> {
   let server = await start()
   const { port } = server
   const users: IrcUser[] = []
@@ -32,6 +32,11 @@ async function startWorld(start: Start): Promise<ChannelWorld> {
     return user
   }
   let ann = enter()
+  const revoke = async (): Promise<void> => {
+    await ann
+    await server.stop()
+    server = await start({ port, password: 'sesame' })
+  }
   return {
     adapter: (host, services) => {
       const adapter = openIrc(configOf(port), host, services)
@@ -58,6 +63,7 @@ async function startWorld(start: Start): Promise<ChannelWorld> {
       server = await start({ port })
       ann = enter()
     },
+    ...(tells ? { revoke } : {}),
     freeze: async () => {
       server.freeze()
       // What is written to a socket in one turn is out in the next ones.

@@ -3,4 +3,4 @@ import { startNgircd } from '../support/ngircd.ts'
 import { channelContract } from './contract.ts'
 import { ircKind } from './irc-world.ts'
 
-channelContract(ircKind('irc on ngIRCd', startNgircd))
+channelContract(ircKind('irc on ngIRCd', startNgircd, true))

@@ -13,6 +13,7 @@ import {
 import { type Services, silentLog, systemChance, systemClock } from '../../actors/services.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
+import { hostOf } from '../support/channel-host.ts'
 
 /** A server that was started, with a person at the other side of it. */
 export interface ChannelWorld {
@@ -30,7 +31,7 @@ export interface ChannelWorld {
   readonly hangUp?: () => void
   /**
    * The server takes what it is sent and answers nothing more, until it is stopped; resolves when
-   * something is on its way to it. Absent: this server cannot.
+   * something is on its way to it. Absent: this server cannot (`skipped.ts` says so).
    */
   readonly freeze?: () => Promise<void>
   /** The next message is refused: come back in two seconds. Absent: the platform has no such word. */
@@ -91,7 +92,7 @@ export async function onStage(
   const adapters: ChannelAdapter[] = []
   const make: Stage['make'] = (received = async () => {}) => {
     const told: Told = { messages: [], cursors: [], dropped: [], finals: [], signs: 0 }
-    const host: ChannelHost = {
+    const host = hostOf({
       received: async (message, cursor) => {
         await received(message)
         told.messages.push(message)
@@ -105,7 +106,7 @@ export async function onStage(
         told.dropped.push(reason)
         told.finals.push(final)
       },
-    }
+    })
     const adapter = world.adapter(host, services)
     adapters.push(adapter)
     return { adapter, told }

@@ -17,6 +17,7 @@ export function telegramConfig(
 ): ResolvedTelegram {
   return {
     botToken: TELEGRAM_TOKEN,
+    tokenFile: null,
     account: '7700',
     apiRoot,
     webhook: null,

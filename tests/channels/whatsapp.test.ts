@@ -1,12 +1,12 @@
 /** The channel contract on a stand-in for baileys; no WhatsApp of anybody else can be had offline. */
 import { openWhatsApp } from '../../actors/channels/whatsapp.ts'
-import { FakeWhatsApp, secretsInMemory } from '../support/whatsapp-fake.ts'
+import { FakeWhatsApp, heldInMemory, secretsInMemory } from '../support/whatsapp-fake.ts'
 import { channelContract } from './contract.ts'
 import type { ChannelWorld } from './stage.ts'
 
 async function startWorld(): Promise<ChannelWorld> {
   const server = new FakeWhatsApp()
-  const files = secretsInMemory()
+  const files = { secrets: secretsInMemory(), held: heldInMemory() }
   return {
     adapter: (host, services) => openWhatsApp(files, host, services, async () => server),
     say: async (text) => server.say(text),
@@ -29,7 +29,7 @@ channelContract({
   absent: '+404000000',
   links: true,
   noticesDrops: true,
-  redelivers: false,
+  redelivers: true, // Not WhatsApp: what was acknowledged is kept in files.
   longText: 'Der Reiher fängt Fische 🐟 '.repeat(400).trim(),
   join: (pieces) => pieces.join(' '),
 })

@@ -3,6 +3,7 @@ import '../../actors/trap.ts'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ChannelPolicy, judge } from '../../machines/rules/policy.ts'
+import { addMove, firstNameOf, placeOf } from '../../machines/rules/moves.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import { received } from '../support/facts.ts'
@@ -243,6 +244,34 @@ channel('C9 a room named like a member of every object is judged like the rest',
 
     assert.equal(judge(open, subject), { admitted: false, rule: 'group.notListed' })
   }
+})
+
+channel('TG21 moves are kept in bounds, and lead to where a room was last', () => {
+  const twice = addMove(addMove([], { from: 'a', room: 'b' }), { from: 'b', room: 'c' })
+  assert.equal([placeOf(twice, 'a'), placeOf(twice, 'b'), placeOf(twice, 'x')], ['c', 'c', 'x'])
+  assert.equal([firstNameOf(twice, 'c'), firstNameOf(undefined, 'c')], ['a', 'c'])
+  // Told again, and told backwards by somebody who is wrong: no circle.
+  assert.equal(addMove(twice, { from: 'b', room: 'c' }).length, 2)
+  const back = addMove(addMove([], { from: 'a', room: 'b' }), { from: 'b', room: 'a' })
+  assert.equal([placeOf(back, 'b'), placeOf(back, 'a')], ['a', 'a'])
+  let many = twice
+  for (let n = 0; n < 200; n += 1) many = addMove(many, { from: `f${n}`, room: `t${n}` })
+  assert.is(many.length, limits.roomsMovedMax)
+  assert.is(placeOf(many, 'f199'), 't199')
+})
+
+channel('TG21 a room that has moved is under its old rules, unless its new id has some', () => {
+  const moved: JournalEvent = { type: 'room.moved', from: '-1', room: '-2' }
+  const rule = (rooms: ChannelPolicy['rooms']): unknown =>
+    given('channel', [enabled({ ...open, rooms }), moved]).when(
+      received('m1', { peer: 'group', roomId: '-2', mentioned: false }),
+    ).context['rule']
+
+  const lax = { requireMention: false, allowFrom: ['*'] }
+  const strict = { requireMention: true, allowFrom: ['*'] }
+  assert.is(rule({ '-1': lax }), 'group.listed')
+  assert.is(rule({ '-1': lax, '-2': strict }), 'group.notMentioned')
+  assert.is(rule({ '-3': lax }), 'group.notListed')
 })
 
 channel.run()

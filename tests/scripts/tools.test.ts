@@ -28,7 +28,7 @@ tools('T1 a test file has passed only if it ran, passed whole and ended by itsel
       { passed: 5, failed: 0, skipped: 0 },
     ],
     [
-      { code: 0, output: uvu(5, 3, 2) },
+      { code: 0, output: uvu(3, 3, 2) },
       { passed: 3, failed: 0, skipped: 2 },
     ],
     [
@@ -52,7 +52,7 @@ tools('T1 a test file has passed only if it ran, passed whole and ended by itsel
       { passed: 0, failed: 1, skipped: 0 },
     ],
     [
-      { code: 0, output: uvu(2, 0, 2) },
+      { code: 0, output: uvu(0, 0, 2) },
       { passed: 0, failed: 1, skipped: 2 },
     ],
   ] as const

@@ -24,6 +24,7 @@ export interface House {
   readonly channels: Channels
   readonly services: TestServices
   readonly delivered: string[]
+  readonly targets: string[] // to whom, in the same order
   readonly heard: () => void // a sign of life of the other side
   /** The platform brings a message. */
   readonly hear: (changes: Partial<InboundMessage>, cursor?: string) => Promise<unknown>
@@ -61,6 +62,7 @@ export function openHouse(
   { services = openTestServices(), ...account }: HouseOptions = {},
 ): House {
   const delivered: string[] = []
+  const targets: string[] = []
   const hosts: ChannelHost[] = []
   const resumed: (Resume | null)[] = []
   const faults: (DeliveryFault | null)[] = []
@@ -69,7 +71,8 @@ export function openHouse(
     policy,
     ...account,
     refuseTarget: () => null,
-    sessionKey: () => 'agent:main:main',
+    sessionKey: ({ peer, roomId }) =>
+      peer === 'direct' ? 'agent:main:main' : `agent:main:irc:${peer}:${roomId}`,
     open: (host) => {
       hosts.push(host)
       return {
@@ -77,10 +80,11 @@ export function openHouse(
           resumed.push(resume)
           return typeof opened === 'function' ? opened() : opened
         },
-        deliver: ({ text }) => {
+        deliver: ({ text, target }) => {
           const fault = faults.shift() ?? null
           if (fault !== null) return Promise.reject(fault)
           delivered.push(text)
+          targets.push(target)
           return Promise.resolve({ messageId: null })
         },
         close: () => Promise.resolve(),
@@ -102,7 +106,19 @@ export function openHouse(
   const heard = () => {
     for (const host of hosts) host.heard()
   }
-  return { kernel, channels, services, delivered, heard, hear, hosts, resumed, faults, calls }
+  return {
+    kernel,
+    channels,
+    services,
+    delivered,
+    targets,
+    heard,
+    hear,
+    hosts,
+    resumed,
+    faults,
+    calls,
+  }
 }
 
 function modelDrivers(calls: ModelCalled[], { chance }: TestServices): [string, Driver][] {

@@ -39,7 +39,7 @@ export interface ChannelLoopReport {
 
 const LIFE_MS = [20, 900] as const // from the first message that was taken to SIGKILL
 const UNHEARD = 0.2 // From ready on instead: it dies while it opens its channel.
-const UNHEARD_MS_MAX = 10_000
+const UNHEARD_MS_MAX = 30_000 // Discord alone demands up to 5 s before a session is begun anew.
 const BIRTH_MS = [30, 500] as const // from spawn to SIGKILL, where it dies before it is ready
 const STILLBORN = 0.15
 const SERVER_DIES = 0.5

@@ -41,18 +41,23 @@ export class FakeDiscord extends HttpFake {
   readonly posted: Posted[] = []
   readonly opened: Json[] = [] // every identify and resume
   readonly heartbeats: unknown[] = []
+  readonly heard = new Set<string>() // people of whom a message is on disk, as far as was told
   token = DISCORD_TOKEN
   heartbeatMs = 250 // Shorter ones are missed where many tests run.
   startsLeft = 1_000
   closesWith = 0 // instead of beginning a session
   leavesAtOnce = false // asks to come back, in the same breath as a session is resumed
   acknowledges = true
+  /** How many pages of messages were asked for, by channel. */
+  readonly pages: string[] = []
   /** Channels that are more than their id. */
   readonly channels = new Map<string, Json>()
   #sockets: WebSocketServer | null = null
   #sessions = new Map<string, Session>()
   #nonces = new Map<string, string>()
   #refusals: Refusal[] = []
+  #written = new Map<string, Json[]>() // by channel, what people wrote
+  #pageRefusals: { status: number; body: Json }[] = []
   #next = 1
 
   static async start(): Promise<FakeDiscord> {
@@ -68,6 +73,11 @@ export class FakeDiscord extends HttpFake {
   /** Whether the newest session's beginning was told as heard, and is on disk since some time. */
   get isResumable(): boolean {
     return (this.#newest()?.beats ?? 0) >= BEATS_TO_DISK
+  }
+
+  /** Whether somebody listens to the newest session. */
+  get isAttended(): boolean {
+    return (this.#newest()?.socket ?? null) !== null
   }
 
   /** Whether all that was said is told as heard. */
@@ -124,12 +134,17 @@ export class FakeDiscord extends HttpFake {
     this.#refusals.push({ status, body, posted: 0, headers, takes: false, ...more })
   }
 
+  /** Refuses the next page of messages that is asked for. */
+  refusePage(status: number, body: Json = {}): void {
+    this.#pageRefusals.push({ status, body })
+  }
+
   /** Somebody writes; returns the message's id. */
   say(content: string, { from = '501', ...more }: SayOptions = {}): string {
     const id = this.#id()
     const author = { id: from, username: `user${from}`, global_name: 'Ann' }
     const channel = `9${from}` // of the two of us
-    this.dispatch('MESSAGE_CREATE', {
+    const message: Json = {
       id,
       type: 0,
       channel_id: channel,
@@ -137,7 +152,11 @@ export class FakeDiscord extends HttpFake {
       content,
       mentions: [],
       ...more,
-    })
+    }
+    const { guild_id: _, ...written } = message // An answer does not say in which guild.
+    const place = String(message['channel_id'])
+    this.#written.set(place, [...(this.#written.get(place) ?? []), written])
+    this.dispatch('MESSAGE_CREATE', message)
     return id
   }
 
@@ -152,7 +171,8 @@ export class FakeDiscord extends HttpFake {
 
   #id(): string {
     this.#next += 1
-    return String((1_000_000_000_000n << 22n) + BigInt(this.#next))
+    // As Discord: from the second since which it counts.
+    return String((BigInt(Date.now() - 1_420_070_400_000) << 22n) + BigInt(this.#next))
   }
 
   #tell(session: Session, t: string, d: unknown): void {
@@ -171,6 +191,7 @@ export class FakeDiscord extends HttpFake {
         for (const session of this.#sessions.values()) {
           if (session.socket !== socket || Number(d) === 0) continue
           session.kept = Number(d)
+          this.#hear(session)
           session.beats += 1
         }
         if (this.acknowledges) send(socket, { op: 11 })
@@ -179,6 +200,13 @@ export class FakeDiscord extends HttpFake {
       if (op === 6) this.#resume(socket, d)
     })
     send(socket, { op: 10, d: { heartbeat_interval: this.heartbeatMs } })
+  }
+
+  #hear({ events, kept }: Session): void {
+    for (const { s, d } of events) {
+      const { author } = d as { author?: { id: string } }
+      if (s <= kept && author !== undefined) this.heard.add(author.id)
+    }
   }
 
   #left(socket: WebSocket, code: number): void {
@@ -227,6 +255,7 @@ export class FakeDiscord extends HttpFake {
       if (this.swallows()) return
       return this.#post(channel, body, response)
     }
+    if (method === 'GET' && path.includes('/messages?')) return this.#page(path, response)
     const known = this.#look(method, path, body)
     answer(response, known === null ? 404 : 200, known ?? { code: 10_003, message: 'Unknown' })
   }
@@ -251,6 +280,24 @@ export class FakeDiscord extends HttpFake {
     }
     const [, id = ''] = /^\/channels\/(\d+)$/.exec(path) ?? []
     return method === 'GET' ? (this.channels.get(id) ?? null) : null
+  }
+
+  // The oldest ones behind an id; the newest of these first.
+  #page(path: string, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(path, 'http://discord')
+    const [, channel = ''] = MESSAGES.exec(pathname) ?? []
+    this.pages.push(channel)
+    const refusal = this.#pageRefusals.shift()
+    if (refusal !== undefined) {
+      const { retry_after: seconds } = refusal.body
+      const headers = typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
+      return answer(response, refusal.status, refusal.body, headers)
+    }
+    const written = this.#written.get(channel)
+    if (written === undefined) return answer(response, 403, { code: 50_001, message: 'No access' })
+    const after = BigInt(searchParams.get('after') ?? 0)
+    const behind = written.filter(({ id }) => BigInt(String(id)) > after)
+    answer(response, 200, behind.slice(0, Number(searchParams.get('limit'))).toReversed())
   }
 
   #post(channel: string, body: Json, response: ServerResponse): void {

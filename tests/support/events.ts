@@ -283,6 +283,16 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
       account: fc.constantFrom('77', '78'),
       cursor: fc.constantFrom('6', '7'),
     }),
+    fc.record({
+      type: fc.constant('room.moved'),
+      from: fc.constantFrom('#home', '-1', '-2'),
+      room: fc.constantFrom('-1', '-2', '-3'),
+    }),
+    fc.record({
+      type: fc.constant('messages.lost'),
+      count: fc.nat(3),
+      reason: fc.constant('full'),
+    }),
     fc.constant({ type: 'link.dropped', reason: 'gone', random: 0, final: true }),
     fc.record({ type: fc.constant('code.missed'), by: fc.constant('d') }),
     judged,

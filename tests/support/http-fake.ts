@@ -67,7 +67,7 @@ export abstract class HttpFake {
 export function answer(
   response: ServerResponse,
   status: number,
-  body: Json,
+  body: Json | readonly Json[],
   headers: Readonly<Record<string, string>> = {},
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers })

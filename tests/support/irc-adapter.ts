@@ -8,11 +8,13 @@ import { type ResolvedIrc, resolveConfig } from '../../protocol/config/defaults.
 import { GatewayError } from '../../protocol/errors.ts'
 import type { InboundMessage } from '../../protocol/message.ts'
 import { thrownBy } from './attempts.ts'
+import { hostOf } from './channel-host.ts'
 
 /** What an adapter told its host, and a way to wait for it. */
 export interface Heard {
   readonly messages: InboundMessage[]
   readonly dropped: string[]
+  lost: number
   readonly until: (done: () => boolean) => Promise<void>
 }
 
@@ -37,6 +39,7 @@ export function adapterOf(
   const heard: Heard = {
     messages: [],
     dropped: [],
+    lost: 0,
     until: async (done) => {
       while (!done()) {
         await new Promise<void>((resolve) => {
@@ -47,19 +50,21 @@ export function adapterOf(
   }
   const adapter = openIrc(
     config,
-    {
+    hostOf({
       received: async (message) => {
         await options.received?.(message)
         heard.messages.push(message)
         wake()
       },
-      passed: () => {},
-      heard: () => {},
       dropped: (reason) => {
         heard.dropped.push(reason)
         wake()
       },
-    },
+      lost: (count) => {
+        heard.lost += count
+        wake()
+      },
+    }),
     { clock: options.clock ?? systemClock, chance: systemChance, log: silentLog },
   )
   scene.adapters.push(adapter)

@@ -40,6 +40,7 @@ export class FakeTelegram extends HttpFake {
   #wake = (): void => {}
   #webhook: { url: string; secret: string } | null = null
   #posting = false
+  #moved = new Map<string, number>() // chats, to what they are now
 
   static async start(port = 0): Promise<FakeTelegram> {
     const fake = new FakeTelegram()
@@ -83,6 +84,13 @@ export class FakeTelegram extends HttpFake {
   refuseNext(method: string, sent: number, parameters: Json): void {
     const body = { ok: false, error_code: 429, description: 'Too Many Requests', parameters }
     this.#refusals.push({ method, status: 429, body, sent })
+  }
+
+  /** A group becomes a supergroup: its old id is refused from now on, with the new one. */
+  migrate(from: number, to: number): void {
+    this.#moved.set(String(from), to)
+    const chat = { id: from, type: 'group', title: 'Home' }
+    this.update({ message: { message_id: 900, chat, migrate_to_chat_id: to } })
   }
 
   /** Somebody else has set another webhook, or none. */
@@ -136,6 +144,10 @@ export class FakeTelegram extends HttpFake {
     const result = await this.#call(method, params, response)
     if (this.server === null) return void response.destroy()
     if (result === CONFLICT) return answer(response, 409, failure(409, 'Conflict: another poll'))
+    if (result instanceof Gone) {
+      const body = failure(400, 'Bad Request: group chat was upgraded to a supergroup chat')
+      return answer(response, 400, { ...body, parameters: { migrate_to_chat_id: result.to } })
+    }
     if (result === NO_CHAT) return answer(response, 400, failure(400, 'Bad Request: no such chat'))
     answer(response, 200, { ok: true, result })
   }
@@ -197,6 +209,8 @@ export class FakeTelegram extends HttpFake {
   #sendMessage({ chat_id: chat, text, message_thread_id: topic = null }: Json): unknown {
     const key = String(chat)
     if (key === '404') return NO_CHAT
+    const moved = this.#moved.get(key)
+    if (moved !== undefined) return new Gone(moved)
     if (typeof text !== 'string' || text === '' || text.length > 4_096) return NO_CHAT
     const id = (this.#messages.get(key) ?? 0) + 1
     this.#messages.set(key, id)
@@ -222,6 +236,15 @@ export interface SayOptions {
   readonly from?: number
   readonly chat?: number // negative: a group
   readonly [member: string]: unknown
+}
+
+/** A chat that has another id now. */
+class Gone {
+  readonly to: number
+
+  constructor(to: number) {
+    this.to = to
+  }
 }
 
 const CONFLICT = Symbol('conflict')

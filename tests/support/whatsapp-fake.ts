@@ -4,6 +4,7 @@
  * what was written while no device was connected comes at the next connection, once.
  */
 import { EventEmitter } from 'node:events'
+import type { HeldFiles } from '../../actors/channels/whatsapp-inbox.ts'
 import type {
   Baileys,
   Creds,
@@ -99,6 +100,13 @@ export class FakeWhatsApp implements Baileys {
     setImmediate(() => connection.ws.emit('CB:ack,class:message', { attrs }))
   }
 
+  /** A device asks to be forgotten. */
+  unlink(connection: Connection): void {
+    if (connection !== this.#open) throw new Error('Connection Closed')
+    this.isLinked = false
+    this.close(401)
+  }
+
   /** A device goes away. */
   left(connection: Connection): void {
     if (this.#open === connection) this.#open = null
@@ -166,6 +174,8 @@ class Connection implements Socket {
   onWhatsApp = async (number = ''): Promise<unknown> =>
     number.startsWith('404') ? [] : [{ exists: true, jid: `${number}@s.whatsapp.net` }]
 
+  logout = async (): Promise<unknown> => this.#server.unlink(this)
+
   end = (): void => {
     this.isEnded = true
     this.#server.left(this)
@@ -181,5 +191,16 @@ export function secretsInMemory(isLinked = true): SecretFiles & { readonly names
     remove: (name) => void kept.delete(name),
     clear: () => kept.clear(),
     names: () => [...kept.keys()],
+  }
+}
+
+/** Messages that wait, in memory. */
+export function heldInMemory(): HeldFiles {
+  const kept = new Map<string, string>()
+  return {
+    list: () => [...kept.keys()].toSorted(),
+    read: (name) => kept.get(name) ?? null,
+    write: (name, text) => void kept.set(name, text),
+    remove: (name) => void kept.delete(name),
   }
 }

@@ -1,80 +1,19 @@
 /** The Discord adapter where Discord is special: sessions, RESUME, nonces, intents, threads. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import type { ChannelAdapter, ChannelHost, Resume } from '../../../actors/channels/adapter.ts'
-import { DISCORD_PACKAGES, openDiscord } from '../../../actors/channels/discord.ts'
-import {
-  type Clock,
-  type Log,
-  silentLog,
-  systemChance,
-  systemClock,
-} from '../../../actors/services.ts'
+import { DISCORD_PACKAGES } from '../../../actors/channels/discord.ts'
 import { limits } from '../../../protocol/limits.ts'
-import type { InboundMessage } from '../../../protocol/message.ts'
-import { discordConfig } from '../../channels/discord-world.ts'
 import { cases } from '../../store/cases.ts'
 import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
-import { DISCORD_BOT, DISCORD_TOKEN, FakeDiscord } from '../../support/discord-fake.ts'
+import { DISCORD_BOT, DISCORD_TOKEN } from '../../support/discord-fake.ts'
+import { type DiscordScene, onDiscord, texts } from '../../support/discord-scene.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
 
 const discord = cases('discord adapter')
 
-interface Scene {
-  readonly server: FakeDiscord
-  readonly messages: InboundMessage[]
-  readonly cursors: string[]
-  readonly dropped: { reason: string; final: boolean }[]
-  readonly warnings: string[]
-  /** Makes an adapter, which is closed at the end. */
-  readonly adapter: (options?: Options) => ChannelAdapter
-  /** Where the house would resume. */
-  readonly resume: () => Resume
-}
-
-interface Options {
-  readonly clock?: Clock
-  readonly received?: () => Promise<void>
-  readonly load?: Parameters<typeof openDiscord>[3]
-}
-
-function scene(title: string, run: (scene: Scene) => Promise<void>): void {
-  discord(title, async () => {
-    const server = await FakeDiscord.start()
-    const adapters: ChannelAdapter[] = []
-    const messages: InboundMessage[] = []
-    const cursors: string[] = []
-    const dropped: Scene['dropped'] = []
-    const warnings: string[] = []
-    const log: Log = { ...silentLog, warn: (phrase) => warnings.push(phrase) }
-    const adapter: Scene['adapter'] = ({ clock = systemClock, received, load } = {}) => {
-      const host: ChannelHost = {
-        received: async (message, cursor = '') => {
-          await received?.()
-          messages.push(message)
-          cursors.push(cursor)
-        },
-        passed: (cursor) => cursors.push(cursor),
-        heard: () => {},
-        dropped: (reason, { final = false } = {}) => dropped.push({ reason, final }),
-      }
-      const services = { clock, chance: systemChance, log }
-      const made = openDiscord(discordConfig(server.url), host, services, load)
-      adapters.push(made)
-      return made
-    }
-    const resume = (): Resume => ({ cursor: cursors.at(-1) ?? '', at: systemClock.now() })
-    try {
-      await run({ server, messages, cursors, dropped, warnings, adapter, resume })
-    } finally {
-      for (const made of adapters) await made.close()
-      await server.stop()
-    }
-  })
-}
-
-const texts = ({ messages }: Scene): string[] => messages.map(({ text }) => text)
+const scene = (title: string, run: (scene: DiscordScene) => Promise<void>): void =>
+  discord(title, () => onDiscord(run))
 
 scene('DC13 without its packages the channel fails, and says what to install', async (own) => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
@@ -303,6 +242,36 @@ scene('DC26 between two pieces patience is kept; a longer one leaves maybe', asy
     own.server.posted.map(({ content }) => content[0]),
     ['a', 'b', 'a'],
   )
+})
+
+scene('DC31 M20 patience that is asked for by a date is as many seconds', async (own) => {
+  const clock = manualClock()
+  const made = own.adapter({ clock })
+  await made.open(never, null)
+  const headers = { 'retry-after': new Date(clock.now() + 7_000).toUTCString() }
+  own.server.refuse(429, { retry_after: 7, global: false }, { headers })
+
+  const fault = await faultOf(made.deliver({ target: 'channel:41', text: 'x', deliveryId: 'd' }))
+
+  assert.equal([fault.sent, fault.retryable, fault.retryAfterMs], ['no', true, 7_000])
+})
+
+scene('DC32 a session that has called often keeps nothing of its calls', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  const warnings: string[] = []
+  const hear = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', hear)
+  try {
+    for (let n = 0; n < 15; n += 1) {
+      await made.deliver({ target: 'channel:41', text: 'x', deliveryId: `d${n}` })
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('warning', hear)
+  }
+
+  assert.equal(warnings, [], 'as node warns where listeners pile up')
 })
 
 scene('DC27 a session that ends in the breath that resumed it is a rejected open', async (own) => {

@@ -1,12 +1,7 @@
 /** The Telegram adapter where Telegram is special: offsets, tokens, patience, posts. */
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import {
-  type ChannelAdapter,
-  type ChannelHost,
-  LinkFault,
-  type Resume,
-} from '../../../actors/channels/adapter.ts'
+import { type ChannelAdapter, LinkFault, type Resume } from '../../../actors/channels/adapter.ts'
 import { GRAMMY, openTelegram } from '../../../actors/channels/telegram.ts'
 import { type Clock, silentLog, systemChance, systemClock } from '../../../actors/services.ts'
 import type { ResolvedTelegram } from '../../../protocol/config/channel-defaults.ts'
@@ -18,6 +13,7 @@ import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { FakeTelegram, TELEGRAM_TOKEN } from '../../support/telegram-fake.ts'
 import { until } from '../../support/wait.ts'
+import { hostOf } from '../../support/channel-host.ts'
 
 const telegram = cases('telegram adapter')
 
@@ -25,6 +21,7 @@ interface Scene {
   readonly server: FakeTelegram
   readonly messages: InboundMessage[]
   readonly passed: string[]
+  readonly moved: [string, string][]
   readonly dropped: { reason: string; final: boolean; retryAfterMs: number | null }[]
   /** Makes an adapter, which is closed at the end. */
   readonly adapter: (options?: Options) => ChannelAdapter
@@ -44,18 +41,19 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   const adapters: ChannelAdapter[] = []
   const messages: InboundMessage[] = []
   const passed: string[] = []
+  const moved: Scene['moved'] = []
   const dropped: Scene['dropped'] = []
   const adapter: Scene['adapter'] = ({ config, clock = systemClock, received, load } = {}) => {
-    const host: ChannelHost = {
+    const host = hostOf({
       received: async (message) => {
         await received?.()
         messages.push(message)
       },
       passed: (cursor) => passed.push(cursor),
-      heard: () => {},
+      moved: async (from, room) => void moved.push([from, room]),
       dropped: (reason, { final = false, retryAfterMs = null } = {}) =>
         dropped.push({ reason, final, retryAfterMs }),
-    }
+    })
     const services = { clock, chance: systemChance, log: silentLog }
     const made = openTelegram(telegramConfig(server.url, config), host, services, load)
     adapters.push(made)
@@ -66,7 +64,7 @@ async function onScene(run: (scene: Scene) => Promise<void>): Promise<void> {
       .filter(({ method }) => method === 'getUpdates')
       .map(({ params }) => (params['offset'] as number | undefined) ?? null)
   try {
-    await run({ server, messages, passed, dropped, adapter, offsets })
+    await run({ server, messages, passed, moved, dropped, adapter, offsets })
   } finally {
     for (const made of adapters) await made.close()
     await server.stop()
@@ -276,6 +274,30 @@ scene('TG20 a server that posts to us is asked each minute whether it still does
   await until(() => own.dropped.length > 0, 'the end')
 
   assert.match(own.dropped[0]?.reason ?? '', /taken away/)
+})
+
+scene('TG21 a group that has moved is answered where it is now, each piece once', async (own) => {
+  const made = own.adapter()
+  await made.open(never, null)
+  own.server.migrate(-55, -10_055)
+  await until(() => own.moved.length === 1, 'the move is told')
+  const text = `${'a'.repeat(4_000)} ${'b'.repeat(4_000)}`
+
+  await made.deliver({ target: '-55', text, deliveryId: 'd' })
+
+  assert.equal(
+    own.server.sent.map((each) => [each.chat, each.text[0]]),
+    [
+      ['-10055', 'a'],
+      ['-10055', 'b'],
+    ],
+  )
+  assert.equal(own.moved, [
+    ['-55', '-10055'],
+    ['-55', '-10055'],
+  ])
+  await until(() => own.passed.length === 1, 'the cursor behind the move')
+  assert.equal(own.messages, [])
 })
 
 telegram.run()

@@ -1,23 +1,28 @@
 /** The WhatsApp adapter where WhatsApp is special: a missing package, logins, secrets, acknowledgements. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import type { ChannelAdapter, ChannelHost } from '../../../actors/channels/adapter.ts'
+import type { ChannelAdapter } from '../../../actors/channels/adapter.ts'
 import { BAILEYS, loadBaileys, type SecretFiles } from '../../../actors/channels/whatsapp-seam.ts'
-import { loginWhatsApp } from '../../../actors/channels/whatsapp-login.ts'
+import type { HeldFiles } from '../../../actors/channels/whatsapp-inbox.ts'
+import { loginWhatsApp, logoutWhatsApp } from '../../../actors/channels/whatsapp-login.ts'
 import { openWhatsApp, WHATSAPP_LOGIN } from '../../../actors/channels/whatsapp.ts'
 import { listSideFiles } from '../../../actors/backup-files.ts'
+import { heldDirectory, openHeldFiles } from '../../../actors/held-files.ts'
 import { openSecretFiles, secretsDirectory } from '../../../actors/secret-files.ts'
 import { type Clock, silentLog, systemChance, systemClock } from '../../../actors/services.ts'
+import { whatsappAccount } from '../../../protocol/channels/whatsapp.ts'
 import { limits } from '../../../protocol/limits.ts'
+import { GatewayError } from '../../../protocol/errors.ts'
 import type { InboundMessage } from '../../../protocol/message.ts'
 import { refusalOf } from '../../channels/stage.ts'
 import { cases } from '../../store/cases.ts'
 import { faultOf, linkFaultOf, never } from '../../support/attempts.ts'
+import { hostOf } from '../../support/channel-host.ts'
 import { withDirectory } from '../../support/directory.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { until } from '../../support/wait.ts'
-import { CANARY, FakeWhatsApp, secretsInMemory } from '../../support/whatsapp-fake.ts'
+import { CANARY, FakeWhatsApp, heldInMemory, secretsInMemory } from '../../support/whatsapp-fake.ts'
 
 const whatsapp = cases('whatsapp adapter')
 
@@ -25,29 +30,39 @@ interface Made {
   readonly adapter: ChannelAdapter
   readonly messages: InboundMessage[]
   readonly dropped: { reason: string; final: boolean }[]
+  readonly lost: string[]
+  readonly tries: () => number // to take a message
+}
+
+interface Options {
+  readonly clock?: Clock
+  readonly held?: HeldFiles
+  readonly refusal?: () => Error | null // of what is given
 }
 
 function make(
   server: FakeWhatsApp,
   files: SecretFiles = secretsInMemory(),
-  { clock = systemClock, full = false }: { clock?: Clock; full?: boolean } = {},
+  { clock = systemClock, held = heldInMemory(), refusal = () => null }: Options = {},
 ): Made {
   const messages: InboundMessage[] = []
   const dropped: Made['dropped'] = []
-  const host: ChannelHost = {
+  const lost: string[] = []
+  let tries = 0
+  const host = hostOf({
     received: async (message) => {
-      if (full && messages.length === 0) {
-        messages.push(message)
-        throw new Error('the disk is full')
-      }
+      tries += 1
+      const refused = refusal()
+      if (refused !== null) throw refused
       messages.push(message)
     },
-    passed: () => {},
-    heard: () => {},
+    lost: (_, why) => lost.push(why),
     dropped: (reason, { final = false } = {}) => dropped.push({ reason, final }),
-  }
+  })
   const services = { clock, chance: systemChance, log: silentLog }
-  return { adapter: openWhatsApp(files, host, services, async () => server), messages, dropped }
+  const parts = { secrets: files, held }
+  const adapter = openWhatsApp(parts, host, services, async () => server)
+  return { adapter, messages, dropped, lost, tries: () => tries }
 }
 
 whatsapp('WA6 without its package the channel fails, and says what to install', async () => {
@@ -170,20 +185,143 @@ whatsapp(
   },
 )
 
-whatsapp('WA13 what came while we were away is taken; one that is lost ends no link', async () => {
+const textsOf = ({ messages }: Made): string[] => messages.map(({ text }) => text)
+
+whatsapp('WA13 PR1 what cannot be taken waits, in order, and is offered again', async () => {
   const server = new FakeWhatsApp()
   server.say('one')
   server.say('two')
-  const made = make(server, secretsInMemory(), { full: true })
+  const clock = manualClock()
+  const full = new GatewayError('STORE_LOW_SPACE', 'full')
+  let isFull = true
+  const held = heldInMemory()
+  const made = make(server, secretsInMemory(), {
+    clock,
+    held,
+    refusal: () => (isFull ? full : null),
+  })
   await made.adapter.open(never, null)
-  await until(() => made.messages.length === 2, 'both')
+  await until(() => clock.due().includes(limits.whatsappHeldAgainMs), 'another try')
+  server.say('three')
+  assert.equal([made.tries() > 0, textsOf(made), held.list().length], [true, [], 3])
 
-  assert.equal(
-    made.messages.map(({ text }) => text),
-    ['one', 'two'],
-  )
-  assert.equal(made.dropped, [])
+  isFull = false
+  await clock.pass(limits.whatsappHeldAgainMs)
+  await until(() => made.messages.length === 3, 'all three')
+
+  assert.equal(textsOf(made), ['one', 'two', 'three'])
+  await until(() => held.list().length === 0, 'nothing waits')
+  assert.equal([made.dropped, made.lost], [[], []])
   await made.adapter.close()
+})
+
+whatsapp('WA14 PR1 what waits outlives the link and the process; files are 0600', () =>
+  withDirectory(async (directory) => {
+    const server = new FakeWhatsApp()
+    const path = heldDirectory(directory, 'whatsapp')
+    const dying = make(server, secretsInMemory(), {
+      held: openHeldFiles(path),
+      refusal: () => new GatewayError('UNAVAILABLE', 'the gateway ends'),
+    })
+    await dying.adapter.open(never, null)
+    for (const text of ['one', 'two', 'three']) server.say(text)
+    await until(() => dying.tries() > 0, 'a try')
+    await dying.adapter.close()
+    const names = readdirSync(path)
+    const modes = names.map((name) => statSync(join(path, name)).mode & 0o777)
+    writeFileSync(join(path, '000000000000.json'), '') // as a power cut leaves one
+
+    const next = make(server, secretsInMemory(), { held: openHeldFiles(path) })
+    await next.adapter.open(never, null)
+    server.say('four')
+    await until(() => next.messages.length === 4, 'all four')
+    await next.adapter.close()
+
+    assert.equal([names.length, new Set(modes)], [3, new Set([0o600])])
+    assert.is(statSync(path).mode & 0o777, 0o700)
+    assert.equal(textsOf(next), ['one', 'two', 'three', 'four'])
+    assert.is(next.lost.length, 1, 'the empty one')
+    await until(() => readdirSync(path).length === 0, 'nothing waits')
+  }),
+)
+
+whatsapp('WA15 what may never be taken, and what is too much, is lost and told', async () => {
+  const server = new FakeWhatsApp()
+  const clock = manualClock()
+  const held = heldInMemory()
+  let refused: GatewayError | null = new GatewayError('APPEND_REJECTED', 'too long')
+  const made = make(server, secretsInMemory(), { clock, held, refusal: () => refused })
+  await made.adapter.open(never, null)
+  server.say('poison')
+  await until(() => made.lost.length === 1, 'the loss')
+  assert.equal([made.lost, held.list()], [['too long'], []])
+
+  refused = new GatewayError('STORE_LOW_SPACE', 'full')
+  for (let n = 0; n <= limits.whatsappHeldMax; n += 1) server.say(String(n))
+  assert.is(made.lost.length, 2)
+  assert.is(held.list().length, limits.whatsappHeldMax)
+
+  await until(() => clock.due().includes(limits.whatsappHeldAgainMs), 'another try')
+  refused = null
+  await clock.pass(limits.whatsappHeldAgainMs)
+  await until(() => made.messages.length === limits.whatsappHeldMax, 'all that was kept')
+  assert.is(textsOf(made)[0], '0')
+  await made.adapter.close()
+})
+
+whatsapp('WA16 a message names the account that it was written to, and no number', async () => {
+  const server = new FakeWhatsApp()
+  const other = make(server)
+  const first = new FakeWhatsApp()
+  const again = make(first)
+  for (const { adapter } of [other, again]) await adapter.open(never, null)
+  server.say('hello')
+  first.say('hello')
+  await until(() => other.messages.length + again.messages.length === 2, 'both')
+
+  const accounts = [other, again].map(({ messages }) => messages[0]?.account ?? '')
+  assert.is(new Set(accounts).size, 1)
+  assert.match(accounts[0] ?? '', /^[0-9a-f]{16}$/)
+  assert.is.not(whatsappAccount(['+491700000001']), whatsappAccount(['+491700000002']))
+  assert.is(whatsappAccount([]), null)
+  for (const { adapter } of [other, again]) await adapter.close()
+})
+
+whatsapp('WA17 whoever was thrown out by the phone links anew with one login', async () => {
+  const server = new FakeWhatsApp()
+  const files = secretsInMemory()
+  server.isLinked = false
+  const shown: string[] = []
+  const linking = loginWhatsApp({
+    baileys: server,
+    files,
+    show: (code) => {
+      shown.push(code)
+      server.isLinked = true // It scans.
+    },
+  })
+  await linking
+
+  assert.equal(shown, ['ref,code-to-scan'])
+  const made = make(server, files)
+  await made.adapter.open(never, null)
+  await made.adapter.close()
+})
+
+whatsapp('WA18 a logout takes the device off the account, and no secret stays', async () => {
+  const server = new FakeWhatsApp()
+  const files = secretsInMemory()
+  assert.is(await logoutWhatsApp(server, files), true)
+  assert.equal([server.isLinked, files.names()], [false, []])
+
+  const away = new FakeWhatsApp()
+  away.isUp = false
+  const offline = secretsInMemory()
+  assert.is(await logoutWhatsApp(away, offline), false)
+  assert.equal([away.isLinked, offline.names()], [true, []])
+  const unasked = secretsInMemory()
+  assert.is(await logoutWhatsApp(null, unasked), false)
+  assert.equal(unasked.names(), [])
 })
 
 whatsapp.run()

@@ -111,6 +111,20 @@ telegram('TG7 what is no message of a person is none, whatever it looks like', (
   )
 })
 
+telegram(
+  'TG23 what another bot says is nobody’s; an administrator who writes as the group is not',
+  () => {
+    const other = { id: 502, is_bot: true, first_name: 'Other' }
+    const anonymous = { id: 1_087_968_824, is_bot: true, first_name: 'Group' }
+    const said = mention('@heron_bot hi', '@heron_bot')
+
+    assert.is(parseTelegramUpdate(update({ from: other }), bot), null)
+    assert.is(parseTelegramUpdate(update({ ...said, from: other }, GROUP), bot), null)
+    const as = { ...said, from: anonymous, sender_chat: GROUP }
+    assert.is(parseTelegramUpdate(update(as, GROUP), bot)?.senderId, String(GROUP.id))
+  },
+)
+
 telegram('TG8 targets are numbers, topics and public names, and nothing else', () => {
   assert.equal(parseTelegramTarget('501'), { chat: '501', topic: null })
   assert.equal(parseTelegramTarget('-100123:topic:7'), { chat: '-100123', topic: 7 })

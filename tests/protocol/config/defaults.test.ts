@@ -6,6 +6,8 @@ import * as assert from 'uvu/assert'
 import { modelChoice, resolveConfig } from '../../../protocol/config/defaults.ts'
 import { unsupportedPaths } from '../../../protocol/config/unread.ts'
 import { parseModelName } from '../../../protocol/config/model.ts'
+import { describeSchema } from '../../../protocol/config/describe.ts'
+import { WITH_TOOLS } from '../../../protocol/config/tools.ts'
 import { parseConfig } from '../../../protocol/config/parse.ts'
 import type { GatewayConfig } from '../../../protocol/config/schema.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
@@ -306,6 +308,7 @@ config('TG1 telegram has upstream’s keys and our defaults; ids are numbers as 
 
   assert.equal(resolveConfig(whole).telegram, {
     botToken: '77:abc',
+    tokenFile: null,
     account: '77',
     apiRoot: 'http://127.0.0.1:8081',
     webhook: {
@@ -325,6 +328,33 @@ config('TG1 telegram has upstream’s keys and our defaults; ids are numbers as 
   assert.is(resolveConfig({ channels: { telegram: { enabled: false } } }).telegram, null)
   const odd = resolveConfig(telegram({ botToken: 'odd' })).telegram?.account ?? ''
   assert.match(odd, /^[0-9a-f]{16}$/)
+})
+
+config('TG3 a token may rest in a file, which counts before one that is written here', () => {
+  const only = resolveConfig(telegram({ botToken: undefined, tokenFile: '/run/bot' })).telegram
+  const both = resolveConfig(telegram({ tokenFile: '/run/bot' })).telegram
+
+  for (const { botToken, tokenFile } of [only!, both!]) {
+    assert.equal([botToken, tokenFile], ['', '/run/bot'])
+  }
+  assert.is(problem(telegram({ botToken: undefined, tokenFile: '/run/bot' })), '')
+})
+
+config('C39 several accounts of one platform are refused, and not left out in silence', () => {
+  for (const name of ['telegram', 'discord', 'whatsapp']) {
+    const text = `{ channels: { ${name}: { enabled: false, accounts: { home: {} } } } }`
+    const { issues } = parseConfig(text, { file: 'f', env: {} })
+    assert.is(issues.length, 1, name)
+    assert.match(issues[0]?.message ?? '', `channels.${name}.accounts: expected no accounts`)
+  }
+})
+
+config('C38 every channel whose tools may be written has them read', () => {
+  const written = describeSchema().flatMap(
+    ({ path }) => /^channels\.(\w+)\.tools\.deny\b/.exec(path)?.[1] ?? [],
+  )
+
+  assert.equal([...new Set(written)].toSorted(), [...WITH_TOOLS].toSorted())
 })
 
 config('TG2 what of telegram contradicts itself, or would leak the token, is refused', () => {
