@@ -134,25 +134,6 @@ config('C24 an enabled irc needs a host; a disabled one needs nothing', () => {
   assert.is(resolveConfig({ channels: { irc: { host: 'h', tls: false } } }).irc?.port, 6_667)
 })
 
-config('C47 nobody decides by a nick unless they are named for it; elsewhere whom it lists', () => {
-  const irc = (keys: object) =>
-    resolveConfig({ channels: { irc: { host: 'h', allowFrom: ['ann'], ...keys } } }).irc?.approvers
-  const execApprovals = { approvers: ['ann'] }
-
-  assert.equal(irc({}), [])
-  assert.equal(irc({ execApprovals }), ['ann'])
-  assert.is(irc({ identity: 'account' }), undefined)
-  assert.equal(
-    irc({ identity: 'account', execApprovals: { enabled: false, approvers: ['ann'] } }),
-    [],
-  )
-  const listed = resolveConfig(
-    telegram({ execApprovals: { enabled: 'auto', approvers: ['tg:7', 8] } }),
-  )
-  assert.equal(listed.telegram?.approvers, ['7', '8'])
-  assert.is(resolveConfig(telegram({})).telegram?.approvers, undefined)
-})
-
 config('C25 what could smuggle a second IRC command is refused', () => {
   const bad: readonly (readonly [object, RegExp])[] = [
     [{ nick: 'a b' }, /irc\.nick/],
