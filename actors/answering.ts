@@ -7,13 +7,15 @@ import type { SessionContext } from '../machines/session.ts'
 import { streamId, streamName } from '../protocol/ids.ts'
 import { canonicalSessionKey } from '../protocol/session-key.ts'
 import { draftText } from './bodies.ts'
+import { openAskRoutes } from './call-ask.ts'
 import { Calls } from './calls.ts'
 import type { Channels } from './channel.ts'
 import type { ConfigKeeper } from './config.ts'
 import type { GatewayOptions } from './gateway.ts'
+import { Invocations } from './invocations.ts'
 import type { Kernel } from './kernel.ts'
 import type { MethodHouse } from './methods/house.ts'
-import { type InvokeNode, offerNode, OfferedTools } from './offered-tools.ts'
+import { type InvokeNode, offerNodes, OfferedTools } from './offered-tools.ts'
 import type { Driver } from './outbox.ts'
 import { ModelDriver } from './run.ts'
 import { deliveryTtlMs } from './run-plan.ts'
@@ -29,6 +31,7 @@ import { readTranscript } from './transcript.ts'
 export interface Answering {
   readonly models: ModelDriver
   readonly calls: Calls
+  readonly invocations: Invocations
   readonly tools: ToolRegistry
   readonly offers: OfferedTools
   /** Begins with the servers of tools that are configured. */
@@ -40,24 +43,30 @@ export interface Answering {
 
 /** Opens it over a configuration that is read anew for each call. */
 export function openAnswering(
-  { services, env, version, stateDir }: GatewayOptions,
+  { services, env, version, stateDir, configPath }: GatewayOptions,
   configuration: ConfigKeeper,
   kernel: Kernel,
-  channels: () => Channels,
+  {
+    channels,
+    ...waits
+  }: Pick<MethodHouse, 'approvals' | 'grants'> & { readonly channels: () => Channels },
 ): Answering {
-  const { store, registry, work, hub } = kernel
+  const { store, registry, work, hub, listen } = kernel
   const tools = new ToolRegistry()
   const settings = (): ConfigKeeper['live']['config']['tools'] => configuration.live.config.tools
   const workspace = (): string | null => settings().workspace
   tools.replace('built-in', [
     ...openConversationTools(openConversations(kernel, configuration, services, channels)),
-    ...openFileTools(workspace, stateDir),
+    ...openFileTools(workspace, { stateDir, configPath }),
     openExec(workspace, env),
     openWebFetch(services.chance),
   ])
   const waiting = (): number =>
     [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired').length
-  const calls = new Calls({ store, services, tools, settings, waiting })
+  const { approvals, grants } = waits
+  const short = (approvalId: string): string => approvals.short(approvalId)
+  const route = openAskRoutes(registry, configuration)
+  const calls = new Calls({ store, services, tools, settings, waiting, route, short, grants })
   const house = {
     store,
     registry,
@@ -80,7 +89,9 @@ export function openAnswering(
     return servers.stop()
   }
   const offers = new OfferedTools(tools)
-  return { models, calls, tools, offers, drivers, begin: () => servers.start(), leave }
+  const invocations = new Invocations({ store, registry, services })
+  listen((record) => invocations.committed(record))
+  return { models, calls, invocations, tools, offers, drivers, begin: () => servers.start(), leave }
 }
 
 /** Keeps the tools of nodes as their actors say: what they were allowed, while they are connected. */
@@ -95,11 +106,11 @@ export function followNodes({ listen }: Kernel, house: MethodHouse): void {
   }
   listen(({ stream, ignored }) => {
     if (!stream.startsWith('node:') || ignored !== null) return
+    const rows = nodes.list()
     const nodeId = streamName(stream)
-    const row = nodes.list().find(({ context }) => context.nodeId === nodeId)
-    if (row === undefined) return void tools.replace(`node:${nodeId}`, [])
-    const refused = offerNode(tools, row, invoke)
-    if (refused.length > 0) services.log.warn('tools of a node not registered', { nodeId, refused })
+    if (rows.every(({ context }) => context.nodeId !== nodeId)) tools.replace(`node:${nodeId}`, [])
+    const refused = offerNodes(tools, rows, invoke)
+    if (refused.length > 0) services.log.warn('tools of nodes not registered', { nodeId, refused })
   })
 }
 

@@ -16,7 +16,16 @@ import {
 import type { OpenWork } from '../machines/projections/open-work.ts'
 import { canonical } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { quote, type StreamId, streamId, streamName } from '../protocol/ids.ts'
+import type { AnswerFault } from '../protocol/directives.ts'
+import {
+  isId,
+  isMeant,
+  quote,
+  shortApprovalId,
+  type StreamId,
+  streamId,
+  streamName,
+} from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { isObject } from '../protocol/members.ts'
 import type { Decision } from '../protocol/methods/approvals.ts'
@@ -59,6 +68,9 @@ export interface Approval {
   readonly request: ExecRequest | null
 }
 
+/** The approval that somebody means by what they wrote of its id, or why none can be told. */
+export type Meant = { readonly approvalId: string } | { readonly fault: AnswerFault }
+
 interface Setup {
   readonly registry: Registry
   readonly store: Store
@@ -74,6 +86,7 @@ export class Approvals {
   #setup: Setup
   #waiting = new Map<string, Set<() => void>>()
   #waiters = 0
+  #remembered: Set<string> | null = null // ids, oldest first; null: not asked for yet
 
   constructor(setup: Setup) {
     this.#setup = setup
@@ -118,12 +131,9 @@ export class Approvals {
 
   /** Those that nobody has decided yet, oldest first. */
   waiting(): Approval[] {
-    const found: Approval[] = []
-    for (const { stream, event } of this.#setup.work.waits.values()) {
-      if (event.type !== 'exec.expired') continue
-      const approval = this.find(streamName(stream))
-      if (approval.state === 'requested') found.push(approval)
-    }
+    const found = this.#waitingIds()
+      .map((id) => this.find(id))
+      .filter(({ state }) => state === 'requested')
     return found.sort((a, b) => a.context.requestedAt - b.context.requestedAt)
   }
 
@@ -145,6 +155,35 @@ export class Approvals {
     const { value, context: kept } = registry.snapshot(stream)
     const context = kept as ApprovalContext
     return { state: value as ApprovalState, context, request: readRequest(store, context.ref) }
+  }
+
+  /**
+   * Finds the one that is meant by the beginning of its id, whatever its case: of those that wait, and
+   * where none does of the newest, so that whoever is late can be told what became of it.
+   */
+  meant(written: string): Meant {
+    const { store } = this.#setup
+    if (isId(written) && store.version(streamId('approval', written)) > 0) {
+      return { approvalId: written }
+    }
+    if (written.length < limits.approvalPrefixCharsMin) return { fault: 'short' }
+    const begins = (id: string): boolean => isMeant(id, written)
+    const waiting = this.#waitingIds().filter(begins)
+    const [found, another] = waiting.length > 0 ? waiting : [...this.#known()].filter(begins)
+    if (found === undefined) return { fault: 'unknown' }
+    return another === undefined ? { approvalId: found } : { fault: 'ambiguous' }
+  }
+
+  /** The shortest beginning of an id by which it alone is meant, of those that wait. */
+  short(approvalId: string): string {
+    const others = this.#waitingIds().filter((id) => id !== approvalId)
+    let chars: number = limits.approvalPrefixCharsMin
+    while (chars < approvalId.length) {
+      const short = shortApprovalId(approvalId, chars)
+      if (!others.some((id) => isMeant(id, short))) break
+      chars += 1
+    }
+    return shortApprovalId(approvalId, chars)
   }
 
   /**
@@ -212,16 +251,51 @@ export class Approvals {
   }
 
   /** Hears of a committed record; called once for each, in order. */
-  committed({ stream, value }: JournalRecord): void {
-    if (!stream.startsWith('approval:') || !ENDS.has(value)) return
+  committed({ stream, value, version }: JournalRecord): void {
+    if (!stream.startsWith('approval:')) return
+    if (version === 1) this.#remember(streamName(stream))
+    if (!ENDS.has(value)) return
     const waiting = this.#waiting.get(streamName(stream)) ?? []
     for (const wake of waiting) wake()
+  }
+
+  #waitingIds(): string[] {
+    const waits = [...this.#setup.work.waits.values()]
+    return waits
+      .filter(({ event }) => event.type === 'exec.expired')
+      .map(({ stream }) => streamName(stream))
+  }
+
+  // Streams are in the order of their first records: the last are the newest.
+  #known(): ReadonlySet<string> {
+    if (this.#remembered === null) {
+      const streams = [...this.#setup.store.streams()].filter((each) =>
+        each.startsWith('approval:'),
+      )
+      const newest = streams.slice(-limits.approvalsRememberedMax)
+      this.#remembered = new Set(newest.map((stream) => streamName(stream)))
+    }
+    return this.#remembered
+  }
+
+  #remember(approvalId: string): void {
+    const known = this.#remembered?.add(approvalId)
+    if (known === undefined || known.size <= limits.approvalsRememberedMax) return
+    for (const oldest of known) {
+      known.delete(oldest)
+      break
+    }
   }
 
   #tell(approvalId: string, event: JournalEvent, cited: Cited): Promise<JournalRecord> {
     const stream: StreamId = streamId('approval', approvalId)
     return this.#setup.registry.deliver(stream, { event, ...cited })
   }
+}
+
+/** Who decided: a device, or `channel:sender`; empty where nobody did. */
+export function deciderOf({ by, channel }: Pick<ApprovalContext, 'by' | 'channel'>): string {
+  return channel === undefined ? by : `${channel}:${by}`
 }
 
 /** What was decided; null where nobody has decided. */

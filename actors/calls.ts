@@ -8,9 +8,10 @@
  * Rules are read from the live configuration at each call; the rule that decided is in the record.
  */
 import type { ToolCallParams, ToolJudgeParams } from '../machines/effects.ts'
+import type { Granted } from '../machines/grant.ts'
+import type { Route } from '../machines/session-events.ts'
 import { judgeTool, type ToolVerdict } from '../machines/rules/tool-policy.ts'
 import { sayCallFault } from '../protocol/calls.ts'
-import { canonical } from '../protocol/codec.ts'
 import type { ResolvedTools } from '../protocol/config/tools.ts'
 import { messageOf } from '../protocol/errors.ts'
 import { cutText } from '../protocol/ids.ts'
@@ -18,10 +19,11 @@ import { limits } from '../protocol/limits.ts'
 import { isObject, memberOf } from '../protocol/members.ts'
 import { agentOf, MAIN_SESSION_KEY, parseSessionKey } from '../protocol/session-key.ts'
 import type { StoreReader } from '../store/contract.ts'
-import type { ExecRequest } from './approvals.ts'
 import { draftText, readText } from './bodies.ts'
+import { type CallWish, draftAsk } from './call-ask.ts'
 import { isVisible } from '../machines/effects.ts'
 import type { ModelTool } from './models/provider.ts'
+import type { Grants } from './grants.ts'
 import type { Driver, EffectContext, Outcome } from './outbox.ts'
 import type { Services } from './services.ts'
 import type { ToolRegistry } from './tools/registry.ts'
@@ -54,6 +56,11 @@ export interface CallHouse {
   readonly settings: () => ResolvedTools
   /** How many calls and commands wait for a person. */
   readonly waiting: () => number
+  /** Where the person who can decide about a call is told of it; null: no channel leads there. */
+  readonly route: (params: ToolJudgeParams) => Route | null
+  /** By which beginning of its id people mean an approval. */
+  readonly short: (approvalId: string) => string
+  readonly grants: Pick<Grants, 'grantable' | 'stands' | 'isFull'>
 }
 
 /** Judges and runs calls. */
@@ -119,10 +126,11 @@ export class Calls {
     for (const abort of this.#running.values()) abort.abort()
   }
 
-  #rules({ asked }: CallPlace): ResolvedTools['rules'] {
-    const { rules, byChannel } = this.#house.settings()
-    const own = asked.channel === null ? undefined : byChannel[asked.channel]
-    return own === undefined ? rules : [...rules, own]
+  #rules({ sessionKey, asked }: CallPlace): ResolvedTools['rules'] {
+    const { rules, byAgent, byChannel } = this.#house.settings()
+    const ofAgent = byAgent.filter(({ agentId }) => agentId === agentOf(sessionKey))
+    const ofChannel = asked.channel === null ? undefined : byChannel[asked.channel]
+    return [...rules, ...ofAgent, ...(ofChannel === undefined ? [] : [ofChannel])]
   }
 
   #judge(params: ToolJudgeParams): Outcome {
@@ -138,22 +146,30 @@ export class Calls {
     const timeoutMs = tool.timeoutMs ?? limits.toolCallMs
     const facts = { verdict, rule, source: cutText(source), timeoutMs }
     if (verdict === 'allow') return { type: 'effect.done', facts }
+    const wish = { tool, args, params }
+    const grant = this.#house.grants.grantable(wish, this.#house.settings().workspace)
+    if (grant !== null && this.#house.grants.stands(grant.grantId)) {
+      const byGrant = { verdict: 'allow', rule: `grant:${grant.grantId}` }
+      return { type: 'effect.done', facts: { ...facts, ...byGrant } }
+    }
+    if (params.mayAsk === false) return this.#denied('approval', null, { rule })
     if (this.#house.waiting() >= limits.approvalsWaitingMax) {
       return this.#denied('busy', null, { rule })
     }
-    return this.#asked(facts, { tool, args, params })
+    return this.#asked(facts, wish, grant)
   }
 
   #asked(
     facts: Readonly<Record<string, unknown>>,
-    wish: { readonly tool: Tool; readonly args: ToolArguments; readonly params: ToolJudgeParams },
+    wish: CallWish,
+    grantable: Granted | null,
   ): Outcome {
-    const { services, settings } = this.#house
-    const request = formatAsk(wish)
-    const whole = draftText(services.chance, canonical(request))
-    const shown = draftText(services.chance, request.command)
-    const ask = { askRef: whole.ref, askTextRef: shown.ref, askMs: settings().askMs }
-    return { type: 'effect.done', facts: { ...facts, ...ask }, bodies: [whole, shown] }
+    const { services, settings, route, short, grants } = this.#house
+    const grant = grants.isFull ? null : grantable
+    const asked = { route: route(wish.params), id: short(wish.params.callId) }
+    const how = { ...asked, grant, askMs: settings().askMs }
+    const ask = draftAsk(services, wish, how)
+    return { type: 'effect.done', facts: { ...facts, ...ask.facts }, bodies: ask.bodies }
   }
 
   // A model that writes a name or arguments amiss is told how to mend it.
@@ -266,31 +282,4 @@ function cutResult(text: string): string {
   if (whole.length <= max) return whole
   const kept = whole.slice(0, max).toWellFormed()
   return `${kept}\n[… ${whole.length - kept.length} characters left out …]`
-}
-
-// What a person is asked: the tool and its exact arguments.
-function formatAsk({
-  tool,
-  args,
-  params,
-}: {
-  readonly tool: Tool
-  readonly args: ToolArguments
-  readonly params: ToolJudgeParams
-}): ExecRequest {
-  const command =
-    tool.name === 'exec' && typeof args['command'] === 'string'
-      ? args['command']
-      : `${tool.name} ${canonical(args)}`
-  return {
-    command,
-    argv: null,
-    cwd: null,
-    env: {},
-    host: 'gateway',
-    nodeId: null,
-    agentId: agentOf(params.sessionKey),
-    sessionKey: params.sessionKey,
-    more: { tool: tool.name, source: tool.source, arguments: canonical(args) },
-  }
 }

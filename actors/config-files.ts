@@ -15,10 +15,9 @@ import { basename, dirname, join } from 'node:path'
 import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { notWritten, writePrivate } from './private-file.ts'
-import { systemChance } from './services.ts'
+import { openSecretKey } from './secret-key.ts'
 
 const SUFFIX = '.openclaw.json'
-const KEY_BYTES = 32
 
 /** The configuration files of a state directory. */
 export class ConfigFiles {
@@ -29,7 +28,7 @@ export class ConfigFiles {
   constructor(stateDir: string, path: string) {
     this.path = path
     this.#ring = join(stateDir, 'config')
-    this.#key = readKey(join(stateDir, 'keys', 'config.key'))
+    this.#key = openSecretKey(join(stateDir, 'keys', 'config.key'))
   }
 
   /** Names a text: 32 hex digits, nothing to those who lack the key. */
@@ -110,20 +109,6 @@ export class ConfigFiles {
     if (!existsSync(this.#ring)) return []
     const names = readdirSync(this.#ring).filter((name) => /^\d+-[0-9a-f]{32}\./.test(name))
     return names.sort()
-  }
-}
-
-function readKey(path: string): Uint8Array {
-  try {
-    if (!existsSync(path)) writeIn(path, systemChance.hex(KEY_BYTES))
-    return Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
-  } catch (cause) {
-    throw new GatewayError(
-      'PERMISSION',
-      `${path}: the key of the configuration cannot be used`,
-      { path },
-      cause,
-    )
   }
 }
 

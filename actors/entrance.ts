@@ -7,6 +7,7 @@ import type { AuthSettings } from './admission.ts'
 import { Approvals } from './approvals.ts'
 import type { Origin } from './caller.ts'
 import { ChannelHooks } from './channel-hooks.ts'
+import { Grants } from './grants.ts'
 import { Completions } from './completions.ts'
 import { Connections } from './connections.ts'
 import { ControlWrites } from './control-writes.ts'
@@ -38,15 +39,17 @@ export function openNodes(
 /** Opens what waits for a person, and what waits for its time. */
 export function openWaiting(
   { registry, store, work, listen }: Kernel,
-  services: Services,
-): Pick<MethodHouse, 'approvals' | 'cron'> {
+  { services, stateDir }: Pick<GatewayOptions, 'services' | 'stateDir'>,
+): Pick<MethodHouse, 'approvals' | 'cron' | 'grants'> {
   const approvals = new Approvals({ registry, store, work, services })
+  const grants = new Grants({ registry, store, services, stateDir })
   const cron = new CronJobs({ registry, store, services })
   listen((record) => {
     approvals.committed(record)
+    grants.committed(record)
     cron.committed(record)
   })
-  return { approvals, cron }
+  return { approvals, cron, grants }
 }
 
 // One count of control-plane writes, whichever dialect they come in.
@@ -86,14 +89,14 @@ export function openDesk(
   return desk
 }
 
-/** Opens the table of connections. */
+/** Opens the table of connections, which hears of every record from now on. */
 export function openConnections(
   { services, version }: Pick<GatewayOptions, 'services' | 'version'>,
   house: MethodHouse,
-  { kernel: { registry, hub, store }, lockouts, desk }: DoorParts,
+  { kernel: { registry, hub, store, listen }, lockouts, desk }: DoorParts,
 ): Connections {
   const { heads, pairings, configuration } = house
-  return new Connections({
+  const connections = new Connections({
     registry,
     hub,
     heads,
@@ -108,6 +111,8 @@ export function openConnections(
     offers: house.offers,
     upstream: (line) => new UpstreamSpeech(line, desk),
   })
+  listen((record) => connections.committed(record))
+  return connections
 }
 
 /** What the door answers to HTTP beside probes; null: not configured. */

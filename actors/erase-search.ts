@@ -87,6 +87,7 @@ class SubjectSearch {
   readonly #runs = new Set<string>()
   readonly #sessions = new Set<string>() // in which the subject wrote
   readonly #summaries = new Set<string>() // of those sessions
+  readonly #calls = new Set<string>() // of tools, in those runs
 
   constructor(scope: SubjectScope) {
     this.#scope = scope
@@ -98,8 +99,9 @@ class SubjectSearch {
     const isOwn = this.#isFromSubject(trace)
     if (isOwn && runId !== '') this.#runs.add(runId)
     if (isOwn && facts.sessionKey !== undefined) this.#sessions.add(facts.sessionKey)
+    if (stream.startsWith('call:') && this.#runs.has(runId)) this.#calls.add(streamName(stream))
     // By their stream too: outcomes do not name their run.
-    const isAnswer = this.#runs.has(runId) || this.#runs.has(runOf(stream))
+    const isAnswer = this.#runs.has(runId) || this.#isOfRun(stream)
     if (isOwn || isAnswer || this.#isSummary(trace)) addAll(refs, this.refs)
   }
 
@@ -113,7 +115,7 @@ class SubjectSearch {
   }
 
   takeState(stream: StreamId, context: unknown): void {
-    if (this.#runs.has(runOf(stream)) || this.#isTheirs(stream)) refsIn(context, this.refs)
+    if (this.#isOfRun(stream) || this.#isTheirs(stream)) refsIn(context, this.refs)
     else eachObject(context, (value) => this.#takeMember(value))
   }
 
@@ -123,6 +125,11 @@ class SubjectSearch {
     const isOwn = memberOf(asked, 'channel') === channel && memberOf(asked, 'sender') === sender
     const runId = memberOf(value, 'runId')
     if (isOwn || (typeof runId === 'string' && this.#runs.has(runId))) refsIn(value, this.refs)
+  }
+
+  // A run, its calls, and what somebody was asked about one.
+  #isOfRun(stream: string): boolean {
+    return this.#runs.has(runOf(stream)) || this.#calls.has(callOf(stream))
   }
 
   // A session of two: all that is in it is theirs.
@@ -194,6 +201,7 @@ class SessionSearch {
       case 'channel':
       case 'config':
       case 'alert':
+      case 'grant': // Its texts are its approval's.
       case 'node':
       case 'invocation':
       case 'call': // Named by its session, where it begins; its outcomes by its stream.
@@ -211,6 +219,15 @@ function runOf(stream: string): string {
   const name = streamName(stream)
   if (stream.startsWith('run:')) return name
   return stream.startsWith(`delivery:${REPLY}`) ? name.slice(REPLY.length) : ''
+}
+
+const ASK = 'ask-'
+
+/** The call of a call's stream, of its approval, or of the delivery of its question; empty for any other. */
+function callOf(stream: string): string {
+  const name = streamName(stream)
+  if (stream.startsWith('call:') || stream.startsWith('approval:')) return name
+  return stream.startsWith(`delivery:${ASK}`) ? name.slice(ASK.length) : ''
 }
 
 function addAll(refs: Iterable<string>, into: Set<string>): void {

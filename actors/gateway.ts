@@ -160,9 +160,10 @@ function assemble(
   const drivers = new Map<string, Driver>()
   const kernel = openKernel(store, drivers, services, readCodeIdentity())
   const { registry, work, supervisor } = kernel
-  const answering = openAnswering(options, configuration, kernel, () => channels)
-  const { models } = answering
-  const channels = openConfigured(options, configuration, kernel)
+  const waiting = openWaiting(kernel, options)
+  const parts = { ...waiting, channels: () => channels }
+  const answering = openAnswering(options, configuration, kernel, parts)
+  const channels = openConfigured(options, configuration, kernel, waiting)
   const all = [
     ...answering.drivers(),
     ...channels.drivers,
@@ -180,21 +181,20 @@ function assemble(
     channels,
     nodes: openNodes(kernel, services, drivers),
     ...answering,
-    ...openWaiting(kernel, services),
+    ...waiting,
     pairings: new Pairings({ registry, store, work, services }),
     url: () => urlOf(house),
     services,
     configuration,
-    ...followRuns(kernel, models, services),
+    ...followRuns(kernel, answering.models, services),
     startedAt: services.clock.monotonic(),
-    activeRuns: () => models.active,
+    activeRuns: () => answering.models.active,
     quarantined: supervisor.quarantined,
     tailscaleFault: () => house.surroundings.tailscale.fault,
   }
   followNodes(kernel, methodHouse)
   const desk = openDesk(options, methodHouse, kernel)
   const connections = openConnections(options, methodHouse, { kernel, lockouts, desk })
-  kernel.listen((record) => connections.committed(record))
   const tell = openTell(registry, services)
   const surroundings = surround(options, methodHouse, {
     kernel,
@@ -279,10 +279,11 @@ function openConfigured(
   { services, ...paths }: GatewayOptions,
   configuration: ConfigKeeper,
   { registry, store, work, listen }: Kernel,
+  { approvals }: Pick<MethodHouse, 'approvals'>,
 ): Channels {
   const setups = setUpChannels(configuration.live.config, services, paths)
   const house = { registry, store, work, listen, services }
-  return openChannels(setups, openIntake(configuration, work.sessions), house)
+  return openChannels(setups, openIntake(configuration, work.sessions, approvals), house)
 }
 
 async function boot(house: House, options: GatewayOptions): Promise<Recovered> {

@@ -7,9 +7,17 @@ import type { RunPlan } from '../machines/rules/plan.ts'
 import type { Expiry } from '../machines/session-events.ts'
 import type { SessionRow } from '../machines/projections/open-work.ts'
 import type { ResolvedReset, ResolvedSession } from '../protocol/config/defaults.ts'
-import { DEFAULT_VALUE, type Directive, readDirective } from '../protocol/directives.ts'
+import {
+  type ApprovalAnswer,
+  DEFAULT_VALUE,
+  type Directive,
+  readDecision,
+  readDirective,
+} from '../protocol/directives.ts'
+import { limits } from '../protocol/limits.ts'
 import { THINKING_LEVELS } from '../protocol/methods/params.ts'
 import { parseSessionKey } from '../protocol/session-key.ts'
+import type { Approvals } from './approvals.ts'
 import type { Intake } from './channel-setup.ts'
 import type { ConfigKeeper } from './config.ts'
 import { nextDaily } from './cron-plan.ts'
@@ -37,10 +45,11 @@ export interface Arriving {
 export function openIntake(
   configuration: Pick<ConfigKeeper, 'live'>,
   sessions: ReadonlyMap<string, SessionRow>,
+  approvals: Pick<Approvals, 'meant'>,
 ): Intake {
   return {
     defaults: (arriving) => runDefaults(configuration, sessions.get(arriving.sessionKey), arriving),
-    directive: (text) => judgeDirective(configuration, text),
+    directive: (text) => judgeDirective({ configuration, approvals }, text),
   }
 }
 
@@ -92,16 +101,39 @@ function typeOf(sessionKey: string): keyof ResolvedSession['resetByType'] {
   return peerKind === null || peerKind === 'direct' ? 'direct' : 'group'
 }
 
-/** Reads a directive off a message and judges its value; null where it is for the agent. */
+/** What directives are judged by. */
+export interface DirectiveHouse {
+  readonly configuration: Pick<ConfigKeeper, 'live'>
+  readonly approvals: Pick<Approvals, 'meant'>
+}
+
+/** Reads a directive off a message and judges its values; null where it is for the agent. */
 export function judgeDirective(
-  { live }: Pick<ConfigKeeper, 'live'>,
+  { configuration: { live }, approvals }: DirectiveHouse,
   text: string,
 ): { directive: Directive; rest: string } | null {
   const written = readDirective(text)
   if (written === null) return null
-  const { name, value, rest } = written
+  const { name, values, rest } = written
+  const value = values[0]?.slice(0, limits.contextTextCharsMax) ?? null
+  if (name === 'approve') {
+    const answer = answerIn(values, approvals)
+    return { directive: { name, value, known: !('fault' in answer), answer }, rest }
+  }
   const known = value === null || value === DEFAULT_VALUE || isKnown(live, name, value)
   return { directive: { name, value, known }, rest }
+}
+
+// Which approval it is, is found here; whether this sender may decide it, and whether it still
+// waits, is judged where that is known for certain: by the channel, and by the approval itself.
+function answerIn(
+  [id, word = '']: readonly string[],
+  approvals: Pick<Approvals, 'meant'>,
+): ApprovalAnswer {
+  const decision = readDecision(word)
+  if (id === undefined || decision === null) return { fault: 'usage' }
+  const meant = approvals.meant(id)
+  return 'fault' in meant ? meant : { ...meant, decision }
 }
 
 function isKnown(

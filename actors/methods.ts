@@ -64,12 +64,20 @@ import {
   deliveriesResolve,
   deliveriesResubmit,
 } from './methods/deliveries.ts'
+import { approvalsGrants, approvalsRevoke } from './methods/grants.ts'
 import { send } from './methods/send.ts'
-import { toolsList, toolsRegister, toolsResult, toolsUnregister } from './methods/tools.ts'
+import {
+  toolsInvoke,
+  toolsList,
+  toolsRegister,
+  toolsResult,
+  toolsUnregister,
+} from './methods/tools.ts'
 
 /** Handles a command that is checked and permitted; resolves with the answer's payload. */
 export function handleCommand(house: MethodHouse, command: Command, origin: Origin): unknown {
   if (isOf(command, 'approval')) return handleApprovals(house, command, origin)
+  if (isOf(command, 'approvals')) return handleGrants(house, command, origin)
   if (isOf(command, 'deliveries')) return handleDeliveries(house, command, origin)
   if (isOf(command, 'cron')) return handleCron(house, command, origin)
   if (isOf(command, 'node')) return handleNodes(house, command, origin)
@@ -165,6 +173,15 @@ function handleApprovals(house: MethodHouse, command: Family<'approval'>, origin
   }
 }
 
+function handleGrants(house: MethodHouse, command: Family<'approvals'>, origin: Origin): unknown {
+  switch (command.method) {
+    case 'approvals.grants':
+      return approvalsGrants(house, command.params, origin)
+    case 'approvals.revoke':
+      return approvalsRevoke(house, command.params, origin)
+  }
+}
+
 function handleDeliveries(
   house: MethodHouse,
   command: Family<'deliveries'>,
@@ -222,6 +239,8 @@ function handleTools(house: MethodHouse, command: Family<'tools'>, origin: Origi
   switch (command.method) {
     case 'tools.list':
       return toolsList(house, command.params, origin)
+    case 'tools.invoke':
+      return toolsInvoke(house, command.params, origin)
     case 'tools.register':
       return toolsRegister(house, command.params, origin)
     case 'tools.unregister':

@@ -7,8 +7,8 @@
  * Both are gone with their socket: what was in hand then may have been done.
  */
 import { sayCallFault } from '../protocol/calls.ts'
+import { sha256Hex } from '../protocol/codec.ts'
 import { GatewayError } from '../protocol/errors.ts'
-import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import type { NodeRow } from './nodes.ts'
 import type { ToolRegistry } from './tools/registry.ts'
@@ -69,25 +69,16 @@ export class OfferedTools {
   }
 
   /**
-   * Registers a client's tools, in place of those of the same names that it had.
-   * @throws {GatewayError} INVALID_REQUEST: a name is another's; UNAVAILABLE: this connection cannot be
-   * told of calls, or too many are registered.
+   * Registers a client's tools, in place of those of the same names that it had: all, or none.
+   * @throws {GatewayError} INVALID_REQUEST: a name is another's or there twice, or a tool is outside of
+   * its bounds; UNAVAILABLE: this connection cannot be told of calls, or too many are registered.
    */
   register(connectionId: string, tools: readonly OfferedTool[]): string[] {
     if (!this.#lines.has(connectionId)) {
       throw new GatewayError('UNAVAILABLE', 'this connection cannot be told of calls')
     }
-    const source = sourceOf(connectionId)
-    for (const { name } of tools) {
-      const other = this.#registry.find(name)
-      if (other === null || other.source === source) continue
-      const text = `tools: a tool named ${quote(name)} is registered already`
-      throw new GatewayError('INVALID_REQUEST', text, { path: 'tools' })
-    }
-    for (const tool of tools) {
-      this.#registry.remove(tool.name, source)
-      this.#registry.add(this.#toolOf(connectionId, tool))
-    }
+    const offered = tools.map((tool) => this.#toolOf(connectionId, tool))
+    this.#registry.put(sourceOf(connectionId), offered)
     return tools.map(({ name }) => name)
   }
 
@@ -145,24 +136,62 @@ export type InvokeNode = (
   context: ToolContext,
 ) => Promise<ToolOutput>
 
-/** Puts a node's tools in place of those that it had: what it was allowed, while it is connected. */
-export function offerNode(
+/**
+ * Puts the tools of all nodes in place of those that they had: what each was allowed, while it is
+ * connected. Nodes that are called alike have no name in common: the names of each end with six digits
+ * of its id's digest, so that a rule for `node__NAME__*` holds for all of them. So it is with commands
+ * of one node that become one word. Who is connected makes no difference.
+ */
+export function offerNodes(
   registry: ToolRegistry,
-  { state, context }: NodeRow,
+  rows: readonly NodeRow[],
   invoke: InvokeNode,
 ): string[] {
-  const { nodeId, name, displayName, approved } = context
-  const called = name || displayName || nodeId
-  const commands = state === 'online' ? approved.commands : []
-  const tools = commands.map((command): Tool => ({
-    name: `node__${wordOf(called)}__${wordOf(command)}`.slice(0, limits.toolNameCharsMax),
-    description: `Runs ${command} on the paired device ${called}. Its parameters are the command's own.`,
-    parameters: ANYTHING,
-    source: `node:${nodeId}`,
-    fault: () => null,
-    run: (args, context) => invoke({ nodeId, command, paramsJson: JSON.stringify(args) }, context),
-  }))
-  return registry.replace(`node:${nodeId}`, tools)
+  const allowed = rows.filter(({ context }) => context.approvedAt > 0)
+  for (const { context } of rows) registry.replace(sourceOfNode(context), [])
+  return allowed.flatMap(({ state, context }) => {
+    const { nodeId, approved } = context
+    const word = wordOf(calledOf(context))
+    const isAlone = allowed.filter((other) => wordOf(calledOf(other.context)) === word).length === 1
+    const commands = state === 'online' ? approved.commands : []
+    const names = namesOf(commands, word).map((name) => (isAlone ? name : suffixed(name, nodeId)))
+    const tools = commands.map((command, index): Tool => ({
+      name: fitting(names[index] ?? ''),
+      description: `Runs ${command} on the paired device ${calledOf(context)}. Its parameters are the command's own.`,
+      parameters: ANYTHING,
+      source: sourceOfNode(context),
+      fault: () => null,
+      run: (args, asking) => invoke({ nodeId, command, paramsJson: JSON.stringify(args) }, asking),
+    }))
+    return registry.replace(sourceOfNode(context), tools)
+  })
+}
+
+type NodeContext = NodeRow['context']
+
+const sourceOfNode = ({ nodeId }: NodeContext): string => `node:${nodeId}`
+const calledOf = ({ name, displayName, nodeId }: NodeContext): string =>
+  name || displayName || nodeId
+
+// A command that is a word already keeps it; of those that become one, the others have a suffix.
+function namesOf(commands: readonly string[], node: string): string[] {
+  return commands.map((command) => {
+    const word = wordOf(command)
+    const isShared = commands.some((other) => other !== command && wordOf(other) === word)
+    const name = `node__${node}__${word}`
+    return isShared && word !== command ? suffixed(name, command) : name
+  })
+}
+
+function fitting(name: string): string {
+  const max = limits.toolNameCharsMax
+  return name.length <= max ? name : suffixed(name.slice(0, max - SUFFIX_CHARS - 1), name)
+}
+
+const SUFFIX_CHARS = 6 // Hex digits: enough for the few that are called alike.
+
+function suffixed(word: string, of: string): string {
+  return `${word}_${sha256Hex(of).slice(0, SUFFIX_CHARS)}`
 }
 
 function wordOf(text: string): string {

@@ -12,14 +12,34 @@ import { sayCallFault } from '../protocol/calls.ts'
 import { limits } from '../protocol/limits.ts'
 import type { ModelMessage } from './models/provider.ts'
 
-/** Reads the messages that a model is shown; `isPruned`: old results of tools are cut. */
+/** How a prompt is read. */
+export interface Reading {
+  readonly isPruned: boolean // old results of tools are cut
+  readonly thinker?: Thinker // whose thoughts are given back to it; absent: nobody's are read
+}
+
+interface Thinker {
+  readonly runId: string
+  readonly model: string
+}
+
+/** Reads the messages that a model is shown. */
 export function readMessages(
   read: (ref: string) => string,
   entries: readonly HistoryEntry[],
-  isPruned: boolean,
+  { isPruned, thinker }: Reading,
 ): ModelMessage[] {
-  const messages = entries.map((entry) => readMessage(read, entry))
+  const messages = entries.map((entry) => {
+    const message = readMessage(read, entry)
+    if (message.role !== 'assistant' || !isOwn(entry, thinker)) return message
+    return { ...message, thoughts: read(entry.thought?.ref ?? '') }
+  })
   return isPruned ? pruneResults(messages) : messages
+}
+
+// Signed for one model, and wanted back by it until its run has answered.
+function isOwn({ thought, runId }: HistoryEntry, thinker: Thinker | undefined): boolean {
+  return thought !== undefined && thought.model === thinker?.model && runId === thinker.runId
 }
 
 function readMessage(read: (ref: string) => string, entry: HistoryEntry): ModelMessage {
@@ -93,7 +113,7 @@ export function formatPrompt(prompt: PromptAt, read: (ref: string) => string): P
     asked,
     pruneResults: isPruned,
   } = params
-  const messages = readMessages(read, entries, isPruned === true)
+  const messages = readMessages(read, entries, { isPruned: isPruned === true })
   const head = { runId, sessionKey, call, position, at, model, thinking, attempt }
   return {
     ...head,

@@ -9,13 +9,14 @@
  *   anything else that was open               told as lost, with its start
  *
  * Keys that were used after the backup are carried over, so that a client that asks again is not
- * obeyed twice.
+ * obeyed twice; and grants that were revoked after it are revoked again.
  */
 import type { OpenWork } from '../machines/projections/open-work.ts'
-import { GATEWAY, type StreamId, streamKind } from '../protocol/ids.ts'
+import { GATEWAY, type StreamId, streamId, streamKind, streamName } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
 import { memberOf } from '../protocol/members.ts'
-import type { JournalEvent } from '../protocol/record.ts'
+import { type JournalEvent, parseRecord } from '../protocol/record.ts'
+import type { StoreReader } from '../store/contract.ts'
 import type { Kernel } from './kernel.ts'
 import { formatLost } from './outbox.ts'
 import type { Message } from './durable.ts'
@@ -176,6 +177,30 @@ export function listCarried(before: OpenWork, restored: OpenWork): Carried {
       .map((id) => [channel, id] as const),
   )
   return { keys: keys.map(([key, { digest, at }]) => [key, digest, at]), inbound }
+}
+
+/** Lists the grants that a journal says were taken back. */
+export function listRevoked(store: StoreReader): StreamId[] {
+  return [...store.streams()].flatMap((stream) => {
+    if (!stream.startsWith('grant:')) return []
+    const position = store.positionOf(stream, store.version(stream))
+    const stored = position === null ? null : store.read(position)
+    const isRevoked = stored !== null && parseRecord(stored, stored.fields).value === 'revoked'
+    return isRevoked ? [streamId('grant', streamName(stream))] : []
+  })
+}
+
+/** Takes grants back that stand in a restored journal and were taken back since. */
+export async function recordRevoked(
+  { registry }: Kernel,
+  revoked: readonly StreamId[],
+  correlationId: string,
+): Promise<void> {
+  for (const stream of revoked) {
+    if (registry.snapshot(stream).value !== 'given') continue
+    const event = { type: 'grant.revoked', by: 'restore' }
+    await registry.deliver(stream, { event, cause: CAUSE, correlationId })
+  }
 }
 
 /** Records what was carried over, limits.restoreKeysPerRecord at a time. */

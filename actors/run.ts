@@ -26,6 +26,7 @@ import {
   type ThinkingLevel,
   type ToolCall,
 } from './models/provider.ts'
+import { type ModelTurns, openModelTurns } from './model-turns.ts'
 import type { Driver, Outcome } from './outbox.ts'
 import { formatSystem, readMessages } from './prompt.ts'
 import type { Registry } from './registry.ts'
@@ -62,6 +63,7 @@ export interface FoundModel {
   readonly provider: ModelProvider
   readonly model: string // as the provider names it
   readonly maxOutputTokens: number | null
+  readonly takesTools: boolean
 }
 
 const OVER_BUDGET = { type: 'effect.failed', class: 'budget', retryable: false } as const
@@ -83,13 +85,13 @@ export class ModelDriver {
   #settings: ModelSettings
   #aborts = new Map<string, AbortController>()
   #inFlight = new Map<string, { text: string; readonly startedAt: number }>() // by run
-  #turnstile: Turnstile
+  #turns: ModelTurns
   #summaries = new AbortController()
 
   constructor(house: ModelHouse, settings: ModelSettings) {
     this.#house = house
     this.#settings = settings
-    this.#turnstile = openTurnstile(settings.concurrentMax)
+    this.#turns = openModelTurns(settings.concurrentMax)
   }
 
   /** Calls in hand, those that wait for their turn included. */
@@ -116,9 +118,14 @@ export class ModelDriver {
           run: ({ params }, { address }) => this.#call(params as CallParams, address),
         },
       ],
-      ['history.summarize', summaryDriver(this.#house, this.#settings, this.#summaries.signal)],
+      ['history.summarize', this.#summaryDriver()],
       ['model.cancel', { visible: false, run: ({ params }) => this.#cancel(params as CallParams) }],
     ]
+  }
+
+  #summaryDriver(): Driver {
+    const turns = this.#turns
+    return summaryDriver(this.#house, this.#settings, { turns, signal: this.#summaries.signal })
   }
 
   /** Aborts every call in hand: the process is about to end. */
@@ -138,13 +145,13 @@ export class ModelDriver {
     const abort = new AbortController()
     const key = callKey(params)
     this.#aborts.set(key, abort)
-    await this.#turnstile.enter()
+    await this.#turns.enter()
     try {
       return await this.#stream(params, found, abort.signal)
     } catch (error) {
       return this.#fail(params, error, address)
     } finally {
-      this.#turnstile.leave()
+      this.#turns.leave()
       this.#aborts.delete(key)
       if (abort.signal.aborted) this.#inFlight.delete(params.runId)
     }
@@ -152,7 +159,7 @@ export class ModelDriver {
 
   async #stream(
     params: CallParams,
-    { provider, model, maxOutputTokens }: FoundModel,
+    { provider, model, maxOutputTokens, takesTools }: FoundModel,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { runId, sessionKey, attempt, runKey } = params
@@ -160,16 +167,15 @@ export class ModelDriver {
     const { store, services } = this.#house
     const entries = this.#entries(params)
     const configured = this.#settings.systemPrompt()
-    const tools = this.#settings.tools(params)
+    const tools = takesTools ? this.#settings.tools(params) : []
     const call = {
       model,
       ...(tools.length === 0 ? {} : { tools }),
       system: formatSystem(configured, params.asked),
-      messages: readMessages(
-        (ref) => readTextOrMark(store, ref),
-        entries,
-        params.pruneResults === true,
-      ),
+      messages: readMessages((ref) => readTextOrMark(store, ref), entries, {
+        isPruned: params.pruneResults === true,
+        thinker: params,
+      }),
       thinking: params.thinking as ThinkingLevel,
       maxOutputTokens,
     }
@@ -185,9 +191,10 @@ export class ModelDriver {
       this.#house.publish({ runId, sessionKey, attempt, index, text, ...named })
       index += 1
     }
-    const { text, toolCalls, ...usage } = await provider.call(call, onDelta, signal)
+    const { text, toolCalls, thoughts, ...usage } = await provider.call(call, onDelta, signal)
     const body = draftText(services.chance, text)
     const wished = draftCalls(services.chance, toolCalls)
+    const thought = thoughts === undefined ? [] : [draftText(services.chance, thoughts)]
     const system = configured === '' ? [] : [draftText(services.chance, configured)]
     const facts = {
       ref: body.ref,
@@ -199,8 +206,10 @@ export class ModelDriver {
       ...Object.fromEntries(system.map(({ ref }) => ['systemRef', ref])),
       ...(tools.length === 0 ? {} : { tools: tools.map(({ name }) => name) }),
       ...(wished.calls.length === 0 ? {} : { calls: wished.calls }),
+      ...Object.fromEntries(thought.map(({ ref }) => ['thoughtRef', ref])),
     }
-    return { type: 'effect.done', facts, bodies: [body, ...system, ...wished.bodies] }
+    const bodies = [body, ...system, ...wished.bodies, ...thought]
+    return { type: 'effect.done', facts, bodies }
   }
 
   #entries(params: CallParams): HistoryEntry[] {
@@ -246,7 +255,7 @@ function draftCalls(
   const bodies = toolCalls.map((call) => draftText(chance, call.arguments))
   const calls = toolCalls.map(({ name }, index) => {
     const ref = bodies[index]?.ref ?? ''
-    return { callId: `call_${chance.hex(12)}`, name: cutText(name), ref }
+    return { callId: `call_${chance.hex(limits.callIdBytes)}`, name: cutText(name), ref }
   })
   return { calls, bodies }
 }
@@ -255,29 +264,4 @@ type CallParams = Effect['params'] & ModelCallParams
 
 function callKey({ runId, attempt }: CallParams): string {
   return `${runId}\n${attempt}`
-}
-
-interface Turnstile {
-  readonly enter: () => Promise<void>
-  readonly leave: () => void
-}
-
-// Lets so many in at a time; the others wait in order.
-function openTurnstile(places: number): Turnstile {
-  const waiting: (() => void)[] = []
-  let free = places
-  return {
-    enter: () => {
-      if (free > 0) {
-        free -= 1
-        return Promise.resolve()
-      }
-      return new Promise((resolve) => waiting.push(resolve))
-    },
-    leave: () => {
-      const next = waiting.shift()
-      if (next === undefined) free += 1
-      else next()
-    },
-  }
 }

@@ -153,7 +153,7 @@ function setUpWhatsApp(
 }
 
 function policyOf(
-  { dmPolicy, allowFrom, groupPolicy, groups }: ResolvedAccess,
+  { dmPolicy, allowFrom, groupPolicy, groups, approvers }: ResolvedAccess,
   fold: (id: string) => string,
 ): ChannelPolicy {
   const rooms = Object.entries(groups).map(([room, rules]) => [
@@ -165,6 +165,7 @@ function policyOf(
     allowFrom: allowFrom.map((id) => fold(id)),
     groupPolicy,
     rooms: Object.fromEntries(rooms) as ChannelPolicy['rooms'],
+    ...(approvers === undefined ? {} : { approvers: approvers.map((id) => fold(id)) }),
   }
 }
 

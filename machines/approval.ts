@@ -3,17 +3,24 @@
  *
  *   new ──exec.requested──► requested ──exec.allowed────► allowed (once or always)
  *                              ├──────exec.denied─────► denied
+ *                              ├──────exec.answered───► allowed or denied, from a channel
  *                              ├──────exec.expired────► expired (its time is over, or nobody can be asked)
  *                              └──────exec.cancelled──► cancelled
  *
- * Where a call of a tool waits for it, that call is told its end.
+ * Where a call of a tool waits for it, that call is told its end, and what is allowed always becomes a
+ * grant that stands (grant.ts). Whoever answers in a channel is told
+ * what came of it, also behind the end: that it was decided before, or that its time was over.
  *
  * What is approved is that command and no other: its text, arguments, place and environment are one
  * body, and the ref here is its salted digest. The deadline is a wait, so it outlives restarts.
  */
 import { assign, enqueueActions, setup } from 'xstate'
 import { streamId } from '../protocol/ids.ts'
+import type { Decision } from '../protocol/methods/approvals.ts'
 import { collected, type SendParams } from './effects.ts'
+import type { Granted } from './grant.ts'
+import { say } from './rules/session-sends.ts'
+import type { Reply } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type ExecRequested = {
@@ -26,11 +33,23 @@ export type ExecRequested = {
   mayAlways: boolean // whether it can be allowed from now on
   expiresAt: number // ms since epoch
   callId?: string // of the tool's call that waits; absent: a client asks
+  grant?: Granted // what `always` grants; absent: nothing that is kept here
+  at: number
+}
+
+/** What somebody says of it in a channel, who is told what came of that. */
+export type ExecAnswered = {
+  type: 'exec.answered'
+  decision: Decision
+  by: string // stable id of the sender
+  channel: string
+  reply: Reply
   at: number
 }
 
 export type ApprovalEvent =
   | ExecRequested
+  | ExecAnswered
   | { type: 'exec.allowed'; always: boolean; by: string; at: number }
   | { type: 'exec.denied'; by: string; at: number }
   | { type: 'exec.expired'; reason: 'time' | 'no-route'; at: number }
@@ -47,8 +66,10 @@ export interface ApprovalContext {
   expiresAt: number
   always: boolean // how it was allowed
   by: string // who decided; '' where nobody did
+  channel?: string // where `by` is a sender; absent: a device, or nobody
   endedAt: number // 0 while it waits
   callId?: string // absent where a client asks
+  grant?: Granted // absent: `always` grants nothing that is kept here
 }
 
 const machine = setup({
@@ -59,33 +80,91 @@ const machine = setup({
       const { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt, at } = event
       const facts = { approvalId, ref, textRef, deviceId, sessionKey, mayAlways, expiresAt }
       const call = event.callId === undefined ? {} : { callId: event.callId }
-      return { ...context, ...facts, requestedAt: at, ...call }
+      const grant = event.grant === undefined ? {} : { grant: event.grant }
+      return { ...context, ...facts, requestedAt: at, ...call, ...grant }
     }),
     'decision.keep': assign(({ context, event }) => ({
       ...context,
-      always: event.type === 'exec.allowed' && event.always,
+      always: isAlways(event),
       by: 'by' in event ? event.by : '',
       endedAt: event.at,
+      ...channelFact(event),
     })),
     'call.tell': enqueueActions(({ context, event, enqueue }) => {
       const { callId, approvalId } = context
       if (callId === undefined) return
-      const decision = event.type.slice('exec.'.length)
       const by = 'by' in event ? event.by : ''
-      const ended = { type: 'approval.ended', approvalId, decision, by }
-      enqueue({ type: 'stream.send', params: { to: streamId('call', callId), event: ended } })
+      const ended = { type: 'approval.ended', approvalId, decision: endOf(event), by }
+      const told = { ...ended, ...channelFact(event) }
+      enqueue({ type: 'stream.send', params: { to: streamId('call', callId), event: told } })
+    }),
+    'grant.give': enqueueActions(({ context, event, enqueue }) => {
+      const { grant, approvalId, sessionKey, ref, textRef } = context
+      if (grant === undefined || !isAlways(event)) return
+      const by = 'by' in event ? event.by : ''
+      const facts = { approvalId, sessionKey, ref, textRef, by, ...channelFact(event) }
+      const given = { type: 'grant.given', ...grant, ...facts }
+      enqueue({
+        type: 'stream.send',
+        params: { to: streamId('grant', grant.grantId), event: given },
+      })
     }),
     'stream.send': collected<SendParams>,
   },
   guards: {
     'always.isOffered': ({ context, event }) =>
       event.type === 'exec.allowed' && (context.mayAlways || !event.always),
+    // Its deadline has passed, and is about to be told.
+    'answer.late': ({ context, event }) =>
+      event.type === 'exec.answered' && event.at >= context.expiresAt,
+    'answer.unoffered': ({ context, event }) =>
+      event.type === 'exec.answered' && isAlways(event) && !context.mayAlways,
+    'answer.always': ({ event }) => event.type === 'exec.answered' && isAlways(event),
+    'answer.denies': ({ event }) => event.type === 'exec.answered' && event.decision === 'deny',
     'device.isIts': ({ context, event }) =>
       event.type === 'exec.cancelled' && event.deviceId === context.deviceId,
   },
 })
 
-const ENDED = ['decision.keep', 'call.tell'] as const
+function isAlways(event: ApprovalEvent): boolean {
+  if (event.type === 'exec.answered') return event.decision === 'allow-always'
+  return event.type === 'exec.allowed' && event.always
+}
+
+function endOf(event: ApprovalEvent): string {
+  if (event.type !== 'exec.answered') return event.type.slice('exec.'.length)
+  return event.decision === 'deny' ? 'denied' : 'allowed'
+}
+
+function channelFact(event: ApprovalEvent): { channel?: string } {
+  return event.type === 'exec.answered' ? { channel: event.channel } : {}
+}
+
+interface Answering {
+  readonly context: ApprovalContext
+  readonly event: ExecAnswered
+}
+
+interface Telling {
+  type: 'stream.send'
+  params: (now: Answering) => SendParams
+}
+
+// Tells who answered what came of it.
+function telling(id: string): Telling {
+  return {
+    type: 'stream.send',
+    params: ({ context, event }) =>
+      say(event.reply, { id, facts: { id: context.approvalId } }, event.at),
+  }
+}
+
+// An end that stands: what comes behind it changes nothing.
+function ended(id: string): { type: 'final'; on: { 'exec.answered': { actions: Telling } } } {
+  return { type: 'final', on: { 'exec.answered': { actions: telling(id) } } }
+}
+
+const ENDED = ['decision.keep', 'grant.give', 'call.tell'] as const
 
 export const approvalMachine = machine.createMachine({
   id: 'approval',
@@ -109,14 +188,29 @@ export const approvalMachine = machine.createMachine({
       on: {
         'exec.allowed': { guard: 'always.isOffered', target: 'allowed', actions: [...ENDED] },
         'exec.denied': { target: 'denied', actions: [...ENDED] },
+        'exec.answered': [
+          { guard: 'answer.late', actions: telling('approval.expired') },
+          { guard: 'answer.unoffered', actions: telling('approval.onceOnly') },
+          {
+            guard: 'answer.denies',
+            target: 'denied',
+            actions: [...ENDED, telling('approval.denied')],
+          },
+          {
+            guard: 'answer.always',
+            target: 'allowed',
+            actions: [...ENDED, telling('approval.always')],
+          },
+          { target: 'allowed', actions: [...ENDED, telling('approval.allowed')] },
+        ],
         'exec.expired': { target: 'expired', actions: [...ENDED] },
         'exec.cancelled': { guard: 'device.isIts', target: 'cancelled', actions: [...ENDED] },
       },
     },
-    allowed: { type: 'final' },
-    denied: { type: 'final' },
-    expired: { type: 'final' },
-    cancelled: { type: 'final' },
+    allowed: ended('approval.wasAllowed'),
+    denied: ended('approval.wasDenied'),
+    expired: ended('approval.expired'),
+    cancelled: ended('approval.withdrawn'),
   },
 })
 

@@ -9,9 +9,12 @@
  *
  *   run.aborted ends it in any of them: aborted.
  *
+ * A call that a client asks for itself has no run, which is told nothing of it.
+ *
  * The arguments are one body, and the ref here is its salted digest: what a person allows is that
- * call, of the source that was shown, and no other. What may have been done is never done again by itself (K6). Each end but an
- * abort tells the run; a fault without words of its own is put into words where a prompt is made.
+ * call, of the source that was shown, and no other. Where the judge names a way to who can decide,
+ * the question goes there too, and that its time is over. What may have been done is never done again by itself (K6). Each end
+ * but an abort tells the run; a fault without words of its own is put into words where a prompt is made.
  */
 import { assign, enqueueActions, setup } from 'xstate'
 import { type StreamId, streamId } from '../protocol/ids.ts'
@@ -27,8 +30,11 @@ import {
   type ToolCallParams,
   type ToolJudgeParams,
 } from './effects.ts'
+import type { Granted } from './grant.ts'
 import { isCurrent } from './rules/attempt.ts'
 import { keyFact } from './rules/plan.ts'
+import { say } from './rules/session-sends.ts'
+import type { IdempotencyMark } from './session-events.ts'
 import type { Wait } from './waits.ts'
 
 export type CallRequested = {
@@ -40,6 +46,9 @@ export type CallRequested = {
   ref: string // of the arguments, as the model wrote them
   asked: Asked
   runKey?: string // the client's own name of the run
+  invokedBy?: string // the client that asks for it itself; absent: a run does
+  mayAsk?: boolean // false: what a person would be asked for is refused; absent: true
+  idempotency?: IdempotencyMark // of such a client
   at: number
 }
 
@@ -54,10 +63,19 @@ type Judged = EffectDone<{
   askTextRef?: string // of it as people read it
   askMs?: number
   mayAlways?: boolean
+  grant?: Granted // what `always` would grant; absent: nothing
+  notice?: CallNotice // absent: no channel leads to who can decide
   ref?: string // of the result, or of why there is none
   bytes?: number
   isError?: boolean
 }>
+
+/** The question as a channel tells it to who can decide. */
+export interface CallNotice {
+  ref: string
+  channel: string
+  target: string
+}
 
 export type CallEvent =
   | CallRequested
@@ -65,7 +83,14 @@ export type CallEvent =
   | EffectFailed
   | EffectCancelled
   | EffectLost
-  | { type: 'approval.ended'; approvalId: string; decision: string; by: string; at: number }
+  | {
+      type: 'approval.ended'
+      approvalId: string
+      decision: string
+      by: string
+      channel?: string // of the sender who decided; absent: a device, or nobody
+      at: number
+    }
   | { type: 'call.due'; at: number }
   | { type: 'run.aborted'; by: string; at: number }
 
@@ -87,6 +112,9 @@ export interface CallContext {
   fault: string // '' where the tool has answered
   by: string // who allowed or refused it; '' where nobody was asked
   runKey?: string
+  notice?: CallNotice // where who can decide was asked; absent: in no channel
+  invokedBy?: string // the client that asked for it itself; absent: a run did
+  mayAsk?: boolean // absent: true
 }
 
 const machine = setup({
@@ -96,7 +124,7 @@ const machine = setup({
       if (event.type !== 'call.requested') return context
       const { callId, runId, sessionKey, name, ref, asked } = event
       const facts = { callId, runId, sessionKey, name, ref, asked, attempt: 1 }
-      return { ...context, ...facts, ...keyFact(event) }
+      return { ...context, ...facts, ...keyFact(event), ...invokedFacts(event) }
     }),
     'verdict.keep': assign(({ context, event }) => {
       if (event.type !== 'effect.done') return context
@@ -104,7 +132,8 @@ const machine = setup({
       const isDenied = event.verdict !== 'allow' && event.verdict !== 'ask'
       const why = isDenied ? { fault: fault ?? 'denied', isError: true } : {}
       const words = isDenied && ref !== undefined ? { resultRef: ref, bytes: event.bytes ?? 0 } : {}
-      return { ...context, rule, source, timeoutMs, ...why, ...words }
+      const asked = event.notice === undefined ? {} : { notice: event.notice }
+      return { ...context, rule, source, timeoutMs, ...why, ...words, ...asked }
     }),
     'call.begin': assign(({ context, event }) => ({
       ...context,
@@ -139,8 +168,25 @@ const machine = setup({
         mayAlways: event.mayAlways === true,
         expiresAt: event.at + askMs,
         callId,
+        ...(event.grant === undefined ? {} : { grant: event.grant }),
       }
       enqueue({ type: 'stream.send', params: { to: approvalOf(context), event: request } })
+      const notice = noticeOf(request, event.notice)
+      if (notice !== null) enqueue({ type: 'stream.send', params: notice })
+    }),
+    // Whoever was asked in a channel may still have the question before them.
+    'expiry.tell': enqueueActions(({ context: { callId, notice }, event, enqueue }) => {
+      if (event.type !== 'approval.ended' || event.decision !== 'expired') return
+      if (notice === undefined) return
+      const { channel, target } = notice
+      const reply = { deliveryId: `over-${callId}`, channel, target }
+      const phrase = { id: 'approval.expired', facts: { id: callId } }
+      enqueue({ type: 'stream.send', params: say(reply, phrase, event.at) })
+    }),
+    // A client that asked for it itself waits for the record.
+    'run.tell': enqueueActions(({ context, enqueue }) => {
+      if (context.invokedBy !== undefined) return
+      enqueue({ type: 'stream.send', params: told(context) })
     }),
     'tool.judge': collected<ToolJudgeParams>,
     'tool.call': collected<ToolCallParams>,
@@ -205,17 +251,33 @@ function approvalOf({ callId }: CallContext): StreamId {
   return streamId('approval', callId)
 }
 
-const told = {
-  type: 'stream.send' as const,
-  params: ({ context }: { context: CallContext }): SendParams => {
-    const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
-    const what = { callId, sessionKey, name, ...keyFact(context) }
-    const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
-    return { to: streamId('run', runId), event: result }
-  },
+// As long as the question itself, and worth nothing behind it.
+function noticeOf(
+  { callId, expiresAt }: { readonly callId: string; readonly expiresAt: number },
+  notice: CallNotice | undefined,
+): SendParams | null {
+  if (notice === undefined) return null
+  const deliveryId = `ask-${callId}`
+  const head = { type: 'delivery.requested', deliveryId, ...notice, fileIn: null }
+  return { to: streamId('delivery', deliveryId), event: { ...head, expiresAt, passing: true } }
 }
 
-const FAULT = ['fault.keep', told] as const
+function told(context: CallContext): SendParams {
+  const { callId, runId, sessionKey, name, resultRef: ref, bytes, isError, fault } = context
+  const what = { callId, sessionKey, name, ...keyFact(context) }
+  const result = { type: 'call.finished', ...what, ref, bytes, isError, fault }
+  return { to: streamId('run', runId), event: result }
+}
+
+function invokedFacts({
+  invokedBy,
+  mayAsk,
+}: Pick<CallContext, 'invokedBy' | 'mayAsk'>): Partial<CallContext> {
+  const asking = mayAsk === undefined ? {} : { mayAsk }
+  return invokedBy === undefined ? asking : { invokedBy, ...asking }
+}
+
+const FAULT = ['fault.keep', 'run.tell'] as const
 
 const CANCEL = {
   type: 'tool.cancel' as const,
@@ -232,7 +294,8 @@ const WITHDRAW = {
 
 function judgeParams({ context }: { context: CallContext }): ToolJudgeParams {
   const { callId, runId, sessionKey, name, ref, asked, attempt } = context
-  return { callId, runId, sessionKey, name, ref, asked, attempt, ...keyFact(context) }
+  const facts = { callId, runId, sessionKey, name, ref, asked, attempt }
+  return { ...facts, ...keyFact(context), ...invokedFacts(context) }
 }
 
 export const callMachine = machine.createMachine({
@@ -269,7 +332,7 @@ export const callMachine = machine.createMachine({
         'effect.done': [
           { guard: 'judge.allows', target: 'calling', actions: ['verdict.keep', 'call.begin'] },
           { guard: 'judge.asks', target: 'asking', actions: ['verdict.keep', 'approval.request'] },
-          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', told] },
+          { guard: 'judge.denies', target: 'refused', actions: ['verdict.keep', 'run.tell'] },
         ],
         'effect.failed': { guard: 'judge.denies', target: 'failed', actions: [...FAULT] },
         'effect.lost': [
@@ -283,7 +346,7 @@ export const callMachine = machine.createMachine({
       on: {
         'approval.ended': [
           { guard: 'person.allows', target: 'calling', actions: 'call.begin' },
-          { guard: 'person.ends', target: 'refused', actions: [...FAULT] },
+          { guard: 'person.ends', target: 'refused', actions: [...FAULT, 'expiry.tell'] },
         ],
         'run.aborted': { target: 'aborted', actions: ['fault.keep', WITHDRAW] },
       },
@@ -298,7 +361,11 @@ export const callMachine = machine.createMachine({
         }),
       },
       on: {
-        'effect.done': { guard: 'call.current', target: 'done', actions: ['result.keep', told] },
+        'effect.done': {
+          guard: 'call.current',
+          target: 'done',
+          actions: ['result.keep', 'run.tell'],
+        },
         'effect.failed': [
           { guard: 'call.mayHaveRun', target: 'uncertain', actions: [...FAULT] },
           { guard: 'call.current', target: 'failed', actions: [...FAULT] },

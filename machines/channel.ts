@@ -174,9 +174,9 @@ const machine = setup({
         ? { ...context, senders: rejectSender(sendersOf(context), event.senderId, event.at) }
         : context,
     ),
-    'message.forward': enqueueActions(({ event, enqueue }) => {
+    'message.forward': enqueueActions(({ context: { policy }, event, enqueue }) => {
       if (event.type !== 'message.received') return
-      for (const params of forwards(event)) enqueue({ type: 'stream.send', params })
+      for (const params of forwards(policy, event)) enqueue({ type: 'stream.send', params })
     }),
     'sender.tell': enqueueActions(({ event, enqueue }) => {
       if (event.type !== 'message.received') return

@@ -43,6 +43,7 @@ export type DeliveryRequested = {
   phrase?: Phrase // said instead of a body
   fileIn: string | null // session key: once sent, the message joins that session's history
   expiresAt?: number // ms since epoch: after it nothing is sent; absent: in journals of before
+  passing?: true // worth nothing once it has expired: then it is no dead letter; absent: it is one
   resubmits?: string // the delivery that a person sends again by this one
   idempotency?: IdempotencyMark
   at: number
@@ -70,6 +71,7 @@ export interface DeliveryContext extends Attempt {
   ref: string
   phrase?: Phrase // absent: what is behind `ref` is said
   expiresAt?: number
+  passing?: true // absent: it stays worth something
   before?: number // attempts made before a person sent it again; absent: none
   spared?: number // attempts of all that count for nothing; absent: none
   paced?: boolean // the other side has set the time of the next attempt; absent: no
@@ -100,6 +102,7 @@ const machine = setup({
             draft.attempt = 1
             if (event.phrase !== undefined) draft.phrase = event.phrase
             if (event.expiresAt !== undefined) draft.expiresAt = event.expiresAt
+            if (event.passing === true) draft.passing = true
           }),
     ),
     'fault.keep': assign(({ context, event }) =>
@@ -140,13 +143,14 @@ const machine = setup({
       event.retryable &&
       (isAway(context, event) || tried(context) < POLICY.attemptsMax),
     // A journal of before knows no dead letters: there it has failed. Nor is what the gateway itself
-    // says worth a person's time later.
+    // says worth a person's time later, or what nobody can answer any more.
     'attempt.dead': ({ context, event }) =>
       event.type === 'effect.failed' &&
       isCurrent(context, event, 'message.deliver') &&
       event.sent === 'no' &&
       context.expiresAt !== undefined &&
-      context.phrase === undefined,
+      context.phrase === undefined &&
+      context.passing !== true,
     'resolved.sent': ({ event }) => event.type === 'delivery.resolved' && event.sent,
     'attempt.refused': ({ context, event }) =>
       event.type === 'effect.failed' &&

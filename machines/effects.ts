@@ -98,6 +98,8 @@ export interface ToolJudgeParams {
   asked: Asked
   attempt: number
   runKey?: string // the client's own name of the run
+  invokedBy?: string // the client that asks for it itself; absent: a run does
+  mayAsk?: boolean // false: what a person would be asked for is refused
 }
 
 /** What runs a tool. */

@@ -10,6 +10,7 @@ import { configMachine, configWaits } from './config.ts'
 import { connectionMachine } from './connection.ts'
 import { cronMachine, cronWaits } from './cron.ts'
 import { deliveryMachine, deliveryWaits } from './delivery.ts'
+import { grantMachine } from './grant.ts'
 import { gatewayMachine, gatewayWaits } from './gateway.ts'
 import { invocationMachine } from './invocation.ts'
 import { nodeMachine } from './node.ts'
@@ -69,6 +70,7 @@ export const kinds: Readonly<Record<StreamKind, Kind>> = {
     stepper: createStepper(callMachine),
     waits: (snapshot) => callWaits(snapshot.value, snapshot.context),
   },
+  grant: { stepper: createStepper(grantMachine), waits: never },
   cron: {
     stepper: createStepper(cronMachine),
     waits: (snapshot) => cronWaits(snapshot.value, snapshot.context),

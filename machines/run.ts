@@ -57,6 +57,7 @@ import {
   isLast,
   joinCalls,
   keepResult,
+  leaveCalls,
   maySpend,
   requests,
   spentFact,
@@ -101,7 +102,7 @@ export type RunEvent =
   | EffectLost
   | CallFinished
   | { type: 'retry.due'; at: number }
-  | { type: 'run.aborted'; by: string; at: number }
+  | { type: 'run.aborted'; by: string; sessionKey?: string; at: number } // sessionKey: that let it go
   | { type: 'run.merged'; into: string; at: number }
 
 export interface RunContext extends Failover {
@@ -177,7 +178,7 @@ const machine = setup({
     }),
     'calls.take': assign(({ context, event }) =>
       asksTools(event)
-        ? { ...context, ...spentFact(context, event), ...takeCalls(event) }
+        ? { ...context, ...spentFact(context, event), ...takeCalls(context, event) }
         : context,
     ),
     'calls.request': enqueueActions(({ context, enqueue }) => {
@@ -189,6 +190,10 @@ const machine = setup({
     'calls.join': assign(({ context }) => ({ ...context, ...joinCalls(context) })),
     'calls.abort': enqueueActions(({ context, enqueue }) => {
       for (const params of aborts(context)) enqueue({ type: 'stream.send', params })
+    }),
+    'calls.leave': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'run.aborted' || event.sessionKey === undefined) return
+      for (const params of leaveCalls(context)) enqueue({ type: 'stream.send', params })
     }),
     // Its retries are counted anew: what came before was answered.
     'round.next': assign(({ context }) => ({
@@ -247,6 +252,9 @@ const finished = (status: 'done' | 'failed' | 'aborted') => ({
     },
   }),
 })
+
+// A session that has let it go hears no end of it, only what was done.
+const LET_GO = [finished('aborted'), 'calls.leave'] as const
 
 export const runMachine = machine.createMachine({
   id: 'run',
@@ -324,7 +332,7 @@ export const runMachine = machine.createMachine({
               type: 'model.cancel',
               params: ({ context }) => ({ runId: context.runId, attempt: context.attempt }),
             },
-            finished('aborted'),
+            ...LET_GO,
           ],
         },
       },
@@ -342,7 +350,7 @@ export const runMachine = machine.createMachine({
         'run.steered': { actions: 'message.steer' },
         'run.aborted': {
           target: 'aborted',
-          actions: ['calls.abort', 'calls.join', finished('aborted')],
+          actions: ['calls.abort', 'calls.join', ...LET_GO],
         },
       },
     },
@@ -350,7 +358,7 @@ export const runMachine = machine.createMachine({
       on: {
         'retry.due': { target: 'calling', actions: AGAIN },
         'run.steered': { actions: 'message.steer' },
-        'run.aborted': { target: 'aborted', actions: finished('aborted') },
+        'run.aborted': { target: 'aborted', actions: [...LET_GO] },
       },
     },
     done: { type: 'final' },

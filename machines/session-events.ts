@@ -60,6 +60,14 @@ export type RunFinished = {
   at: number
 }
 
+/** Calls of tools that a run had made when its session let it go, with their results. */
+export type CallsKept = {
+  type: 'calls.kept'
+  runId: string
+  entries: readonly HistoryEntry[]
+  at: number
+}
+
 /** A message that was sent elsewhere and belongs into this conversation. */
 export type MessageFiled = {
   type: 'message.filed'
@@ -170,6 +178,7 @@ export type CompactionFinished = {
 export type SessionEvent =
   | MessageAccepted
   | RunFinished
+  | CallsKept
   | MessageFiled
   | MessageInjected
   | SessionSettled
@@ -203,4 +212,11 @@ export interface HistoryEntry {
   fault?: string // of a result: why there is none
   isError?: true // of a result
   name?: string // of a result: the tool's
+  thought?: Thought // in front of calls; absent: nothing that is wanted back
+}
+
+/** What a model thought in front of its calls, signed by its provider. */
+export interface Thought {
+  model: string // whose it is: no other can read it
+  ref: string
 }

@@ -49,6 +49,7 @@ import {
 } from './rules/queue.ts'
 import { patchFacts, type SessionFacts } from './rules/session-facts.ts'
 import * as tell from './rules/session-sends.ts'
+import { keptCalls } from './rules/tools.ts'
 import type { Expiry, HistoryEntry, MessageAccepted, SessionEvent } from './session-events.ts'
 
 export interface SessionContext {
@@ -99,6 +100,7 @@ const machine = setup({
       const messages = context.messages + 1
       return { ...over, ...measuredBy(event), messages, history: history.concat(answer) }
     }),
+    'calls.keep': assign(({ context, event }) => ({ ...context, ...keptCalls(context, event) })),
     'filing.keep': assign(({ context, event }) => {
       if (event.type !== 'message.filed') return context
       const { sessionKey: key, ref, deliveryId: runId } = event
@@ -198,6 +200,7 @@ const machine = setup({
     'queue.gathers': ({ context, event }) =>
       isCurrent(context, event) && leftBy(context, event).length > 0,
     'run.current': ({ context, event }) => isCurrent(context, event),
+    'calls.fit': ({ context, event }) => keptCalls(context, event) !== null,
     'session.there': ({ context }) => isThere(context),
     'session.meant': ({ context, event }) =>
       isAny(event) || (isThere(context) && generationIn(event) === generationOf(context)),
@@ -323,6 +326,7 @@ export const sessionMachine = machine.createMachine({
   },
   initial: 'idle',
   on: {
+    'calls.kept': { guard: 'calls.fit', actions: 'calls.keep' },
     'message.filed': { actions: 'filing.keep' },
     'message.injected': { guard: 'session.there', actions: 'injection.keep' },
     'session.created': { guard: 'session.unborn', actions: 'facts.keep' },

@@ -1,6 +1,7 @@
 /** Calls of tools in words: what a model, and whoever looks on, is told where a call has no result. */
 
 const FAULTS: Readonly<Record<string, string>> = {
+  approval: 'This call was not made: a person must be asked for it, and nobody was to be.',
   denied: 'This call was not made: the gateway’s policy does not allow it.',
   refused: 'This call was not made: a person was asked and refused it.',
   expired: 'This call was not made: a person was asked, and nobody answered in time.',

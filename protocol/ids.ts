@@ -25,6 +25,7 @@ export const STREAM_KINDS = [
   'cron',
   'compaction',
   'call',
+  'grant',
 ] as const
 
 export type StreamKind = (typeof STREAM_KINDS)[number]
@@ -68,6 +69,19 @@ export function outputAddress(position: number, letter: OutputLetter, index: num
 /** Checks that a text is usable as a device, run or message id: printable, without spaces, short. */
 export function isId(text: string): boolean {
   return text.length > 0 && text.length <= limits.idCharsMax && /^[\x21-\x7e]+$/.test(text)
+}
+
+const CALL = 'call_' // What begins the id of each call of a tool, and tells nobody anything.
+
+/** Shows of an approval's id what people write, at least: behind the beginning that all have. */
+export function shortApprovalId(id: string, chars: number = limits.approvalPrefixCharsMin): string {
+  return (id.startsWith(CALL) ? id.slice(CALL.length) : id).slice(0, chars)
+}
+
+/** Tells whether somebody may mean an approval by this beginning of its id, whatever the case. */
+export function isMeant(id: string, written: string): boolean {
+  const [whole, beginning] = [id.toLowerCase(), written.toLowerCase()]
+  return whole.startsWith(beginning) || whole.startsWith(CALL + beginning)
 }
 
 /** Cuts a text to what a context may hold (K1); never leaves half a character at its end. */

@@ -3,6 +3,7 @@
  *
  * A bound that is not here does not exist: code reads these, tests cross them.
  */
+import { approvalLimits } from './limits-approvals.ts'
 import { channelLimits } from './limits-channels.ts'
 import { historyLimits } from './limits-history.ts'
 
@@ -93,16 +94,9 @@ export const limits = {
   completionsMax: 64, // Requests of the OpenAI-compatible door in hand.
   completionBytesMax: 2 * 1024 * 1024, // One such request: a message and its context.
   pageBytesMax: 16 * 1024 * 1024, // One file of a web client; the largest of upstream's has 5 MB.
-  approvalsWaitingMax: 64, // Of the whole house: a list that can still be read.
   commandsShownMax: 128, // Of one node in the list of environments; upstream's.
   sessionsPatchedMax: 100, // In one request; upstream's.
-  approvalsPageMax: 100, // Rows of one page of those that ended; upstream's.
   upgradeRecordsMax: 64, // The newest of a device, among which the end of its wish for more is looked for.
-  approvalWaitersMax: 1_000, // Who wait for decisions, about 1 KB each.
-  approvalMsDefault: 1_800_000, // Upstream's: half an hour to look at a phone.
-  approvalMsMax: 24 * 3_600_000, // What nobody has looked at in a day is asked anew.
-  approvalArgumentsMax: 1_024, // Words of one command.
-  approvalVariablesMax: 256, // Of its environment.
   cronJobsMax: 256, // Looked at for one list: a household has under 20.
   cronEveryMsMin: 10_000, // Each run asks a model; what must be faster is no job.
   cronEveryMsMax: 366 * 24 * 3_600_000,
@@ -234,6 +228,7 @@ export const limits = {
   pruneResultCharsKept: 1_500, // Of its beginning, and as many of its end.
   pruneTurnsKept: 3, // The last answers keep their results whole.
   toolCallMs: 120_000, // Of one call; upstream's exec is given as long by most models.
+  callIdBytes: 12, // Random ones: a call's id is its stream's for ever.
   toolCallsMax: 32, // Of one answer; models ask for under 10 at a time.
   toolsMax: 128, // Registered at a time, of all sources: OpenAI's bound on one request.
   toolNameCharsMax: 64, // OpenAI's grammar of names, and K1.
@@ -302,8 +297,13 @@ export const limits = {
   refusalsTrackedMax: 1_000, // Addresses whose refusals are counted at a time.
   refusalsRecordedPerHourMax: 60, // Coalesced records of refusals, all addresses together.
 
-  // History, replay, incident files and pictures.
+  // What waits for a person's word.
+  ...approvalLimits,
+
+  // Channels and their platforms.
   ...channelLimits,
+
+  // History, replay, incident files and pictures.
   ...historyLimits,
 
   // The process.

@@ -59,6 +59,8 @@ export function noticesOf(record: JournalRecord): readonly Notice[] {
     case 'exec.expired':
     case 'exec.cancelled':
       return [approvalNotice(record)]
+    case 'exec.answered': // What decides cancels the deadline; what comes late does not.
+      return record.cancelled.length > 0 ? [approvalNotice(record)] : NONE
     case 'gateway.stopped':
       return [notice('shutdown', record, { reason: record.event['reason'] })]
     default:
@@ -113,6 +115,7 @@ function callNotices(record: JournalRecord): readonly Notice[] {
   const begun = record.effects.find(({ name }) => name === 'tool.call')
   const ended = record.sends.find(({ event }) => event.type === 'call.finished')
   if (begun === undefined && ended === undefined) return NONE
+  if (begun?.params['invokedBy'] !== undefined) return NONE // Whoever asked is answered.
   const { sessionKey, name, runKey } = begun?.params ?? ended?.event ?? {}
   const runId = begun === undefined ? streamName(ended?.to ?? '') : begun.params['runId']
   const head = { callId: streamName(record.stream), runId, sessionKey, name, ...keyFact(runKey) }
@@ -147,13 +150,15 @@ function injectedNotice(record: JournalRecord): Notice {
 
 // What is asked is told with its text; what became of it names who decided.
 function approvalNotice(record: JournalRecord): Notice {
-  const { type, textRef, sessionKey, expiresAt, by, always, reason } = record.event
+  const { type, textRef, sessionKey, expiresAt, by, channel, reason } = record.event
   const approvalId = streamName(record.stream)
   const head = { approvalId, status: record.value }
   if (type === 'exec.requested') {
     return notice('approval', record, { ...head, sessionKey, expiresAt }, textRef)
   }
-  const payload = { ...head, by: nameOf(by), ...(always === true ? { always } : {}) }
+  const who = typeof channel === 'string' ? `${channel}:${nameOf(by)}` : nameOf(by)
+  const always = record.event['always'] === true || record.event['decision'] === 'allow-always'
+  const payload = { ...head, by: who, ...(always ? { always } : {}) }
   return notice('approval', record, reason === undefined ? payload : { ...payload, reason })
 }
 

@@ -5,7 +5,7 @@
  * sent, so that the words can change and the record cannot.
  */
 import { limits } from './limits.ts'
-import { quote } from './ids.ts'
+import { quote, shortApprovalId } from './ids.ts'
 import { QUEUE_MODES, THINKING_LEVELS } from './methods/params.ts'
 
 /** Something to say; facts are names and numbers. */
@@ -35,6 +35,24 @@ const WORDS: Readonly<Record<string, (facts: Facts) => string>> = {
   // Generic on purpose: a room may be full of strangers. Its owner is told more.
   'run.failed': () => 'Sorry, I could not answer that. Please try again later.',
   'run.budget': () => 'Sorry, I have used up what I may spend for now. Please try again later.',
+  'approval.allowed': ({ id }) => `Allowed this once (${short(id)}).`,
+  'approval.always': ({ id }) =>
+    `Allowed, and from now on without asking (${short(id)}). To take that back: openclaw approvals grants.`,
+  'approval.denied': ({ id }) => `Denied (${short(id)}).`,
+  'approval.wasAllowed': ({ id }) => `It was allowed already (${short(id)}).`,
+  'approval.wasDenied': ({ id }) => `It was denied already (${short(id)}).`,
+  'approval.expired': ({ id }) => `Its time is over, and it was not done (${short(id)}).`,
+  'approval.withdrawn': ({ id }) => `Nobody waits for that any more (${short(id)}).`,
+  'approval.onceOnly': ({ id }) =>
+    `That cannot be allowed for always: write /approve ${short(id)} once, or deny.`,
+  // Says nothing of what waits: whoever asks may not know.
+  'approval.forbidden': () => 'Sorry, that is not for you to decide here.',
+  'approval.usage': () => 'Write /approve ID once, always or deny; the ID is in the question.',
+  'approval.short': () =>
+    `Please write at least ${limits.approvalPrefixCharsMin} characters of the ID.`,
+  'approval.unknown': ({ id }) => `Nothing waits for a decision as ${quote(text(id))}.`,
+  'approval.ambiguous': ({ id }) =>
+    `More than one waits whose ID begins with ${quote(text(id))}: please write more of it.`,
   'queue.full': ({ cap }) =>
     `Too many messages are waiting (${text(cap)}); I did not take in your last one. Please send it again later.`,
 }
@@ -52,6 +70,10 @@ export function wordPhrase({ id, facts }: Phrase): string {
 
 function text(fact: string | number | undefined): string {
   return String(fact ?? '')
+}
+
+function short(id: string | number | undefined): string {
+  return shortApprovalId(text(id))
 }
 
 function name(fact: string | number | undefined): string {

@@ -92,6 +92,7 @@ const CLASS_WORDS: Readonly<Record<string, string>> = {
   server: 'its server is in trouble',
   auth: 'refused the key',
   request: 'refused the request',
+  tools: 'takes no tools (its compat.supportsTools: false sends it none)',
   budget: 'the budget is used up',
   prompt: 'the message is no longer in the history',
   lost: 'the gateway ended meanwhile',

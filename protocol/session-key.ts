@@ -73,6 +73,11 @@ export function parseSessionKey(text: string = MAIN_SESSION_KEY): SessionKey {
   return key
 }
 
+/** Tells whether a text can be an agent's id, as it stands in session keys. */
+export function isAgentId(text: string): boolean {
+  return AGENT_ID.test(text) && !FORBIDDEN_PARTS.has(text)
+}
+
 /** The agent of a session key in its canonical form; null where it is none. */
 export function agentOf(sessionKey: string): string | null {
   const [prefix, agentId = null] = sessionKey.split(':', 2)

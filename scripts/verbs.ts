@@ -113,6 +113,14 @@ const errands = {
     summary: 'keep a command from running: ID',
     load: async () => (await import('./verbs/approvals.ts')).approvalsDeny,
   },
+  'approvals grants': {
+    summary: 'list what runs without asking, since you allowed it always',
+    load: async () => (await import('./verbs/approvals.ts')).approvalsGrants,
+  },
+  'approvals revoke': {
+    summary: 'ask again before a call that you allowed always: ID',
+    load: async () => (await import('./verbs/approvals.ts')).approvalsRevoke,
+  },
   'tools list': {
     summary: 'list the tools that a model may call: [--session KEY]',
     load: async () => (await import('./verbs/tools.ts')).toolsList,

@@ -2,7 +2,7 @@
 import { streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { canonicalSessionKey } from '../../protocol/session-key.ts'
-import { type Approval, decisionOf } from '../approvals.ts'
+import { type Approval, deciderOf, decisionOf } from '../approvals.ts'
 import type { Handler } from './house.ts'
 
 /** Asks; `{ approvalId, status, expiresAt, position }`, `expired` where nobody can be asked. */
@@ -54,7 +54,7 @@ function citedOf({ cause, correlationId }: { cause: string; correlationId: strin
 // Values of the environment are not shown: they are secrets more often than not.
 function formatApproval(approval: Approval): unknown {
   const { state, context, request } = approval
-  const { approvalId, sessionKey, requestedAt, expiresAt, mayAlways, by, deviceId } = context
+  const { approvalId, sessionKey, requestedAt, expiresAt, mayAlways, deviceId } = context
   const { command = null, argv = null, cwd = null, env = {}, host = null } = request ?? {}
   return {
     approvalId,
@@ -69,7 +69,7 @@ function formatApproval(approval: Approval): unknown {
     agentId: request?.agentId ?? null,
     sessionKey: sessionKey === '' ? null : sessionKey,
     requestedBy: deviceId,
-    resolvedBy: by === '' ? null : by,
+    resolvedBy: deciderOf(context) || null,
     mayAlways,
     requestedAt,
     expiresAt,

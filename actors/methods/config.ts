@@ -6,7 +6,7 @@
  */
 import { describeSchema } from '../../protocol/config/describe.ts'
 import { redactConfig } from '../../protocol/config/redact.ts'
-import { unsupportedPaths } from '../../protocol/config/defaults.ts'
+import { unsupportedPaths } from '../../protocol/config/unread.ts'
 import { GatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { MethodParams } from '../../protocol/methods.ts'

@@ -5,6 +5,7 @@ import type { Heads } from '../heads.ts'
 import type { HealthHouse } from '../health.ts'
 import type { Idempotency } from '../idempotency.ts'
 import type { Approvals } from '../approvals.ts'
+import type { Grants } from '../grants.ts'
 import type { CronJobs } from '../cron.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Pairings } from '../pairings.ts'
@@ -12,6 +13,7 @@ import type { InFlight } from '../run.ts'
 import type { RunEnds } from '../run-ends.ts'
 import type { SummaryEnds } from '../summary-ends.ts'
 import type { Calls } from '../calls.ts'
+import type { Invocations } from '../invocations.ts'
 import type { OfferedTools } from '../offered-tools.ts'
 import type { ToolRegistry } from '../tools/registry.ts'
 
@@ -21,9 +23,11 @@ export interface MethodHouse extends HealthHouse {
   readonly nodes: Nodes
   readonly tools: ToolRegistry
   readonly calls: Calls
+  readonly invocations: Invocations // calls of tools that clients ask for themselves
   readonly offers: OfferedTools // by clients, while they are connected
   readonly cron: CronJobs
   readonly approvals: Approvals
+  readonly grants: Grants
   readonly pairings: Pairings
   readonly runEnds: RunEnds
   readonly summaryEnds: SummaryEnds

@@ -248,7 +248,9 @@ export const sessionsCompact: Handler<'sessions.compact'> = async (house, params
   })
   if (ignored !== null) {
     house.summaryEnds.forget(compactionId)
-    return refused('nothing to do: there is too little to summarise, or a summary is being made')
+    const why =
+      'there is too little to summarise, a summary is being made, or a run leaves some out'
+    return refused(`nothing to do: ${why}`)
   }
   const end = await waiting
   if (end === null) return refused('the summary is still being made')

@@ -17,6 +17,16 @@ export const toolsList: Handler<'tools.list'> = (house, params) => {
   return { sessionKey, tools, sources: house.tools.faults() }
 }
 
+/** Calls a tool as this client's own wish; answers when its fate is known, as `Invoked`. */
+export const toolsInvoke: Handler<'tools.invoke'> = (house, params, origin) => {
+  const { name, arguments: args = {}, ask: asks = true, idempotencyKey: key = null } = params
+  const sessionKey = canonicalSessionKey(params.sessionKey)
+  const owner = origin.caller.admission.deviceId
+  const { cause, correlationId } = origin
+  const wish = { name, args, sessionKey, asks, owner, key }
+  return house.invocations.invoke(wish, house.idempotency, { cause, correlationId })
+}
+
 /** Offers tools while this connection lasts; `{ registered }`, their names. */
 export const toolsRegister: Handler<'tools.register'> = (house, { tools }, { caller }) => ({
   registered: house.offers.register(streamName(caller.stream), tools),

@@ -2,8 +2,8 @@
  * Models behind Anthropic's messages API.
  *
  * One `call` is one HTTP request, streamed, never repeated; each failure becomes a ModelFault. What
- * a model thinks is not kept: Anthropic wants it back in front of the tool calls that it led to, so
- * a call that brings results of tools goes out without thinking. Step 7 of 8.
+ * a model thought goes back with the results of the calls that it led to, as Anthropic demands. Where
+ * some of it is missing, of another model's calls say, such a call goes out without thinking. Step 7 of 8.
  *
  * What @ai-sdk/anthropic 3.0.140 does by itself, and what we do about it:
  *   - without a key it takes ANTHROPIC_API_KEY, also for a server that is not Anthropic's: it is
@@ -13,9 +13,10 @@
  */
 import type { Services } from '../services.ts'
 import { knockAtModels, versionedUrl } from './knock.ts'
-import type { ModelCall, ModelProvider } from './provider.ts'
+import type { ModelCall, ModelMessage, ModelProvider } from './provider.ts'
 import { streamCall } from './sdk.ts'
 import { type AnthropicThinking, anthropicThinking } from './thinking.ts'
+import { parseThoughts } from './thoughts.ts'
 import { overWire, type Wire } from './wire.ts'
 
 /** Where the API is and with which key. */
@@ -37,22 +38,38 @@ export function openAnthropic(endpoint: AnthropicEndpoint, services: Services): 
           apiKey: apiKey ?? 'none',
           fetch: apiKey === null ? withoutKey(wire) : wire.fetch,
         })
-        const { options, maxOutputTokens } = thinkingOf(call)
+        const isKept = keepsThoughts(call.messages)
+        const { options, maxOutputTokens } = thinkingOf(call, isKept)
+        const messages = isKept ? call.messages : call.messages.map(withoutThoughts)
         const model = provider.messages(call.model)
         const sdkCall = {
           model,
           providerOptions: { anthropic: { ...options, toolStreaming: false } },
           maxOutputTokens,
         }
-        return streamCall(call, sdkCall, wire, onDelta)
+        return streamCall({ ...call, messages }, sdkCall, wire, onDelta)
       }),
   }
 }
 
-function thinkingOf(call: ModelCall): AnthropicThinking {
-  const { messages, thinking, model, maxOutputTokens } = call
-  const isAmidTools = messages.at(-1)?.role === 'tool'
-  return anthropicThinking(isAmidTools ? 'off' : thinking, model, maxOutputTokens)
+function thinkingOf(call: ModelCall, isKept: boolean): AnthropicThinking {
+  const { thinking, model, maxOutputTokens } = call
+  return anthropicThinking(isKept ? thinking : 'off', model, maxOutputTokens)
+}
+
+// Whether all that is being answered begins with what was thought; a question begins anew.
+function keepsThoughts(messages: readonly ModelMessage[]): boolean {
+  if (messages.at(-1)?.role !== 'tool') return true
+  const asked = messages.findLastIndex(({ role }) => role === 'user')
+  return messages.slice(asked + 1).every((message) => {
+    return message.role !== 'assistant' || parseThoughts(message.thoughts ?? '').length > 0
+  })
+}
+
+function withoutThoughts(message: ModelMessage): ModelMessage {
+  if (message.role !== 'assistant') return message
+  const { thoughts: _, ...rest } = message
+  return rest
 }
 
 function withoutKey({ fetch }: Wire): typeof fetch {

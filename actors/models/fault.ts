@@ -24,6 +24,17 @@ export function modelFaultOf(thrown: unknown, now: number, apiKey: string | null
   return new ModelFault(message, classOfError(thrown))
 }
 
+// 400 of Ollama and vLLM, 404 of OpenRouter, 422 of others: in words only.
+const OF_TOOLS = /\btools?\b|\btool[_ ]choice\b|\bfunction[ _-]?call/i
+
+/** Names a refusal of tools as one, where some were told of; `path`: of the model's switch. */
+export function toolFaultOf(thrown: unknown, isTold: boolean, path: string): unknown {
+  if (!(thrown instanceof ModelFault) || !isTold || thrown.class !== 'request') return thrown
+  if (!thrown.message.startsWith('HTTP 4') || !OF_TOOLS.test(thrown.message)) return thrown
+  const text = `it refuses tools (${thrown.message}): set ${path}.compat.supportsTools to false`
+  return new ModelFault(text, 'tools')
+}
+
 function classOfStatus(status: number): ModelFaultClass {
   if (status === 429) return 'rate'
   if (status === 401 || status === 403) return 'auth'

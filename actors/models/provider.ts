@@ -17,6 +17,7 @@ export interface AssistantMessage {
   readonly role: 'assistant'
   readonly text: string // may be empty where it calls tools
   readonly toolCalls?: readonly ToolCall[] // absent: none; each needs its result behind it
+  readonly thoughts?: string // of the same model, as its answer gave them (thoughts.ts); absent: none
 }
 
 /** What a tool said to one call; stands behind the message that called it, before the next user's. */
@@ -59,6 +60,7 @@ export interface ModelAnswer {
   readonly outputTokens: number
   readonly finish: 'stop' | 'tools' | 'length' | 'other' // tools: it waits for their results
   readonly toolCalls: readonly ToolCall[] // in the model's order
+  readonly thoughts?: string // signed, and wanted back with the results of its calls; absent: none
 }
 
 /**
@@ -66,10 +68,18 @@ export interface ModelAnswer {
  * network   refused, reset, cut or idle stream            retryable
  * server    5xx, overloaded                               retryable
  * auth      401, 403                                      not retryable
+ * tools     it refuses to be told of tools               not retryable
  * request   any other 4xx, malformed answer               not retryable
  * aborted   our own signal                                not retryable
  */
-export type ModelFaultClass = 'rate' | 'network' | 'server' | 'auth' | 'request' | 'aborted'
+export type ModelFaultClass =
+  | 'rate'
+  | 'network'
+  | 'server'
+  | 'auth'
+  | 'request'
+  | 'tools'
+  | 'aborted'
 
 export class ModelFault extends Error {
   readonly class: ModelFaultClass

@@ -3,9 +3,11 @@
  */
 import type { ResolvedConfig, ResolvedProvider } from '../../protocol/config/defaults.ts'
 import { ECHO_MODEL, readModelName } from '../../protocol/config/model.ts'
+import { formatPath } from '../../protocol/config/path.ts'
 import type { Services } from '../services.ts'
 import { openAnthropic } from './anthropic.ts'
 import { openEcho } from './echo.ts'
+import { toolFaultOf } from './fault.ts'
 import { openOpenAi } from './openai.ts'
 import { ModelFault, type ModelProvider } from './provider.ts'
 
@@ -14,6 +16,7 @@ export interface OpenModel {
   readonly provider: ModelProvider
   readonly model: string // what goes into `ModelCall.model`
   readonly maxOutputTokens: number | null // what goes into `ModelCall.maxOutputTokens`
+  readonly takesTools: boolean // false: it must be told of none
 }
 
 export interface Models {
@@ -43,8 +46,8 @@ export function openModels(
       const provider = parsed === null ? undefined : providers.get(parsed.provider)
       if (parsed === null || provider === undefined) return null
       const models = new Map(Object.entries(config.providers[parsed.provider]?.models ?? {}))
-      const maxOutputTokens = models.get(parsed.model)?.maxTokens ?? null
-      return { provider, model: parsed.model, maxOutputTokens }
+      const { maxTokens = null, takesTools = true } = models.get(parsed.model) ?? {}
+      return { provider, model: parsed.model, maxOutputTokens: maxTokens, takesTools }
     },
   }
 }
@@ -56,10 +59,27 @@ function openProvider(
   env: Readonly<Record<string, string | undefined>>,
 ): ModelProvider {
   const open = api === 'anthropic-messages' ? openAnthropic : openOpenAi
-  if (apiKeyVariable === null) return open({ baseUrl, apiKey }, services)
+  const opened = (key: string | null): ModelProvider =>
+    namingTools(open({ baseUrl, apiKey: key }, services), name)
+  if (apiKeyVariable === null) return opened(apiKey)
   const found = env[apiKeyVariable]
-  if (found !== undefined && found !== '') return open({ baseUrl, apiKey: found }, services)
+  if (found !== undefined && found !== '') return opened(found)
   const fault = `${name}: the environment variable ${apiKeyVariable} is not set`
   const refuse = () => Promise.reject(new ModelFault(fault, 'auth'))
   return { probe: refuse, call: refuse }
+}
+
+// Whoever reads of the fault is told what to write where.
+function namingTools({ probe, call }: ModelProvider, name: string): ModelProvider {
+  return {
+    probe,
+    call: async (asked, onDelta, signal) => {
+      try {
+        return await call(asked, onDelta, signal)
+      } catch (thrown) {
+        const path = `${formatPath(['models', 'providers', name, 'models'])}[${asked.model}]`
+        throw toolFaultOf(thrown, (asked.tools ?? []).length > 0, path)
+      }
+    },
+  }
 }

@@ -14,6 +14,7 @@
 import { Buffer } from 'node:buffer'
 import type { LanguageModel, ModelMessage as SdkMessage, streamText, ToolSet } from 'ai'
 import { limits } from '../../protocol/limits.ts'
+import { memberOf } from '../../protocol/members.ts'
 import {
   type ModelAnswer,
   type ModelCall,
@@ -21,6 +22,7 @@ import {
   type ModelMessage,
   type ToolCall,
 } from './provider.ts'
+import { formatThoughts, parseThoughts, type Thought } from './thoughts.ts'
 import { mapToolNames, type ToolNames } from './tool-names.ts'
 import { tooLarge, type Wire } from './wire.ts'
 
@@ -55,7 +57,9 @@ export async function streamCall(
   }
   const { fullStream } = stream({
     model,
-    messages: call.messages.map((message) => formatMessage(message, names)),
+    messages: call.messages.map((message) =>
+      formatMessage(Object.keys(tools).length === 0 ? inWords(message) : message, names),
+    ),
     maxRetries: 0,
     abortSignal: wire.signal,
     onError: () => {},
@@ -93,7 +97,28 @@ function formatMessage(message: ModelMessage, names: ToolNames): SdkMessage {
     input: inputOf(json),
   }))
   const said = text === '' ? [] : [{ type: 'text' as const, text }]
-  return { role: 'assistant', content: [...said, ...calls] }
+  const thought = parseThoughts(message.thoughts ?? '').map(formatThought)
+  return { role: 'assistant', content: [...thought, ...said, ...calls] }
+}
+
+function formatThought(thought: Thought) {
+  const type = 'reasoning' as const
+  if ('redactedData' in thought) {
+    const { redactedData } = thought
+    return { type, text: '', providerOptions: { anthropic: { redactedData } } }
+  }
+  const { text, signature } = thought
+  return { type, text, providerOptions: { anthropic: { signature } } }
+}
+
+// Whoever is told of no tools knows no calls of any: what others did is told in words.
+function inWords(message: ModelMessage): ModelMessage {
+  if (message.role === 'tool') {
+    return { role: 'user', text: `[Result of the tool ${message.name}]\n${message.text}` }
+  }
+  if (message.role === 'user' || message.toolCalls === undefined) return message
+  const calls = message.toolCalls.map(({ name, arguments: json }) => `[Calls ${name} ${json}]`)
+  return { role: 'assistant', text: [message.text, ...calls].join('\n').trim() }
 }
 
 // Providers take an object only: what a model wrote amiss goes back to it as one.
@@ -112,6 +137,51 @@ interface Reading {
   readonly take: (part: StreamPart) => ModelAnswer | null
 }
 
+// Text and what its provider says of each block, by the block's id.
+interface Thinking {
+  text: string
+  signature?: string
+  redactedData?: string
+}
+
+function openThinking(count: (piece: string) => void): {
+  readonly take: (part: StreamPart) => void
+  readonly signed: () => string | null
+} {
+  const blocks = new Map<string, Thinking>()
+  return {
+    take: (part) => {
+      const isOf = part.type.startsWith('reasoning-') && 'id' in part
+      if (!isOf) return
+      const block = blocks.get(part.id) ?? { text: '' }
+      blocks.set(part.id, block)
+      if (part.type === 'reasoning-delta') {
+        count(part.text)
+        block.text += part.text
+      }
+      const signature = memberOf(
+        memberOf(memberOf(part, 'providerMetadata'), 'anthropic'),
+        'signature',
+      )
+      const hidden = memberOf(
+        memberOf(memberOf(part, 'providerMetadata'), 'anthropic'),
+        'redactedData',
+      )
+      if (typeof signature === 'string') block.signature = signature
+      if (typeof hidden === 'string') block.redactedData = hidden
+    },
+    signed: () => {
+      const thoughts = [...blocks.values()].flatMap(
+        ({ text, signature, redactedData }): Thought[] => {
+          if (redactedData !== undefined) return [{ redactedData }]
+          return signature === undefined ? [] : [{ text, signature }]
+        },
+      )
+      return thoughts.length === 0 ? null : formatThoughts(thoughts)
+    },
+  }
+}
+
 function openReading(names: ToolNames, onDelta: (text: string) => void): Reading {
   let text = ''
   let bytes = 0
@@ -121,9 +191,11 @@ function openReading(names: ToolNames, onDelta: (text: string) => void): Reading
     bytes += Buffer.byteLength(piece)
     if (bytes > limits.modelTextBytesMax) throw tooLarge('text', limits.modelTextBytesMax)
   }
+  const thinking = openThinking(count)
   return {
     take: (part) => {
       if (part.type === 'error') throw part.error
+      thinking.take(part)
       if (part.type === 'text-delta') {
         count(part.text)
         text += part.text
@@ -142,7 +214,15 @@ function openReading(names: ToolNames, onDelta: (text: string) => void): Reading
       // The SDK ends what was cut as `other`, and gives no reason of the provider's.
       if (part.rawFinishReason === undefined) throw unfinished()
       const { inputTokens = 0, outputTokens = 0 } = part.totalUsage
-      return { text, inputTokens, outputTokens, finish: finishOf(part.finishReason), toolCalls }
+      const thoughts = toolCalls.length === 0 ? null : thinking.signed()
+      return {
+        text,
+        inputTokens,
+        outputTokens,
+        finish: finishOf(part.finishReason),
+        toolCalls,
+        ...(thoughts === null ? {} : { thoughts }),
+      }
     },
   }
 }

@@ -3,7 +3,8 @@
  *
  * It leads a process group of its own, which is killed whole at its deadline, at the end of its run,
  * and when the command has ended and left something behind; what made a group of its own outlives it,
- * and is waited for until the deadline only. Of the gateway's environment it gets what
+ * and is waited for until the deadline only. A gateway that is killed has killed its commands: in the
+ * group a guardian waits for the end of a pipe that the gateway holds open, and then ends the group. Of the gateway's environment it gets what
  * a command needs to run and nothing else: no key, no token. This is no sandbox: what the gateway's
  * user may do, the command may do, and that is why it is asked for.
  */
@@ -14,6 +15,13 @@ import { rootOf, workspaceFault } from './files.ts'
 import { textOf, type Tool, type ToolOutput } from './tool.ts'
 
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR']
+
+// In the group and nobody's child, so that neither a command that waits for its children nor its end
+// hears of the guardian; it holds no output open. The command replaces the shell: exit code and signal
+// are its own. The guardian ends with the group, at the latest when the pipe does.
+const GUARDED = `
+  ( ( trap '' HUP INT TERM; read -r _; kill -KILL 0 ) <&3 3<&- >/dev/null 2>&1 & )
+  exec 3<&- /bin/sh -c "$1"`
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -43,24 +51,28 @@ interface Place {
 
 function runCommand(command: string, { cwd, env, signal }: Place): Promise<ToolOutput> {
   return new Promise((resolve) => {
-    const child = spawn('/bin/sh', ['-c', command], {
+    const child = spawn('/bin/sh', ['-c', GUARDED, 'sh', command], {
       cwd,
       env: environmentOf(env),
       detached: true, // a process group of its own
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
+    const { stdout, stderr } = child
+    const [, , , held] = child.stdio
+    held?.on('error', () => {}) // It says nothing; that it ends is all.
     const output = openOutput()
     const kill = (): void => killGroup(child.pid)
     // Whatever has left the group may hold the pipes open: nobody reads them any more.
     const end = (): void => {
       kill()
-      child.stdout.destroy()
-      child.stderr.destroy()
+      stdout?.destroy()
+      stderr?.destroy()
+      held?.destroy()
     }
     signal.addEventListener('abort', end, { once: true })
     if (signal.aborted) end()
-    child.stdout.on('data', output.take)
-    child.stderr.on('data', output.take)
+    stdout?.on('data', output.take)
+    stderr?.on('data', output.take)
     child.on('error', (error) => {
       signal.removeEventListener('abort', end)
       resolve({ text: `not started: ${messageOf(error)}`, isError: true })

@@ -7,7 +7,7 @@
  * is noticed before a byte is read or written.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, realpath } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, realpath, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { limits } from '../../protocol/limits.ts'
@@ -17,11 +17,14 @@ const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
 /**
  * Opens both over a workspace that is asked for at each call; null: there is none. What is in
- * `stateDir` is the gateway's own.
+ * `stateDir` is the gateway's own, and so is the file `configPath`.
  */
-export function openFileTools(workspace: () => string | null, stateDir: string): Tool[] {
+export function openFileTools(
+  workspace: () => string | null,
+  { stateDir, configPath }: Omit<Bounds, 'root'>,
+): Tool[] {
   const fault = (): string | null => workspaceFault(workspace())
-  const bounds = (): Bounds => ({ root: rootOf(workspace()), stateDir })
+  const bounds = (): Bounds => ({ root: rootOf(workspace()), stateDir, configPath })
   return [
     {
       name: 'read',
@@ -70,6 +73,7 @@ export function rootOf(workspace: string | null): string {
 interface Bounds {
   readonly root: string
   readonly stateDir: string
+  readonly configPath: string
 }
 
 async function readPart(bounds: Bounds, args: ToolArguments): Promise<string> {
@@ -78,7 +82,7 @@ async function readPart(bounds: Bounds, args: ToolArguments): Promise<string> {
   const bytesMax = limits.toolFileBytesMax
   const limit = numberOf(args, 'limit', { min: 1, max: bytesMax, otherwise: bytesMax })
   const target = await place(bounds, path, false)
-  return withFile(target, O_RDONLY | O_NONBLOCK, async (file, size) => {
+  return withFile(bounds, target, O_RDONLY | O_NONBLOCK, async (file, size) => {
     const buffer = Buffer.alloc(Math.min(limit, Math.max(0, size - offset)))
     const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
     const text = buffer.subarray(0, bytesRead).toString('utf8')
@@ -93,7 +97,7 @@ async function writeWhole(bounds: Bounds, args: ToolArguments): Promise<string> 
   const path = textOf(args, 'path')
   const bytes = Buffer.from(textOf(args, 'content'), 'utf8')
   const target = await place(bounds, path, true)
-  return withFile(target, O_WRONLY | O_CREAT, async (file) => {
+  return withFile(bounds, target, O_WRONLY | O_CREAT, async (file) => {
     await file.truncate(0)
     await file.writeFile(bytes)
     return `${bytes.length} bytes were written to ${path}`
@@ -101,7 +105,11 @@ async function writeWhole(bounds: Bounds, args: ToolArguments): Promise<string> 
 }
 
 // The real path that a name means, its folder inside of the root; folders are made where wanted.
-async function place({ root, stateDir }: Bounds, path: string, makes: boolean): Promise<string> {
+async function place(
+  { root, stateDir, configPath }: Bounds,
+  path: string,
+  makes: boolean,
+): Promise<string> {
   if (path.includes('\0')) throw new ToolError('path: holds a NUL')
   const top = await openRoot(root)
   const own = await realpath(stateDir).catch(() => resolve(stateDir))
@@ -114,7 +122,8 @@ async function place({ root, stateDir }: Bounds, path: string, makes: boolean): 
     folder = await enter(top, join(folder, part), { path, makes })
   }
   const target = join(folder, basename(inside))
-  if (isOwn(top, own, target)) throw new ToolError(`${path}: belongs to the gateway`)
+  const isConfig = target === (await realpath(configPath).catch(() => resolve(configPath)))
+  if (isConfig || isOwn(top, own, target)) throw belonging(path)
   return target
 }
 
@@ -146,6 +155,7 @@ async function enter(
 }
 
 async function withFile(
+  { configPath }: Bounds,
   target: string,
   flags: number,
   use: (file: FileHandle, size: number) => Promise<string>,
@@ -160,6 +170,9 @@ async function withFile(
     const [opened, named] = await Promise.all([file.stat(), lstat(target)])
     const isSame = opened.ino === named.ino && opened.dev === named.dev
     if ((await realpath(target)) !== target || !isSame) throw escaping(basename(target))
+    // Where letters of both cases are the same, a file has more names than one.
+    const config = await stat(configPath).catch(() => null)
+    if (opened.ino === config?.ino && opened.dev === config.dev) throw belonging(basename(target))
     if (!opened.isFile()) throw new ToolError('not a file')
     // Another name of the same file may lie outside of the workspace.
     if (opened.nlink > 1) throw new ToolError('the file has another name elsewhere: refused')
@@ -185,6 +198,10 @@ function refusalOf(error: unknown): string {
 
 function leaves(inside: string): boolean {
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
+}
+
+function belonging(path: string): ToolError {
+  return new ToolError(`${path}: belongs to the gateway`)
 }
 
 function escaping(path: string): ToolError {

@@ -42,13 +42,27 @@ export class ToolRegistry {
    */
   add(tool: Tool): void {
     checkTool(tool)
-    if (this.#tools.has(tool.name)) {
-      throw invalid('name', `a tool named ${quote(tool.name)} is registered already`)
-    }
-    if (this.#tools.size >= limits.toolsMax) {
-      throw new GatewayError('UNAVAILABLE', `${limits.toolsMax} tools are registered already`)
-    }
+    if (this.#tools.has(tool.name)) throw taken(tool.name)
+    if (this.#tools.size >= limits.toolsMax) throw full()
     this.#tools.set(tool.name, tool)
+  }
+
+  /**
+   * Puts tools of a source in place of those of the same names that it had: all of them, or none.
+   * @throws {GatewayError} as `add`, and INVALID_REQUEST: a name is there twice.
+   */
+  put(source: string, tools: readonly Tool[]): void {
+    const names = new Set(tools.map(({ name }) => name))
+    if (names.size < tools.length) throw invalid('name', 'a name is there twice')
+    for (const tool of tools) {
+      checkTool(tool)
+      const { name } = tool
+      const other = this.#tools.get(name)
+      if (other !== undefined && other.source !== source) throw taken(name)
+    }
+    const others = [...this.#tools.keys()].filter((name) => !names.has(name))
+    if (others.length + names.size > limits.toolsMax) throw full()
+    for (const tool of tools) this.#tools.set(tool.name, tool)
   }
 
   /** Removes a tool of a source; false where it has none of that name. */
@@ -92,6 +106,14 @@ function checkTool({ name, description, parameters }: Tool): void {
     const text = `expected a JSON schema of an object, at most ${limits.toolSchemaBytesMax} bytes`
     throw invalid('parameters', text)
   }
+}
+
+function taken(name: string): GatewayError {
+  return invalid('name', `a tool named ${quote(name)} is registered already`)
+}
+
+function full(): GatewayError {
+  return new GatewayError('UNAVAILABLE', `there may be at most ${limits.toolsMax} tools`)
 }
 
 function invalid(path: string, text: string): GatewayError {

@@ -1,7 +1,7 @@
 /** Commands that wait for a person as upstream's clients show them, and its notices of them. */
 import { streamName } from '../../protocol/ids.ts'
 import type { Decision } from '../../protocol/methods/approvals.ts'
-import { type Approval, decisionOf } from '../approvals.ts'
+import { type Approval, deciderOf, decisionOf } from '../approvals.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Teller } from './feed.ts'
 
@@ -29,7 +29,8 @@ export function formatSnapshot(approval: Approval): Record<string, unknown> {
   const named = sessionKey === '' ? {} : { sessionKey }
   if (state === 'requested') return { ...facts, status: 'pending', ...sourceOf(sessionKey) }
   const source = { ...named, ...(agentId === null ? {} : { agentId }) }
-  const resolver = context.by === '' ? {} : { resolver: { kind: 'device', id: context.by } }
+  const kind = context.channel === undefined ? 'device' : 'channel'
+  const resolver = context.by === '' ? {} : { resolver: { kind, id: deciderOf(context) } }
   return { ...facts, resolvedAtMs: context.endedAt, source, ...resolver, ...endOf(approval) }
 }
 
@@ -73,15 +74,18 @@ function formatRequest(approval: Approval): unknown {
 
 /** Makes the teller of approvals. */
 export function approvalTeller({ approvals }: MethodHouse): Teller {
-  return ({ event: { type, by }, stream, at: ts }, feed) => {
+  return ({ event: { type }, stream, at: ts, cancelled }, feed) => {
     if (!stream.startsWith('approval:')) return
     const id = streamName(stream)
     if (type === 'exec.requested') {
       feed.announce('exec.approval.requested', formatAsked(approvals.find(id)))
     }
-    if (type !== 'exec.allowed' && type !== 'exec.denied') return
+    // What decides cancels the deadline; an answer that comes late does not.
+    const decides = type === 'exec.answered' && cancelled.length > 0
+    if (type !== 'exec.allowed' && type !== 'exec.denied' && !decides) return
     const approval = approvals.find(id)
-    const decided = { id, decision: decisionOf(approval), resolvedBy: by, ts }
+    const resolvedBy = deciderOf(approval.context)
+    const decided = { id, decision: decisionOf(approval), resolvedBy, ts }
     feed.announce('exec.approval.resolved', { ...decided, request: formatRequest(approval) })
   }
 }

@@ -17,6 +17,8 @@ export interface Listener {
   readonly approves: () => boolean
   /** Whether it asked to be told of a session: `sessions.subscribe`, `sessions.messages.subscribe`. */
   readonly follows: (sessionKey: string | null) => boolean
+  /** Of which runs it is told each call of a tool as `agent`; of the others as `session.tool`. */
+  readonly toolEvents: 'all' | 'own' | 'none'
   readonly tell: (event: UpstreamEvent, payloadJson: string, version?: StateVersion) => void
 }
 
@@ -75,9 +77,13 @@ export class Feed {
     this.#safely(record, () => teller(record, this))
   }
 
-  /** Tells everybody who may hear it. */
-  announce(event: UpstreamEvent, payload: unknown): void {
-    this.#send(event, payload, () => true)
+  /** Tells everybody who may hear it, and is meant. */
+  announce(
+    event: UpstreamEvent,
+    payload: unknown,
+    isMeant: (listener: Listener) => boolean = () => true,
+  ): void {
+    this.#send(event, payload, isMeant)
   }
 
   /** Tells those who follow a session. */

@@ -2,10 +2,13 @@
  * Runs as upstream's clients follow them: `agent` and `chat`, with a `seq` of each run's own.
  *
  *   run.requested   lifecycle start
- *   a call's begin  tool start                           (a call: `actors/calls.ts`)
- *   a call's end    tool result
+ *   a call's begin  tool start, also as `session.tool`   (a call: `actors/calls.ts`)
+ *   a call's end    tool result, also as `session.tool`
  *   deltas          assistant, and chat delta; gathered, for a text is sent whole each time
  *   run.finished    lifecycle end or error, and chat final, aborted or error
+ *
+ * Tools are told as upstream does: `agent` to whoever asked for the run, or wrote to its session
+ * meanwhile, and has the capability `tool-events`; `session.tool` to the others who follow the session.
  */
 import { DEFAULT_AGENT_ID, agentOf } from '../../protocol/session-key.ts'
 import { sayCallFault } from '../../protocol/calls.ts'
@@ -17,12 +20,14 @@ import { readTextOrMark } from '../bodies.ts'
 import type { MethodHouse } from '../methods/house.ts'
 import type { Delta } from '../run.ts'
 import type { Cancel } from '../services.ts'
-import type { Feed } from './feed.ts'
+import type { Feed, Listener } from './feed.ts'
+import { formatSession } from './rows.ts'
 
 interface Told {
   readonly runId: string // as its client named it
   readonly sessionKey: string
   readonly startedAt: number
+  readonly askers: Set<string> // connections that wrote it, or to its session since
   seq: number
   attempt: number
   text: string
@@ -31,7 +36,7 @@ interface Told {
   cancel: Cancel | null // of the timer that tells what was gathered
 }
 
-const UNTOLD: Omit<Told, 'runId' | 'sessionKey' | 'startedAt'> = {
+const UNTOLD: Omit<Told, 'runId' | 'sessionKey' | 'startedAt' | 'askers'> = {
   seq: 0,
   attempt: 1,
   text: '',
@@ -44,6 +49,7 @@ export class RunTeller {
   #house: MethodHouse
   #feed: Feed
   #runs = new Map<string, Told>() // by our own id
+  #asked = new Map<string, string>() // run that has not begun -> connection that asked for it
 
   constructor(house: MethodHouse, feed: Feed) {
     this.#house = house
@@ -52,9 +58,20 @@ export class RunTeller {
 
   committed(record: JournalRecord): void {
     const { event, stream } = record
+    if (event.type === 'message.accepted') this.#ask(record)
     if (event.type === 'run.requested' && stream.startsWith('run:')) this.#begin(record)
     if (stream.startsWith('call:') && record.ignored === null) this.#call(record)
     for (const ended of endedRuns(record)) this.#end(ended, record)
+  }
+
+  #ask({ event, stream, cause }: JournalRecord): void {
+    const [by, connectionId = ''] = cause.split(':', 2)
+    if (by !== 'req') return
+    this.#asked.set(String(event['runId']), connectionId)
+    const key = streamName(stream)
+    for (const run of this.#runs.values()) {
+      if (run.sessionKey === key) run.askers.add(connectionId)
+    }
   }
 
   // What is said beside a call is told before it.
@@ -70,13 +87,13 @@ export class RunTeller {
     if (begun !== null) {
       this.#flush(run)
       const args = argumentsOf(readTextOrMark(store, String(begun['ref'])))
-      this.#agent(run, 'tool', { phase: 'start', name: begun['name'], toolCallId, args })
+      this.#tool(run, { phase: 'start', name: begun['name'], toolCallId, args })
     }
     if (ended === undefined) return
     const { name, ref, fault, isError } = ended.event
     const text = ref === '' ? sayCallFault(String(fault)) : readTextOrMark(store, String(ref))
     const result = { content: [{ type: 'text', text }] }
-    this.#agent(run, 'tool', { phase: 'result', name, toolCallId, isError, result })
+    this.#tool(run, { phase: 'result', name, toolCallId, isError, result })
   }
 
   /** Gathers a piece of an answer; it is told at once where none was told just now. */
@@ -101,12 +118,15 @@ export class RunTeller {
     const id = streamName(stream)
     const { sessionKey, runKey } = event
     if (typeof sessionKey !== 'string') return
+    const asker = this.#asked.get(id)
     const run: Told = {
       runId: typeof runKey === 'string' ? runKey : id,
       sessionKey,
       startedAt: at,
+      askers: new Set(asker === undefined ? [] : [asker]),
       ...UNTOLD,
     }
+    this.#asked.delete(id)
     this.#runs.set(id, run)
     this.#agent(run, 'lifecycle', { phase: 'start', startedAt: at })
   }
@@ -125,6 +145,7 @@ export class RunTeller {
     const { runId: id, status, ref, into } = ended
     const run = this.#runs.get(id) ?? this.#unseen(ended, streamName(stream), endedAt)
     this.#runs.delete(id)
+    this.#asked.delete(id)
     run.cancel?.()
     this.#flush(run)
     const { startedAt } = run
@@ -167,7 +188,7 @@ export class RunTeller {
 
   // A run of before this process, or one that was aborted while it waited.
   #unseen({ runId, runKey = runId }: EndedRun, sessionKey: string, startedAt: number): Told {
-    return { runId: runKey, sessionKey, startedAt, ...UNTOLD }
+    return { runId: runKey, sessionKey, startedAt, askers: new Set(), ...UNTOLD }
   }
 
   #message(text: string): object {
@@ -177,12 +198,31 @@ export class RunTeller {
 
   // Clients file these by session and agent, so both stand in every one of them.
   #agent(run: Told, stream: string, data: object): void {
+    this.#feed.announce('agent', this.#payloadOf(run, stream, data))
+  }
+
+  #tool(run: Told, data: object): void {
+    const { sessionKey, askers } = run
+    const session = formatSession(this.#house, sessionKey)
+    const payload = { ...this.#payloadOf(run, 'tool', data), session }
+    const isTold = (listener: Listener): boolean => {
+      const { connectionId } = listener
+      return (
+        listener.toolEvents === 'all' || (listener.toolEvents === 'own' && askers.has(connectionId))
+      )
+    }
+    this.#feed.announce('agent', payload, isTold)
+    this.#feed.announce('session.tool', payload, (listener) => {
+      return listener.follows(sessionKey) && !isTold(listener)
+    })
+  }
+
+  #payloadOf(run: Told, stream: string, data: object): object {
     run.seq += 1
     const { runId, sessionKey, seq } = run
     const agentId = agentOf(sessionKey) ?? DEFAULT_AGENT_ID
     const ts = this.#house.services.clock.now()
-    const payload = { runId, stream, data, sessionKey, agentId, seq, ts, isHeartbeat: false }
-    this.#feed.announce('agent', payload)
+    return { runId, stream, data, sessionKey, agentId, seq, ts, isHeartbeat: false }
   }
 
   #chat(run: Told, said: object): void {

@@ -147,6 +147,12 @@ export class UpstreamSpeech implements Speech, Listener {
     return mode === 'ui' || mode === 'webchat' || caps.some((cap) => APPROVAL_CAPS.has(cap))
   }
 
+  // Protocol 3 has no `session.tool`: its clients are told all as `agent`.
+  get toolEvents(): 'all' | 'own' | 'none' {
+    if (this.protocol === 3) return 'all'
+    return this.#asked?.client.caps.includes('tool-events') === true ? 'own' : 'none'
+  }
+
   follows(sessionKey: string | null): boolean {
     return this.following.has(sessionKey)
   }

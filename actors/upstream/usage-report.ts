@@ -3,7 +3,7 @@
  * model. What they cost is not known here, so every answer counts as one without a price.
  */
 import { partsOf } from './methods/models.ts'
-import type { Found, Question, Turn } from './usage-scan.ts'
+import type { Found, Question, ToolMoment, Turn } from './usage-scan.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -19,47 +19,53 @@ export function formatTotals(turns: readonly Turn[]) {
 }
 
 /** The usage of one session. */
-export function formatSessionUsage({ questions, turns }: Found): Row {
-  const times = [...questions, ...turns].map(({ at }) => at)
-  const firstActivity = Math.min(...times)
-  const lastActivity = Math.max(...times)
-  const dates = datesOf({ questions, turns })
+export function formatSessionUsage(found: Found): Row {
+  const { questions, turns, tools } = found
+  const times = [...questions, ...turns, ...tools].map(({ at }) => at)
+  const firstActivity = times.reduce((a, b) => Math.min(a, b), Infinity)
+  const lastActivity = times.reduce((a, b) => Math.max(a, b), 0)
+  const dates = datesOf(found)
   return {
     ...(times.length === 0
       ? {}
       : { firstActivity, lastActivity, durationMs: lastActivity - firstActivity }),
     activityDates: dates,
     dailyBreakdown: formatDaily(turns),
-    dailyMessageCounts: dates.map((date) => ({
-      date,
-      ...formatCounts({ questions: on(date, questions), turns: on(date, turns) }),
-    })),
+    dailyMessageCounts: dates.map((date) => ({ date, ...formatCounts(onDay(date, found)) })),
     dailyLatency: formatDailyLatency(turns),
     dailyModelUsage: formatDailyModels(turns),
-    messageCounts: formatCounts({ questions, turns }),
-    toolUsage: NO_TOOLS,
+    messageCounts: formatCounts(found),
+    toolUsage: formatTools(tools),
     modelUsage: formatModels(turns),
     ...latencyOf(turns),
     ...formatTotals(turns),
   }
 }
 
-const NO_TOOLS = { totalCalls: 0, uniqueTools: 0, tools: [] }
+// The most used first.
+function formatTools(moments: readonly ToolMoment[]) {
+  const calls = moments.filter(({ phase }) => phase === 'asked')
+  const tools = [...group(calls, ({ name }) => name)]
+    .map(([name, own]) => ({ name, count: own.length }))
+    .sort((a, b) => b.count - a.count)
+  return { totalCalls: calls.length, uniqueTools: tools.length, tools }
+}
 
 /** What is beside the sessions themselves: sums over all of them. */
 export function formatAggregates(
-  { questions, turns }: Found,
+  found: Found,
   { agentId, channelOf }: { agentId: string; channelOf: (key: string) => string | null },
 ): Row {
-  const keys = new Set([...questions, ...turns].map(({ key }) => key))
-  const dates = datesOf({ questions, turns })
+  const { questions, turns, tools } = found
+  const keys = new Set([...questions, ...turns, ...tools].map(({ key }) => key))
+  const dates = datesOf(found)
   const byChannel = [...group(turns, ({ key }) => channelOf(key) ?? '')].filter(
     ([channel]) => channel !== '',
   )
   return {
     sessionCount: keys.size,
-    messages: formatCounts({ questions, turns }),
-    tools: NO_TOOLS,
+    messages: formatCounts(found),
+    tools: formatTools(tools),
     byModel: formatModels(turns),
     byProvider: [...group(turns, (turn) => namedBy(turn).provider)].map(([provider, own]) => ({
       provider,
@@ -74,19 +80,21 @@ export function formatAggregates(
     dailyLatency: formatDailyLatency(turns),
     modelDaily: formatDailyModels(turns),
     daily: dates.map((date) => {
-      const own = { questions: on(date, questions), turns: on(date, turns) }
-      const { total, errors } = formatCounts(own)
+      const own = onDay(date, found)
+      const { total, toolCalls, errors } = formatCounts(own)
       const tokens = formatTotals(own.turns).totalTokens
-      return { date, tokens, cost: 0, messages: total, toolCalls: 0, errors }
+      return { date, tokens, cost: 0, messages: total, toolCalls, errors }
     }),
   }
 }
 
-function formatCounts({ questions, turns }: Found) {
+function formatCounts({ questions, turns, tools }: Found) {
   const assistant = turns.filter(({ status }) => status === 'done').length
   const errors = turns.length - assistant
   const user = questions.length
-  return { total: user + assistant, user, assistant, toolCalls: 0, toolResults: 0, errors }
+  const toolCalls = tools.filter(({ phase }) => phase === 'asked').length
+  const toolResults = tools.length - toolCalls
+  return { total: user + assistant, user, assistant, toolCalls, toolResults, errors }
 }
 
 function formatDaily(turns: readonly Turn[]): Row[] {
@@ -138,12 +146,17 @@ function namedBy({ model }: Turn): { provider: string; model: string } {
   return model === null ? { provider: 'unknown', model: 'unknown' } : partsOf(model)
 }
 
-function datesOf({ questions, turns }: Found): string[] {
-  return [...new Set([...questions, ...turns].map(({ day }) => day))].sort()
+function datesOf({ questions, turns, tools }: Found): string[] {
+  return [...new Set([...questions, ...turns, ...tools].map(({ day }) => day))].sort()
 }
 
-function on<T extends Question>(date: string, rows: readonly T[]): T[] {
-  return rows.filter(({ day }) => day === date)
+function onDay(date: string, { questions, turns, tools }: Found): Found {
+  const isOn = ({ day }: Question): boolean => day === date
+  return {
+    questions: questions.filter(isOn),
+    turns: turns.filter(isOn),
+    tools: tools.filter(isOn),
+  }
 }
 
 /** Gathers what has the same name, in the order of the names. */

@@ -1,5 +1,6 @@
 /**
- * What models were asked and said, from the journal: questions, and ends of runs with their tokens.
+ * What models were asked and said, from the journal: questions, ends of runs with their tokens, and
+ * the calls of tools that they asked for.
  * Newest first in slices, so that others are served meanwhile; at most limits.usageRecordsMax
  * records are looked through, and what is older counts nothing.
  */
@@ -26,10 +27,17 @@ export interface Turn extends Question {
   readonly askedAt: number | null // likewise
 }
 
+/** The beginning of a call of a tool, or its end. */
+export interface ToolMoment extends Question {
+  readonly name: string // of the tool, as the model wrote it
+  readonly phase: 'asked' | 'ended'
+}
+
 /** What was found. */
 export interface Found {
   readonly questions: readonly Question[]
   readonly turns: readonly Turn[]
+  readonly tools: readonly ToolMoment[]
 }
 
 interface Asked {
@@ -42,6 +50,7 @@ interface Scan {
   readonly only: string | null
   readonly asked: Map<string, Asked> // by run
   readonly questions: Question[]
+  readonly tools: ToolMoment[]
   readonly ends: { readonly question: Question; readonly ended: EndedRun }[]
 }
 
@@ -51,7 +60,7 @@ export async function scanUsage(
   days: Days,
   only: string | null = null,
 ): Promise<Found> {
-  const scan: Scan = { days, only, asked: new Map(), questions: [], ends: [] }
+  const scan: Scan = { days, only, asked: new Map(), questions: [], tools: [], ends: [] }
   const head = store.head().position
   const oldest = Math.max(1, head - limits.usageRecordsMax + 1)
   for (let to = head; to >= oldest; to -= limits.readTransactionRecordsMax) {
@@ -68,12 +77,15 @@ export async function scanUsage(
     })
   }
   const turns = scan.ends.map(({ question, ended }) => turnOf(scan, question, ended))
-  return { questions: scan.questions, turns: turns.filter((turn) => turn !== null) }
+  const { questions, tools } = scan
+  return { questions, turns: turns.filter((turn) => turn !== null), tools }
 }
 
 function note(scan: Scan, record: JournalRecord): void {
   const { stream, event, at, ignored, kind } = record
-  if (!stream.startsWith('session:') || kind !== 'event' || ignored !== null) return
+  if (kind !== 'event' || ignored !== null) return
+  if (stream.startsWith('call:')) return noteCall(scan, record)
+  if (!stream.startsWith('session:')) return
   const key = streamName(stream)
   if (scan.only !== null && key !== scan.only) return
   const day = scan.days.dayOf(at)
@@ -84,6 +96,18 @@ function note(scan: Scan, record: JournalRecord): void {
   }
   if (!isMeant) return
   for (const ended of endedRuns(record)) scan.ends.push({ question: { key, at, day }, ended })
+}
+
+function noteCall({ days, only, tools }: Scan, { event, sends, at }: JournalRecord): void {
+  const ended = sends.find((send) => send.event.type === 'call.finished')?.event
+  const told = event.type === 'call.requested' ? event : ended
+  const day = days.dayOf(at)
+  // What a client calls itself is no usage of a model's.
+  if (told === undefined || told['invokedBy'] !== undefined) return
+  if (day < days.first || day > days.last) return
+  const { sessionKey: key, name } = told as unknown as { sessionKey: string; name: string }
+  if (only !== null && key !== only) return
+  tools.push({ key, at, day, name, phase: told === ended ? 'ended' : 'asked' })
 }
 
 function turnOf({ asked }: Scan, question: Question, ended: EndedRun): Turn | null {

@@ -6,7 +6,7 @@
  * message goes on the wire twice, no actor waits for ever, no machine throws.
  */
 import { GatewayError } from '../../protocol/errors.ts'
-import { GATEWAY, type StreamId, streamKind } from '../../protocol/ids.ts'
+import { GATEWAY, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import { isVisible } from '../effects.ts'
@@ -17,6 +17,7 @@ import { Branch } from './rerun.ts'
 import type { RerunPlan } from './plan.ts'
 import type { Segment } from './segment.ts'
 import type { Code } from './take.ts'
+import { isBusy } from './working.ts'
 
 /** What must hold after every crash. */
 export type Invariant = 'reply.lost' | 'sent.twice' | 'waits.forever' | 'machine.throws'
@@ -142,24 +143,10 @@ function judge(branch: Branch, crashAt: number): Violation[] {
   }
   for (const [stream, { snapshot }] of branch.states()) {
     const value = formatValue(snapshot)
-    if (isWorking(stream, value))
-      violate('waits.forever', stream, `${value}, and nothing is to come`)
+    if (isBusy(stream, value)) violate('waits.forever', stream, `${value}, and nothing is to come`)
   }
   for (const { stream, error } of branch.faults) violate('machine.throws', stream, error)
   return violations
-}
-
-const WORKING: Readonly<Record<string, readonly string[]>> = {
-  session: ['running', 'gathering'],
-  run: ['calling', 'tools', 'waiting'],
-  call: ['judging', 'asking', 'calling'],
-  compaction: ['calling', 'waiting'],
-  delivery: ['attempting', 'waiting'],
-  channel: ['starting', 'backingOff'],
-}
-
-function isWorking(stream: StreamId, value: string): boolean {
-  return WORKING[streamKind(stream)]?.includes(value) === true
 }
 
 // A start marker counts as on the wire, unless the platform told that nothing was sent.

@@ -6,11 +6,12 @@
  *   slow        outcomes that took long                      gaps      crashes, clocks, pruned places
  *   duplicates  the same message in twice, or perhaps out twice
  */
-import { type StreamId, streamId, streamKind } from '../../protocol/ids.ts'
+import { type StreamId, streamId } from '../../protocol/ids.ts'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import { inboundKey, type OpenWork } from '../projections/open-work.ts'
 import { causeOf, type History, latencyMs } from './source.ts'
+import { isWorking } from './working.ts'
 
 export const FINDINGS = ['stuck', 'lost', 'ignored', 'slow', 'duplicates', 'gaps'] as const
 
@@ -59,23 +60,6 @@ function finding(
   facts: Finding['facts'] = {},
 ): Finding {
   return { find: name, position, stream, at, says, facts }
-}
-
-/** Values in which an actor may stand for ever; kinds that are not here may everywhere. */
-const WORKING: Readonly<Record<string, ReadonlySet<string>>> = {
-  run: new Set(['new', 'calling', 'tools', 'waiting']),
-  call: new Set(['judging', 'asking', 'calling']),
-  approval: new Set(['requested']),
-  compaction: new Set(['calling', 'waiting']),
-  delivery: new Set(['new', 'attempting', 'waiting', 'uncertain']),
-  session: new Set(['running', 'gathering']),
-  channel: new Set(['starting', 'backingOff', 'failed']),
-  config: new Set(['checking', 'writing', 'restarting']),
-}
-
-/** Tells whether an actor in a state has something to come. */
-function isWorking(stream: StreamId, value: string): boolean {
-  return WORKING[streamKind(stream)]?.has(value) ?? false
 }
 
 function* findStuck(history: History, options: FindOptions): Generator<Finding> {

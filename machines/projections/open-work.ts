@@ -17,6 +17,7 @@ import { outputAddress, type StreamId, streamName } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Effect, JournalRecord, Send, Wait } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
+import type { CallRequested } from '../call.ts'
 import type { DeliveryRequested } from '../delivery.ts'
 import type { KeysCarried } from '../gateway.ts'
 import type { InvocationRequested } from '../invocation.ts'
@@ -157,6 +158,9 @@ function foldFacts(work: OpenWork, record: JournalRecord): void {
       break
     case 'invocation.requested':
       keepKey(work, (event as unknown as InvocationRequested).idempotency, position, at)
+      break
+    case 'call.requested':
+      keepKey(work, (event as unknown as CallRequested).idempotency, position, at)
       break
     case 'delivery.requested':
       keepKey(work, (event as unknown as DeliveryRequested).idempotency, position, at)

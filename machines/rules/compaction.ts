@@ -59,12 +59,17 @@ export function compactFor(session: Session, at: number): { compaction?: Compact
   return { compaction: { ...asked, ...rangeOf(history, count), isOpen: true, at } }
 }
 
-/** Begins a summary by hand; nothing where one is open or there is too little to summarise. */
+/**
+ * Begins a summary by hand; nothing where one is open, there is too little to summarise, or the run in
+ * hand leaves out its oldest entries by their number, which a summary in their place would shift.
+ */
 export function compactByHand(
-  { compaction, history }: Session,
+  session: Session,
   { compactionId, model, fallbacks, at }: CompactionAsked,
 ): { compaction?: Compaction } {
+  const { compaction, current, history } = session
   if (compaction?.isOpen === true) return {}
+  if (current !== null && isTooLong(session, current)) return {}
   const count = summaryCut(history, historyTokens(history, null))
   if (count === 0) return {}
   const asked = { compactionId, runId: null, model, fallbacks }

@@ -1,5 +1,6 @@
 /**
- * What a channel sends on: a message to its session, a directive as what it asks of the session.
+ * What a channel sends on: a message to its session, a directive as what it asks of the session, and
+ * what somebody says of an approval to that one, where the channel lists them.
  *
  * A directive names no generation: whoever writes it means the session that is there.
  */
@@ -10,16 +11,21 @@ import type { JournalEvent } from '../../protocol/record.ts'
 import type { MessageReceived } from '../channel.ts'
 import type { SendParams } from '../effects.ts'
 import { planFact } from './plan.ts'
+import { type ChannelPolicy, mayDecide } from './policy.ts'
 import { FOLLOWUP } from './queue.ts'
 import { say } from './session-sends.ts'
 
+type Ordered = Directive & { readonly name: Exclude<Directive['name'], 'approve'> }
+
 /** Lists what is sent for a message that was admitted. */
-export function forwards(message: MessageReceived): SendParams[] {
+export function forwards(policy: ChannelPolicy, message: MessageReceived): SendParams[] {
   const { directive, sessionKey, rest } = message
   const to = streamId('session', sessionKey)
   const accepted = { to, event: acceptedBy(message) }
   if (directive === undefined) return [accepted]
-  const done = ordered(message, directive)
+  const { name } = directive
+  if (name === 'approve') return [answered(policy, message, directive)]
+  const done = ordered(message, { ...directive, name })
   const first = 'type' in done ? { to, event: done } : done
   return rest === true ? [first, accepted] : [first]
 }
@@ -59,6 +65,22 @@ function acceptedBy(message: MessageReceived): JournalEvent {
   }
 }
 
+// Whoever may not decide is told so, whatever they named: what waits is not theirs to find out.
+function answered(
+  policy: ChannelPolicy,
+  { channel, target, runId, senderId, at }: MessageReceived,
+  { value, answer = { fault: 'usage' } }: Directive,
+): SendParams {
+  const reply = { deliveryId: `told-${runId}`, channel, target }
+  if (!mayDecide(policy, senderId)) return say(reply, { id: 'approval.forbidden', facts: {} }, at)
+  if ('fault' in answer) {
+    return say(reply, { id: `approval.${answer.fault}`, facts: { id: value ?? '' } }, at)
+  }
+  const { approvalId, decision } = answer
+  const event = { type: 'exec.answered', decision, by: senderId, channel, reply }
+  return { to: streamId('approval', approvalId), event }
+}
+
 const SETTINGS = { queue: 'queue', think: 'thinking', model: 'model' } as const
 
 /** What is said of a value that means nothing. */
@@ -66,7 +88,7 @@ export function settingUnknown(name: keyof typeof SETTINGS, value: string): Phra
   return { id: 'setting.unknown', facts: { setting: SETTINGS[name], value } }
 }
 
-function ordered(message: MessageReceived, directive: Directive): JournalEvent | SendParams {
+function ordered(message: MessageReceived, directive: Ordered): JournalEvent | SendParams {
   const { channel, target, runId, sessionKey, senderId: by } = message
   const reply = { deliveryId: `told-${runId}`, channel, target }
   const { name, value, known } = directive

@@ -5,6 +5,7 @@
  *   rate, network, server     until attempts are up      then; at once where Retry-After is too long
  *   auth                      never                      at once: another provider has another key
  *   request                   never                      at once: too long, unknown or refused here
+ *   tools                     never                      at once: it takes none
  *   lost, prompt, budget      lost: until they are up    never: the fault is no model's
  *
  * Members are absent from the context of a run that never needed them: old journals keep their hashes.
@@ -25,7 +26,14 @@ export interface Failover extends Attempt {
   tokens?: number // spent, as far as providers told; absent: none
 }
 
-const ANOTHER_MAY: ReadonlySet<string> = new Set(['rate', 'network', 'server', 'auth', 'request'])
+const ANOTHER_MAY: ReadonlySet<string> = new Set([
+  'rate',
+  'network',
+  'server',
+  'auth',
+  'request',
+  'tools',
+])
 
 /** How far apart the calls of one model are, of which there are so many at most. */
 export function modelPolicy(attemptsMax: number): RetryPolicy {

@@ -81,8 +81,9 @@ export function beginsWith(history: readonly HistoryEntry[], { count, hash }: Ra
 
 /** A digest of what entries refer to, in their order. */
 export function hashOf(entries: readonly HistoryEntry[]): string {
-  const named = entries.map(({ ref, calls, fault }) => {
-    if (calls !== undefined) return [ref, ...calls.map((call) => call.ref)]
+  const named = entries.map(({ ref, calls, fault, thought }) => {
+    const signed = thought === undefined ? [] : [thought.ref]
+    if (calls !== undefined) return [ref, ...calls.map((call) => call.ref), ...signed]
     return fault === undefined ? ref : [ref, fault]
   })
   return sha256Hex(canonical(named)).slice(0, limits.rangeHashChars)

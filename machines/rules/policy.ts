@@ -16,6 +16,7 @@ export interface ChannelPolicy {
   readonly allowFrom: readonly string[] // sender ids, or '*'
   readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
   readonly rooms: Readonly<Record<string, RoomPolicy>> // by room id, by space, or '*'
+  readonly approvers?: readonly string[] // sender ids; absent: whom allowFrom lists
 }
 
 export interface PolicySubject {
@@ -34,6 +35,15 @@ export interface Verdict {
 /** Judges one inbound message by the policy of its channel. */
 export function judge(policy: ChannelPolicy, subject: PolicySubject): Verdict {
   return subject.peer === 'direct' ? judgeDirect(policy, subject) : judgeRoom(policy, subject)
+}
+
+/**
+ * Tells whether somebody may decide what waits for a person: whom the channel itself names for it, or
+ * lists by id. Not everybody, not whom a room lists, and not who was let in by a code.
+ */
+export function mayDecide(policy: ChannelPolicy, senderId: string): boolean {
+  const { allowFrom, approvers = allowFrom } = policy
+  return senderId !== '*' && approvers.includes(senderId)
 }
 
 function judgeDirect(policy: ChannelPolicy, { senderId }: PolicySubject): Verdict {

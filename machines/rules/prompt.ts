@@ -22,7 +22,18 @@ export function promptEntries(
   const said = promptOf(session, runId)
   if (said === null) return []
   const summary = leftOut > 0 && said[0]?.role === 'summary' ? said.slice(0, 1) : []
-  return [...summary, ...said.slice(leftOut), ...(run.entries?.slice(0, count) ?? [])]
+  const shown = leftOut > 0 ? fromQuestion(said.slice(leftOut)) : said
+  return [...summary, ...shown, ...(run.entries?.slice(0, count) ?? [])]
+}
+
+// A history that was shortened meanwhile is cut elsewhere; a result never stands without its call.
+function fromQuestion(entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  return entries.slice(
+    Math.max(
+      0,
+      entries.findIndex(({ role }) => role === 'user'),
+    ),
+  )
 }
 
 /** Names the entries of a prompt, as the outcome of its call records them. */

@@ -12,7 +12,8 @@ import { streamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { SendParams } from '../effects.ts'
 import type { RunContext } from '../run.ts'
-import type { HistoryEntry } from '../session-events.ts'
+import type { SessionContext } from '../session.ts'
+import type { CallsKept, HistoryEntry, Thought } from '../session-events.ts'
 import { isSpent } from './failover.ts'
 import { keyFact } from './plan.ts'
 
@@ -42,6 +43,7 @@ export interface Calling {
   bytes?: number
   calls: readonly CallRef[]
   results: Readonly<Record<string, Result>> // by call
+  thought?: Thought // absent: none that is wanted back
 }
 
 interface Result {
@@ -58,6 +60,7 @@ export interface ToolAnswer {
   inputTokens: number
   outputTokens: number
   calls?: readonly CallRef[] // absent: none
+  thoughtRef?: string // absent: nothing that is wanted back
 }
 
 type Run = Pick<
@@ -84,9 +87,14 @@ export function spentFact(
   return { tokens: tokens + inputTokens + outputTokens }
 }
 
-/** Takes the calls of an answer in hand. */
-export function takeCalls({ ref, bytes, calls = [] }: ToolAnswer): { calling: Calling } {
-  return { calling: { ...(bytes === undefined ? {} : { bytes }), ref, calls, results: {} } }
+/** Takes the calls of an answer of a model in hand. */
+export function takeCalls(
+  { model }: Pick<RunContext, 'model'>,
+  { ref, bytes, calls = [], thoughtRef }: ToolAnswer,
+): { calling: Calling } {
+  const size = bytes === undefined ? {} : { bytes }
+  const thought = thoughtRef === undefined ? {} : { thought: { model, ref: thoughtRef } }
+  return { calling: { ...size, ref, calls, results: {}, ...thought } }
 }
 
 /** Asks for each of the calls in hand. */
@@ -136,9 +144,48 @@ export function aborts({ calling }: Run): SendParams[] {
   }))
 }
 
-function pairsOf({ ref, bytes, calls, results }: Calling, runId: string): HistoryEntry[] {
+/** Tells a session that let a run go which calls were made: what was done must not be forgotten. */
+export function leaveCalls({ entries = [], runId, sessionKey }: Run): SendParams[] {
+  const pairs = entries.filter(isOfCalls)
+  if (pairs.length === 0) return []
+  const event = { type: 'calls.kept', runId, entries: pairs }
+  return [{ to: streamId('session', sessionKey), event }]
+}
+
+/**
+ * The history with the calls of a run that was let go behind its question; nothing where that is not
+ * there any more, or has them.
+ */
+export function keptCalls(
+  { current, history }: Pick<SessionContext, 'current' | 'history'>,
+  event: object,
+): Partial<SessionContext> | null {
+  if (!isKept(event) || event.runId === current?.runId) return null
+  const own = history.filter(({ runId }) => runId === event.runId)
+  const index = history.findLastIndex(({ role, runId }) => role === 'user' && runId === event.runId)
+  if (index === -1 || own.some(isOfCalls)) return null
+  return { history: history.toSpliced(index + 1, 0, ...event.entries) }
+}
+
+function isKept(event: object): event is CallsKept {
+  return 'type' in event && event.type === 'calls.kept'
+}
+
+function isOfCalls({ role, calls }: HistoryEntry): boolean {
+  return role === 'tool' || calls !== undefined
+}
+
+function pairsOf({ ref, bytes, calls, results, thought }: Calling, runId: string): HistoryEntry[] {
+  const signed = thought === undefined ? {} : { thought }
   const size = bytes === undefined ? {} : { bytes }
-  const asked: HistoryEntry = { ...size, calls: [...calls], ref, role: 'assistant', runId }
+  const asked: HistoryEntry = {
+    ...size,
+    calls: [...calls],
+    ref,
+    role: 'assistant',
+    runId,
+    ...signed,
+  }
   const answers = calls.map(({ callId, name }): HistoryEntry => {
     const result = results[callId] ?? ABORTED
     const { fault, isError } = result

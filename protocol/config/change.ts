@@ -13,6 +13,8 @@ const HOT: readonly string[] = [
   'agents.defaults.systemPrompt',
   'agents.defaults.tools',
   'agents.defaults.workspace',
+  'agents.entries',
+  'agents.list',
   ...WITH_TOOLS.map((name) => `channels.${name}.tools`),
   'messages.queue',
   'messages.delivery',

@@ -1,5 +1,6 @@
 /** Channels whose platforms speak HTTP, with every default filled in. */
 import { createHash } from 'node:crypto'
+import { approversOf } from './approvers.ts'
 import type { TelegramConfig, WebhookConfig } from './channel-schema.ts'
 
 /** Who may speak, whatever the platform. Ids are as the platform writes them, or '*'. */
@@ -8,6 +9,7 @@ export interface ResolvedAccess {
   readonly allowFrom: readonly string[]
   readonly groupPolicy: 'allowlist' | 'open' | 'disabled'
   readonly groups: Readonly<Record<string, ResolvedGroup>> // by room id, or '*'
+  readonly approvers?: readonly string[] // absent: whom allowFrom lists by id
 }
 
 export interface ResolvedGroup {
@@ -60,6 +62,7 @@ export function resolveTelegram(telegram: TelegramConfig | undefined): ResolvedT
         : { url: webhookUrl, secret: webhookSecret, path: webhookPath ?? HOOK_PATHS.telegram },
     dmPolicy: rest.dmPolicy ?? 'pairing',
     allowFrom: (rest.allowFrom ?? []).map(plainId),
+    ...approversOf(rest.execApprovals, plainId),
     groupPolicy: rest.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(rest.groups ?? {}).map(([room, { requireMention, allowFrom }]) => [
@@ -85,6 +88,7 @@ export function resolveWebhookChannel(
     allowPrivate: webhook.allowPrivate ?? false,
     dmPolicy: webhook.dmPolicy ?? 'allowlist',
     allowFrom: webhook.allowFrom ?? [],
+    ...approversOf(webhook.execApprovals),
     groupPolicy: webhook.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(webhook.groups ?? {}).map(([room, { requireMention, allowFrom }]) => [

@@ -3,6 +3,7 @@
  * What depends on two keys at once is checked in `channel-check.ts`.
  */
 import { array, type Infer, object, optional } from 'superstruct'
+import { execApprovals } from './approvers.ts'
 import {
   accountsRefused,
   directPolicy,
@@ -18,7 +19,7 @@ import {
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const TELEGRAM_UNSUPPORTED = [
+const TELEGRAM_UNSUPPORTED = [
   'ackReaction',
   'actions',
   'blockStreaming',
@@ -32,7 +33,6 @@ export const TELEGRAM_UNSUPPORTED = [
   'direct',
   'dmHistoryLimit',
   'dms',
-  'execApprovals',
   'healthMonitor',
   'historyLimit',
   'linkPreview',
@@ -84,6 +84,7 @@ export const telegramConfig = object({
   webhookPath: optional(text(1, 256)),
   ...policies,
   allowFrom: optional(array(telegramId())),
+  execApprovals: optional(execApprovals(telegramId)),
   groupAllowFrom: optional(array(telegramId())), // for groups that say nothing of their own
   groups: optional(
     mapOf(
@@ -111,6 +112,7 @@ export const webhookConfig = object({
   allowPrivate: optional(flag()), // also addresses of this network, also plain http
   ...policies,
   allowFrom: optional(array(name())),
+  execApprovals: optional(execApprovals(name)),
   groups: optional(
     mapOf(object({ requireMention: optional(flag()), allowFrom: optional(array(name())) })),
   ),

@@ -7,6 +7,7 @@
 import { isPasswordHash, passwordHashFault } from '../auth/password.ts'
 import { quote } from '../ids.ts'
 import { limits } from '../limits.ts'
+import { isAgentId } from '../session-key.ts'
 import { checkHttpChannels } from './channel-check.ts'
 import { BUILT_IN_PROVIDERS, ECHO_MODEL, readModelName } from './model.ts'
 import type { ConfigIssue } from './parse.ts'
@@ -16,7 +17,24 @@ import type { GatewayConfig } from './schema.ts'
 /** Collects what is wrong with a configuration whose shape is right. */
 export function checkMeaning(config: GatewayConfig): ConfigIssue[] {
   const channels = [...checkIrc(config), ...checkHttpChannels(config)]
-  return [...checkGateway(config), ...checkModels(config), ...channels, ...checkMcp(config)]
+  const named = [...checkModels(config), ...checkAgents(config), ...checkMcp(config)]
+  return [...checkGateway(config), ...named, ...channels]
+}
+
+// What can be no agent's id would narrow nothing, in silence.
+function checkAgents({ agents: { list = [], entries = {} } = {} }: GatewayConfig): ConfigIssue[] {
+  const ids: [(string | number)[], string][] = [
+    ...list.map(({ id }, index): [(string | number)[], string] => [
+      ['agents', 'list', index, 'id'],
+      id,
+    ]),
+    ...Object.keys(entries).map((id): [string[], string] => [['agents', 'entries', id], id]),
+  ]
+  return ids.flatMap(([path, id]) =>
+    isAgentId(id.toLowerCase())
+      ? []
+      : [issue(path, `expected an id of at most 64 letters, digits, _ and -, got ${quote(id)}`)],
+  )
 }
 
 // A server is started here or reached over HTTP; its name stands before those of its tools.

@@ -14,18 +14,14 @@ import {
   resolveTelegram,
   resolveWebhookChannel,
 } from './channel-defaults.ts'
+import { approversOf } from './approvers.ts'
 import { type ResolvedDiscord, resolveDiscord } from './discord.ts'
 import { type ResolvedWhatsApp, resolveWhatsApp } from './whatsapp.ts'
 import { checkMeaning, isLoopbackBind } from './check.ts'
 import { ANTHROPIC_PROVIDER, BUILT_IN_PROVIDERS, ECHO_MODEL, type ModelApi } from './model.ts'
 import { configInvalid } from './parse.ts'
 import { type ResolvedTools, resolveTools } from './tools.ts'
-import {
-  type GatewayConfig,
-  type IrcConfig,
-  KNOWN_UNSUPPORTED,
-  type ModelProviderConfig,
-} from './schema.ts'
+import { type GatewayConfig, type IrcConfig, type ModelProviderConfig } from './schema.ts'
 import { valueAt } from './path.ts'
 
 export interface ResolvedConfig {
@@ -115,8 +111,9 @@ export interface ResolvedProvider {
 }
 
 export interface ResolvedModel {
-  readonly contextWindow: number | null // tokens
+  readonly contextWindow: number | null // tokens that a prompt may have
   readonly maxTokens: number | null // of one answer
+  readonly takesTools: boolean
 }
 
 export interface ResolvedIrc extends ResolvedAccess {
@@ -251,11 +248,6 @@ export function modelChoice(config: GatewayConfig): ModelChoice {
   return { primary: choice.primary, fallbacks: choice.fallbacks ?? [] }
 }
 
-/** Lists the paths in use that this version accepts and does not act on, for `doctor`. */
-export function unsupportedPaths(config: GatewayConfig): string[] {
-  return KNOWN_UNSUPPORTED.filter((path) => valueAt(config, path.split('.')) !== undefined)
-}
-
 function resolveGateway(gateway: NonNullable<GatewayConfig['gateway']>): ResolvedGateway {
   const bind = gateway.bind ?? 'loopback'
   const { mode, token = null, password = null } = gateway.auth ?? {}
@@ -332,9 +324,13 @@ function resolveProvider(
     apiKey: apiKey ?? null,
     apiKeyVariable: null,
     models: Object.fromEntries(
-      (models ?? []).map(({ id, contextWindow, maxTokens }) => [
+      (models ?? []).map(({ id, contextWindow, contextTokens, maxTokens, compat }) => [
         id,
-        { contextWindow: contextWindow ?? null, maxTokens: maxTokens ?? null },
+        {
+          contextWindow: contextTokens ?? contextWindow ?? null,
+          maxTokens: maxTokens ?? null,
+          takesTools: compat?.supportsTools ?? true,
+        },
       ]),
     ),
   }
@@ -355,6 +351,9 @@ function resolveIrc(irc: IrcConfig): ResolvedIrc {
     identity: irc.identity ?? 'nick',
     dmPolicy: irc.dmPolicy ?? 'pairing',
     allowFrom: irc.allowFrom ?? [],
+    // A nick is whoever has it: nobody decides by that unless they are named for it.
+    ...(irc.identity === 'account' ? {} : { approvers: [] }),
+    ...approversOf(irc.execApprovals),
     groupPolicy: irc.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(irc.groups ?? {}).map(([room, { requireMention, allowFrom }]) => [

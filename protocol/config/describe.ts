@@ -2,7 +2,8 @@
 import type { Struct } from 'superstruct'
 import { isHot } from './change.ts'
 import { formatPath, isSecretPath, type Path } from './path.ts'
-import { configStruct, KNOWN_UNSUPPORTED } from './schema.ts'
+import { configStruct } from './schema.ts'
+import { isStruct, isUnread } from './unread.ts'
 
 /** One key: where it stands and what it may hold. `*` in a path stands for any name. */
 export interface ConfigKey {
@@ -28,13 +29,7 @@ function keysOf(struct: Struct, path: Path): ConfigKey[] {
     )
   }
   const written = formatPath(path).replaceAll('["*"]', '.*')
-  const supported = !KNOWN_UNSUPPORTED.some(
-    (known) => written === known || written.startsWith(`${known}.`),
-  )
+  const supported = !isUnread(struct)
   const effect = isHot([path]) ? 'hot' : 'restart'
   return [{ path: written, expects: type, secret: isSecretPath(path), supported, effect }]
-}
-
-function isStruct(value: unknown): value is Struct {
-  return typeof value === 'object' && value !== null && 'validator' in value && 'type' in value
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { Buffer } from 'node:buffer'
 import { array, type Infer, object, optional } from 'superstruct'
 import { discordSpace } from '../channels/discord.ts'
+import { approversOf, execApprovals } from './approvers.ts'
 import type { ResolvedAccess, ResolvedGroup } from './channel-defaults.ts'
 import {
   accountsRefused,
@@ -23,7 +24,7 @@ import {
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const DISCORD_UNSUPPORTED = [
+const DISCORD_UNSUPPORTED = [
   'ackReaction',
   'actions',
   'allowBots',
@@ -37,7 +38,6 @@ export const DISCORD_UNSUPPORTED = [
   'dms',
   'draftChunk',
   'eventQueue',
-  'execApprovals',
   'heartbeat',
   'historyLimit',
   'inboundWorker',
@@ -88,6 +88,7 @@ export const discordConfig = object({
   apiRoot: optional(text(1, 2_048)), // ours; URL of another API server, without its version
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(discordId())),
+  execApprovals: optional(execApprovals(discordId)),
   dm: optional(
     object({
       enabled: optional(flag()),
@@ -141,6 +142,7 @@ export function resolveDiscord(discord: DiscordConfig | undefined): ResolvedDisc
     apiRoot: apiRoot.replace(/\/+$/, ''),
     dmPolicy: dm.enabled === false ? 'disabled' : dmPolicy,
     allowFrom: (discord.allowFrom ?? dm.allowFrom ?? []).map(plainId),
+    ...approversOf(discord.execApprovals, plainId),
     groupPolicy: discord.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(discord.guilds ?? {}).flatMap(([id, guild]) => roomsOf(id, guild)),

@@ -6,7 +6,8 @@
 import type { Struct } from 'superstruct'
 import { isHot } from './change.ts'
 import { formatPath, isSecretPath, type Path } from './path.ts'
-import { configStruct, KNOWN_UNSUPPORTED } from './schema.ts'
+import { configStruct } from './schema.ts'
+import { isStruct, isUnread } from './unread.ts'
 
 /** A part of JSON Schema (draft 7). */
 export interface JsonSchema {
@@ -45,7 +46,7 @@ export interface SchemaPlace {
 
 /** Writes the whole schema. */
 export function formatJsonSchema(): JsonSchema {
-  return schemaOf(configStruct as unknown as Struct, [])
+  return schemaOf(configStruct as unknown as Struct)
 }
 
 /** Lists the keys that hold secrets, as forms are told: `models.providers.*.apiKey`. */
@@ -109,26 +110,25 @@ function below(schema: JsonSchema, segment: string): JsonSchema | undefined {
 
 const written = (path: Path): string => formatPath(path).replaceAll('["*"]', '.*')
 
-function schemaOf(struct: Struct, path: Path): JsonSchema {
+function schemaOf(struct: Struct): JsonSchema {
   const { schema, type } = struct as { schema: unknown; type: string }
   if (isStruct(schema)) {
-    const inner = schemaOf(schema, [...path, '*'])
+    const inner = schemaOf(schema)
     return type === 'array'
       ? { type: 'array', items: inner }
       : { type: 'object', additionalProperties: inner }
   }
   if (typeof schema !== 'object' || schema === null) return leafOf(type)
-  const whole = objectOf(schema as Readonly<Record<string, unknown>>, path)
+  const whole = objectOf(schema as Readonly<Record<string, unknown>>)
   return type === 'object' ? whole : { anyOf: [{ type: 'string' }, whole] }
 }
 
-function objectOf(schema: Readonly<Record<string, unknown>>, path: Path): JsonSchema {
+function objectOf(schema: Readonly<Record<string, unknown>>): JsonSchema {
   const members = Object.entries(schema).filter(
-    (member): member is [string, Struct] =>
-      isStruct(member[1]) && !KNOWN_UNSUPPORTED.includes(written([...path, member[0]])),
+    (member): member is [string, Struct] => isStruct(member[1]) && !isUnread(member[1]),
   )
   const required = members.filter(([, member]) => !member.is(undefined)).map(([key]) => key)
-  const properties = members.map(([key, member]) => [key, schemaOf(member, [...path, key])])
+  const properties = members.map(([key, member]) => [key, schemaOf(member)])
   return {
     type: 'object',
     properties: Object.fromEntries(properties) as Record<string, JsonSchema>,
@@ -138,7 +138,7 @@ function objectOf(schema: Readonly<Record<string, unknown>>, path: Path): JsonSc
 
 // A leaf is named by what it expects (schema.ts), in these words.
 function leafOf(expects: string): JsonSchema {
-  const [least = 0, most = 0] = (expects.match(/\d+/g) ?? []).map(Number)
+  const [least = 0, most = 0] = (expects.match(/\d+(?:\.\d+)?/g) ?? []).map(Number)
   if (expects === 'true or false') return { type: 'boolean' }
   if (expects.startsWith('an integer between')) {
     return { type: 'integer', minimum: least, maximum: most }
@@ -150,8 +150,4 @@ function leafOf(expects: string): JsonSchema {
   const words = expects.match(/"[^"]*"/g)
   if (words === null) return {}
   return { type: 'string', enum: words.map((word) => word.slice(1, -1)) }
-}
-
-function isStruct(value: unknown): value is Struct {
-  return typeof value === 'object' && value !== null && 'validator' in value && 'type' in value
 }

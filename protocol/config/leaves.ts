@@ -17,12 +17,17 @@ export function integer(min: number, max: number): Struct<number, null> {
   )
 }
 
+/** A number within bounds, whole or not. */
+export function number(min: number, max: number): Struct<number, null> {
+  return leaf(
+    `a number between ${min} and ${max}`,
+    (value) => typeof value === 'number' && value >= min && value <= max,
+  )
+}
+
 /** A part of a whole. */
 export function share(): Struct<number, null> {
-  return leaf(
-    'a number between 0 and 1',
-    (value) => typeof value === 'number' && value >= 0 && value <= 1,
-  )
+  return number(0, 1)
 }
 
 /** Yes or no. */
@@ -57,9 +62,11 @@ export function mapOf<T>(value: Struct<T>): Struct<Record<string, T>, Struct<T>>
 
 /** A name as people write one. */
 export const name = () => text(1, 128)
+/** What a key that this version does not read expects; no other leaf is named so. */
+export const UNREAD = 'anything'
 /** A key of upstream's that this version does not read. */
 export const unread = () =>
-  optional(leaf<object | string | number | boolean | null>('anything', () => true))
+  optional(leaf<object | string | number | boolean | null>(UNREAD, () => true))
 
 /**
  * Upstream's several accounts of one platform: refused, since whoever writes rules for each believes

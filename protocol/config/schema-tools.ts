@@ -1,7 +1,7 @@
 /** The shape of what `openclaw.json` says of tools, and of servers that offer more of them. */
 import { array, type Infer, object, optional } from 'superstruct'
 import { limits } from '../limits.ts'
-import { flag, integer, mapOf, name, text, unread } from './leaves.ts'
+import { flag, mapOf, name, number, text, unread, unreadAll } from './leaves.ts'
 
 // Which tools may run: deny wins, then ask, then allow; `*` in a name stands for anything.
 const toolRules = () => ({
@@ -11,11 +11,29 @@ const toolRules = () => ({
 })
 /** Rules of one place. */
 export const toolPolicy = () => object(toolRules())
+/** Rules of one agent, among keys of upstream's that stand beside them there. */
+export const agentToolPolicy = () => object({ ...toolRules(), ...unreadAll(UNREAD_OF_AGENTS) })
+
+const UNREAD_OF_AGENTS = [
+  'alsoAllow',
+  'byProvider',
+  'codeMode',
+  'elevated',
+  'exec',
+  'fs',
+  'github',
+  'loopDetection',
+  'message',
+  'profile',
+  'sandbox',
+  'swarm',
+  'toolsBySender',
+] as const
 
 /** `tools`. */
 export const toolsConfig = object({
   ...toolRules(),
-  askMinutes: optional(integer(1, limits.approvalMsMax / 60_000)), // how long a person is waited for
+  askMinutes: optional(number(0.01, limits.approvalMsMax / 60_000)), // how long a person is waited for
   profile: unread(),
   alsoAllow: unread(),
   byProvider: unread(),
@@ -46,22 +64,3 @@ export const mcpServerConfig = object({
 })
 
 export type McpServerConfig = Infer<typeof mcpServerConfig>
-
-/** Keys of upstream's under `tools` that this version does not act on. */
-export const UNREAD_OF_TOOLS: readonly string[] = [
-  'tools.profile',
-  'tools.alsoAllow',
-  'tools.byProvider',
-  'tools.web',
-  'tools.media',
-  'tools.links',
-  'tools.sessions',
-  'tools.message',
-  'tools.agentToAgent',
-  'tools.elevated',
-  'tools.exec',
-  'tools.fs',
-  'tools.subagents',
-  'tools.sandbox',
-  'tools.loopDetection',
-]

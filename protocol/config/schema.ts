@@ -2,18 +2,20 @@
  * The shape of `openclaw.json`: which keys there are and what they may hold.
  *
  * Keys are the specification's, then upstream's. Keys that upstream has and this version does not
- * act on are in `KNOWN_UNSUPPORTED`: they are accepted, and `doctor` names them. Each leaf is
+ * act on are `unread()`: they are accepted, and `doctor` names them. Each leaf is
  * named by what it expects, in words that stand in messages: `expected an integer between ...`.
  * What depends on two keys at once is checked in `check.ts`; defaults stand in `defaults.ts`.
  */
-import { array, type Infer, object, optional, Struct } from 'superstruct'
+import { array, type Infer, object, optional } from 'superstruct'
 import { limits } from '../limits.ts'
 import { QUEUE_MODES } from '../methods/params.ts'
-import { telegramConfig, TELEGRAM_UNSUPPORTED, webhookConfig } from './channel-schema.ts'
-import { discordConfig, DISCORD_UNSUPPORTED } from './discord.ts'
-import { mcpServerConfig, toolPolicy, toolsConfig, UNREAD_OF_TOOLS } from './schema-tools.ts'
-import { whatsappConfig, WHATSAPP_UNSUPPORTED } from './whatsapp.ts'
-import { flag, integer, mapOf, name, oneOf, share, text, unread } from './leaves.ts'
+import { execApprovals } from './approvers.ts'
+import { telegramConfig, webhookConfig } from './channel-schema.ts'
+import { discordConfig } from './discord.ts'
+import { agentsConfig } from './schema-agents.ts'
+import { mcpServerConfig, toolPolicy, toolsConfig } from './schema-tools.ts'
+import { whatsappConfig } from './whatsapp.ts'
+import { flag, integer, mapOf, name, oneOf, share, text, unread, unreadAll } from './leaves.ts'
 
 export const ircConfig = object({
   tools: optional(toolPolicy()), // in its conversations, beside `tools`
@@ -29,11 +31,42 @@ export const ircConfig = object({
   identity: optional(oneOf('nick', 'account')), // by what a sender is known, where the network tells
   dmPolicy: optional(oneOf('pairing', 'allowlist', 'open', 'disabled')),
   allowFrom: optional(array(name())),
+  execApprovals: optional(execApprovals(name)),
   groupPolicy: optional(oneOf('allowlist', 'open', 'disabled')),
   groups: optional(
     mapOf(object({ requireMention: optional(flag()), allowFrom: optional(array(name())) })),
   ),
 })
+
+const UNREAD_OF_COMPAT = [
+  'codeMode',
+  'maxTokensField',
+  'openRouterRouting',
+  'reasoningEffortMap',
+  'requiresAssistantAfterToolResult',
+  'requiresOpenAiAnthropicToolPayload',
+  'requiresReasoningContentOnAssistantMessages',
+  'requiresStringContent',
+  'requiresThinkingAsText',
+  'requiresToolResultName',
+  'strictMessageKeys',
+  'supportedReasoningEfforts',
+  'supportsDeveloperRole',
+  'supportsInstructions',
+  'supportsJsonSchemaResponseFormat',
+  'supportsPromptCacheKey',
+  'supportsReasoningEffort',
+  'supportsResponsesContinuation',
+  'supportsStore',
+  'supportsStrictMode',
+  'supportsTemperature',
+  'supportsUsageInStreaming',
+  'thinkingFormat',
+  'toolCallArgumentsEncoding',
+  'toolSchemaProfile',
+  'unsupportedToolSchemaKeywords',
+  'visibleReasoningDetailTypes',
+] as const
 
 export const modelProviderConfig = object({
   baseUrl: text(1, 2_048),
@@ -45,27 +78,20 @@ export const modelProviderConfig = object({
         id: name(),
         name: optional(name()),
         contextWindow: optional(integer(1, 1_000_000_000)),
+        contextTokens: optional(integer(1, 1_000_000_000)), // less than its window, to keep to
         maxTokens: optional(integer(1, 1_000_000_000)),
+        compat: optional(
+          object({
+            supportsTools: optional(flag()), // false: it is sent none
+            ...unreadAll(UNREAD_OF_COMPAT),
+          }),
+        ),
         reasoning: unread(),
         input: unread(),
         cost: unread(),
-        compat: unread(),
       }),
     ),
   ),
-})
-
-const modelName = () => text(1, 256)
-const modelChoiceObject = object({ primary: modelName(), fallbacks: optional(array(modelName())) })
-type ModelChoice = string | Infer<typeof modelChoiceObject>
-
-const modelChoice = new Struct<ModelChoice, typeof modelChoiceObject.schema>({
-  type: 'a model name, or {primary, fallbacks}',
-  schema: modelChoiceObject.schema,
-  validator: (value) => modelName().is(value) || (typeof value === 'object' && value !== null),
-  *entries(value, context) {
-    if (typeof value === 'object') yield* modelChoiceObject.entries(value, context)
-  },
 })
 
 const gatewayConfig = object({
@@ -149,27 +175,6 @@ const gatewayConfig = object({
       caPath: unread(),
     }),
   ),
-})
-
-const agentsConfig = object({
-  defaults: optional(
-    object({
-      model: optional(modelChoice),
-      systemPrompt: optional(text(0, 65_536)),
-      workspace: optional(text(1, 4_096)), // the folder that tools read, write and run in
-      tools: optional(toolPolicy()), // beside `tools`
-      maxConcurrent: optional(integer(1, 64)),
-      // What a run may cost at most, and all runs of a day together: upstream has no name for it.
-      budget: optional(
-        object({
-          tokensPerRun: optional(integer(1, 1_000_000_000)),
-          callsPerRun: optional(integer(1, 10_000)),
-          tokensPerDay: optional(integer(1, 1_000_000_000_000)),
-        }),
-      ),
-    }),
-  ),
-  list: unread(),
 })
 
 const resetConfig = object({
@@ -280,76 +285,6 @@ export const configStruct = object({
 export type GatewayConfig = Infer<typeof configStruct>
 export type IrcConfig = Infer<typeof ircConfig>
 export type ModelProviderConfig = Infer<typeof modelProviderConfig>
-
-/** Paths that are accepted but not acted on by this version; `doctor` lists those in use. */
-export const KNOWN_UNSUPPORTED: readonly string[] = [
-  ...TELEGRAM_UNSUPPORTED.map((key) => `channels.telegram.${key}`),
-  ...DISCORD_UNSUPPORTED.map((key) => `channels.discord.${key}`),
-  ...WHATSAPP_UNSUPPORTED.map((key) => `channels.whatsapp.${key}`),
-  ...['slack', 'signal', 'imessage', 'matrix'].map((channel) => `channels.${channel}`),
-  ...[
-    'mode',
-    'remote.url',
-    'remote.token',
-    'remote.password',
-    'remote.transport',
-    'remote.sshTarget',
-    'remote.sshIdentity',
-    'remote.enabled',
-    'controlUi.basePath',
-    'controlUi.embedSandbox',
-    'controlUi.allowExternalEmbedUrls',
-    'controlUi.allowInsecureAuth',
-    'controlUi.dangerouslyAllowHostHeaderOriginFallback',
-    'controlUi.dangerouslyDisableDeviceAuth',
-    'reload',
-    'trustedProxies',
-    'nodes',
-    'http.endpoints.responses',
-    'tls.autoGenerate',
-    'tls.caPath',
-    'tailscale.resetOnExit',
-  ].map((key) => `gateway.${key}`),
-  ...[
-    'agentToAgent',
-    'identityLinks',
-    'mainKey',
-    'maintenance',
-    'resetTriggers',
-    'scope',
-    'sendPolicy',
-    'store',
-    'threadBindings',
-    'typingMode',
-  ].map((key) => `session.${key}`),
-  'agents.list',
-  'models.mode',
-  'discovery.wideArea',
-  ...[
-    'queue.debounceMsByChannel',
-    'ackReaction',
-    'ackReactionScope',
-    'groupChat',
-    'inbound',
-    'messagePrefix',
-    'removeAckAfterReply',
-    'responsePrefix',
-    'statusReactions',
-    'suppressToolErrors',
-    'tts',
-    'visibleReplies',
-  ].map((key) => `messages.${key}`),
-  ...UNREAD_OF_TOOLS,
-  'logging',
-  'plugins',
-  'skills',
-  'hooks',
-  'cron',
-  'update',
-  'telemetry',
-  'env',
-  'meta',
-]
 
 /** Paths that hold secrets; `*` stands for any key. They are never shown, logged or recorded. */
 export const SECRET_PATHS: readonly string[] = [

@@ -1,11 +1,14 @@
 /**
  * What a configuration says of tools: who may run which, where they work, and servers that offer more.
  *
- * Rules stand in up to three places, each narrower than the one before: `tools` for everybody,
- * `agents.defaults.tools` for the agent, `channels.<name>.tools` for conversations there.
+ * Rules stand in up to four places, each narrower than the one before: `tools` for everybody,
+ * `agents.defaults.tools` for every agent, `agents.list[].tools` (or `agents.entries.<id>.tools`) for
+ * the sessions of one, `channels.<name>.tools` for conversations there.
  */
 import { limits } from '../limits.ts'
+import { formatPath } from './path.ts'
 import type { GatewayConfig } from './schema.ts'
+import type { AgentsConfig } from './schema-agents.ts'
 import type { McpServerConfig } from './schema-tools.ts'
 
 /** The rules of one place; a list that is not there says nothing. */
@@ -16,8 +19,14 @@ export interface ToolRules {
   readonly ask?: readonly string[]
 }
 
+/** The rules of one agent. */
+export interface AgentToolRules extends ToolRules {
+  readonly agentId: string // as it stands in session keys
+}
+
 export interface ResolvedTools {
-  readonly rules: readonly ToolRules[] // for everybody and for the agent
+  readonly rules: readonly ToolRules[] // for everybody and for every agent
+  readonly byAgent: readonly AgentToolRules[] // those of one agent narrow each other, too
   readonly byChannel: Readonly<Record<string, ToolRules>>
   readonly askMs: number // how long a person is waited for
   readonly workspace: string | null // as written; null: no tool has a folder to work in
@@ -46,8 +55,9 @@ export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfi
       { where: 'tools', allow, deny, ask },
       ...(own === undefined ? [] : [rulesOf('agents.defaults.tools', own)]),
     ],
+    byAgent: agents === undefined ? [] : rulesOfAgents(agents),
     byChannel: rulesByChannel(channels ?? {}),
-    askMs: askMinutes === undefined ? limits.approvalMsDefault : askMinutes * 60_000,
+    askMs: askMinutes === undefined ? limits.approvalMsDefault : Math.round(askMinutes * 60_000),
     workspace: agents?.defaults?.workspace ?? null,
     servers: Object.fromEntries(
       Object.entries(mcp?.servers ?? {}).flatMap(([name, server]) => {
@@ -56,6 +66,19 @@ export function resolveTools({ tools = {}, agents, channels, mcp }: GatewayConfi
       }),
     ),
   }
+}
+
+function rulesOfAgents({ list = [], entries = {} }: AgentsConfig): AgentToolRules[] {
+  const written = [
+    ...list.map(({ id, tools }, index) => ({ id, tools, path: ['agents', 'list', index] })),
+    ...Object.entries(entries).map(([id, { tools }]) => {
+      return { id, tools, path: ['agents', 'entries', id] }
+    }),
+  ]
+  return written.flatMap(({ id, tools, path }) => {
+    if (tools === undefined) return []
+    return [{ ...rulesOf(formatPath([...path, 'tools']), tools), agentId: id.toLowerCase() }]
+  })
 }
 
 function rulesByChannel(

@@ -1,5 +1,6 @@
 /** `channels.whatsapp`: its shape, with upstream's keys, and its defaults. */
 import { array, type Infer, object, optional } from 'superstruct'
+import { approversOf, execApprovals } from './approvers.ts'
 import type { ResolvedAccess } from './channel-defaults.ts'
 import {
   accountsRefused,
@@ -14,7 +15,7 @@ import {
 import { toolPolicy } from './schema-tools.ts'
 
 /** Keys of upstream's that are accepted and not acted on. */
-export const WHATSAPP_UNSUPPORTED = [
+const WHATSAPP_UNSUPPORTED = [
   'ackReaction',
   'actions',
   'authDir',
@@ -52,6 +53,7 @@ export const whatsappConfig = object({
   accounts: accountsRefused(),
   dmPolicy: optional(directPolicy()),
   allowFrom: optional(array(person())),
+  execApprovals: optional(execApprovals(person)),
   groupPolicy: optional(groupPolicy()),
   groupAllowFrom: optional(array(person())), // for all groups
   groups: optional(
@@ -70,6 +72,7 @@ export function resolveWhatsApp(whatsapp: WhatsAppConfig | undefined): ResolvedW
   return {
     dmPolicy: whatsapp.dmPolicy ?? 'pairing',
     allowFrom: allowFrom.map(plainId),
+    ...approversOf(whatsapp.execApprovals, plainId),
     groupPolicy: whatsapp.groupPolicy ?? 'allowlist',
     groups: Object.fromEntries(
       Object.entries(groups).map(([room, { requireMention = true }]) => [

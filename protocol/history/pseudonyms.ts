@@ -25,6 +25,7 @@ const WORDS: ReadonlySet<string> = new Set(
     'uncertain run added updated finished missed stop think',
     'done failed cancelled timeout sent pending accepted queued rejected refused unhandled unchanged',
     'status model thinking queue steer followup collect interrupt old new summarize echo',
+    'approve allow-once allow-always usage short ambiguous',
     'allow ask deny allowed denied expired unavailable unknown busy gone arguments tool summary',
     'operator.admin operator.history operator.read operator.write',
   ]
@@ -34,7 +35,7 @@ const WORDS: ReadonlySet<string> = new Set(
 
 /** Members that name people and rooms. */
 const PEOPLE: ReadonlySet<string> = new Set(
-  'senderId sender peer roomId spaceId room target allowFrom rooms author'.split(' '),
+  'senderId sender peer roomId spaceId room target allowFrom approvers rooms author'.split(' '),
 )
 
 /** Members whose texts are names of ours where they have the form of one. */
@@ -46,7 +47,7 @@ const OUTPUT = /^\d+\.[est]\d+$/
 const HEX = /^[0-9a-f]{32}$/
 const MODEL = /^(?:[a-z]{2,16}\/)?[a-z0-9][a-z0-9.:-]{0,63}$/
 const FIELD = /^[a-z][A-Za-z0-9]{0,31}$/
-const PREFIXES = ['reply-', 'notice-', 'told-', 'full-', 'dropped-', 'expiry.'] // What machines put before an id.
+const PREFIXES = ['reply-', 'notice-', 'told-', 'full-', 'dropped-', 'ask-', 'over-', 'expiry.'] // What machines put before an id.
 const JOB_RUN = /^(manual|cron):(.+):(\d+)$/s // How a job names its runs.
 const SESSION = /^agent:/
 const STREAM = new RegExp(`^(${STREAM_KINDS.join('|')}):(.*)$`, 's')

@@ -14,6 +14,11 @@ function text(fact: unknown): string {
   return fact === null || fact === undefined ? 'nobody' : JSON.stringify(fact)
 }
 
+// A sender is named with their channel.
+function whoIn({ by, channel }: JournalEvent): string {
+  return channel === undefined ? text(by) : `${text(channel)}:${text(by)}`
+}
+
 function namesIn(changes: unknown): string {
   return isObject(changes) ? Object.keys(changes).join(', ') : 'nothing'
 }
@@ -57,14 +62,31 @@ const SAYINGS: Readonly<Record<string, Say>> = {
   'run.steered': ({ runId }, { stream }) => `${stream} was shown the message of run ${text(runId)}`,
   'run.merged': ({ into }, { stream }) => `${stream} was answered by run ${text(into)}`,
   'run.aborted': ({ by }, { stream }) => `${stream} was aborted by ${text(by)}`,
-  'call.requested': ({ name, runId }, { stream }) =>
-    `${stream} was asked for ${text(name)} by run ${text(runId)}`,
+  'calls.kept': ({ runId }, { stream }) =>
+    `${stream} kept the calls of run ${text(runId)}, which it had let go`,
+  'call.requested': ({ name, runId, invokedBy }, { stream }) => {
+    const by = invokedBy === undefined ? `run ${text(runId)}` : text(invokedBy)
+    return `${stream} was asked for ${text(name)} by ${by}`
+  },
   'call.finished': ({ callId, fault, isError }, { stream }) => {
     const how = fault === '' || fault === undefined ? 'has a result' : `ended (${text(fault)})`
     return `${stream} heard that call ${text(callId)} ${how}${isError === true ? ', an error' : ''}`
   },
-  'approval.ended': ({ decision, by }, { stream }) =>
-    `${stream} was ${text(decision)}${by === '' ? '' : ` by ${text(by)}`}`,
+  'approval.ended': (event, { stream }) =>
+    `${stream} was ${text(event['decision'])}${event['by'] === '' ? '' : ` by ${whoIn(event)}`}`,
+  'grant.given': (event, { stream }) =>
+    `${stream} was given by ${whoIn(event)}, for ${text(event['tool'])}`,
+  'grant.revoked': ({ by }, { stream }) => `${stream} was revoked by ${text(by)}`,
+  'exec.requested': ({ sessionKey }, { stream }) =>
+    `${stream} waits for a person${sessionKey === '' ? '' : `, for ${text(sessionKey)}`}`,
+  'exec.allowed': ({ by, always }, { stream }) =>
+    `${stream} was allowed ${always === true ? 'for always' : 'once'} by ${text(by)}`,
+  'exec.denied': ({ by }, { stream }) => `${stream} was denied by ${text(by)}`,
+  'exec.answered': (event, { stream }) =>
+    `${whoIn(event)} said ${text(event['decision'])} to ${stream}`,
+  'exec.expired': ({ reason }, { stream }) =>
+    reason === 'time' ? `the time of ${stream} was over` : `nobody could be asked about ${stream}`,
+  'exec.cancelled': (_event, { stream }) => `${stream} was taken back`,
   'call.due': (_event, { stream }) => `the time of ${stream} was over`,
   'retry.due': (_event, { stream }) => `the wait of ${stream} was over`,
   'delivery.requested': ({ channel, target }, { stream }) =>

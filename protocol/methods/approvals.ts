@@ -1,4 +1,4 @@
-/** Methods about commands that wait for a person. */
+/** Methods about what waits for a person, and about what was allowed from then on. */
 import {
   array,
   boolean,
@@ -73,5 +73,7 @@ export const approvalMethods = {
     ...approves,
     writes: true,
   },
+  'approvals.grants': { params: object({}), ...approves, writes: false },
+  'approvals.revoke': { params: object({ grantId: id() }), ...approves, writes: true },
   'approval.cancel': { params: object({ approvalId: id() }), ...approves, writes: true },
 } as const

@@ -13,7 +13,7 @@ import {
   string,
 } from 'superstruct'
 import { limits } from '../limits.ts'
-import { CLIENT, id, sessionKey } from './params.ts'
+import { CLIENT, id, idempotencyKey, sessionKey } from './params.ts'
 
 const toolName = () => size(string(), 1, limits.toolNameCharsMax)
 const offers = { scope: 'operator.admin', roles: CLIENT, writes: false } as const
@@ -24,6 +24,18 @@ export const toolMethods = {
     scope: 'operator.read',
     roles: CLIENT,
     writes: false,
+  },
+  'tools.invoke': {
+    params: object({
+      name: toolName(),
+      arguments: optional(record(string(), any())),
+      sessionKey: optional(sessionKey()),
+      ask: optional(boolean()), // whether a person may be asked; default true
+      idempotencyKey: optional(idempotencyKey()),
+    }),
+    scope: 'operator.write',
+    roles: CLIENT,
+    writes: true,
   },
   'tools.register': {
     params: object({

@@ -14,7 +14,9 @@ import { loadOpenWork } from '../../actors/projector.ts'
 import {
   type Carried,
   listCarried,
+  listRevoked,
   recordCarried,
+  recordRevoked,
   type Settled,
   settleRestored,
 } from '../../actors/restored.ts'
@@ -24,7 +26,7 @@ import { decideSwap, dropStaged, settleSwap, stagedJournal } from '../../actors/
 import type { OpenWork } from '../../machines/projections/open-work.ts'
 import { BACKUP_JOURNAL, type BackupFile, type BackupManifest } from '../../protocol/backup.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
-import { GATEWAY } from '../../protocol/ids.ts'
+import { GATEWAY, type StreamId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
 import type { Store } from '../../store/contract.ts'
@@ -59,6 +61,7 @@ export interface Replaced {
 interface Known {
   readonly replaced: Replaced
   readonly work: OpenWork | null
+  readonly revoked: readonly StreamId[] // grants that it says were taken back
 }
 
 /** A file that was there, and another in the backup. */
@@ -107,7 +110,7 @@ async function lookAt(directory: string): Promise<Known> {
   const anchor = attempt(() => readAnchor(directory))
   const { position = 0, epoch = 0 } = anchor ?? {}
   if (!existsSync(join(directory, 'journal.mdb'))) {
-    return { replaced: { head: position, epoch, fault: null }, work: null }
+    return { replaced: { head: position, epoch, fault: null }, work: null, revoked: [] }
   }
   try {
     await verifyInChild(directory, { deep: true }, limits.backupVerifyMs)
@@ -115,14 +118,14 @@ async function lookAt(directory: string): Promise<Known> {
     try {
       const { position: head } = reader.head()
       const replaced = { head, epoch: reader.epoch(), fault: null }
-      return { replaced, work: loadOpenWork(reader) }
+      return { replaced, work: loadOpenWork(reader), revoked: listRevoked(reader) }
     } finally {
       await reader.close()
     }
   } catch (thrown) {
     // It may hold records all the same, so it counts as one that is not empty.
     const fault = toGatewayError(thrown).message
-    return { replaced: { head: Math.max(1, position), epoch, fault }, work: null }
+    return { replaced: { head: Math.max(1, position), epoch, fault }, work: null, revoked: [] }
   }
 }
 
@@ -213,7 +216,7 @@ type Reborn = Pick<RestoreReport, 'epoch' | 'head' | 'settled' | 'carried'>
 async function beginAnew(
   { stateDir, by }: RestoreWish,
   { head }: BackupManifest,
-  { replaced, work }: Known,
+  { replaced, work: before, revoked }: Known,
 ): Promise<Reborn> {
   const epochAbove = Math.max(replaced.epoch, head.epoch)
   const store = await openLmdb({ directory: stagedJournal(stateDir), verify: false, epochAbove })
@@ -226,7 +229,8 @@ async function beginAnew(
         replacedHead: replaced.head,
         by,
       },
-      before: work,
+      before,
+      revoked,
     })
     return { epoch: store.epoch(), head: store.head().position, ...carried }
   } finally {
@@ -237,7 +241,14 @@ async function beginAnew(
 async function live(
   store: Store,
   stateDir: string,
-  { event, before }: { readonly event: JournalEvent; readonly before: OpenWork | null },
+  {
+    event,
+    before,
+    revoked,
+  }: Pick<Known, 'revoked'> & {
+    readonly event: JournalEvent
+    readonly before: OpenWork | null
+  },
 ): Promise<Pick<Reborn, 'settled' | 'carried'>> {
   const correlationId = systemChance.hex(limits.correlationIdBytes)
   const alive = setInterval(() => {}, limits.restoreSettleMs) // The clock's timers keep nobody.
@@ -246,6 +257,7 @@ async function live(
       await kernel.registry.deliver(GATEWAY, { event, cause: 'sys:restore', correlationId })
       const carried: Carried | null = before === null ? null : listCarried(before, kernel.work)
       if (carried !== null) await recordCarried(kernel, carried, correlationId)
+      await recordRevoked(kernel, revoked, correlationId)
       const settled = await settleRestored(kernel, quietServices)
       const counts =
         carried === null ? null : { keys: carried.keys.length, inbound: carried.inbound.length }

@@ -9,6 +9,7 @@ import { checkModels } from './config.ts'
 import { checkChannels, checkGateway, checkPort } from './gateway.ts'
 import { checkDisk, checkModes, checkNode, checkStateDir, fixModes, makeStateDir } from './house.ts'
 import { checkClock, checkSnapshots } from './journal.ts'
+import { checkGrants } from './grants.ts'
 import { checkKeys } from './keys.ts'
 import { checkLeftovers, removeLeftovers } from './leftovers.ts'
 import { checkTls } from './tls.ts'
@@ -43,6 +44,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'snapshot', run: checkSnapshots },
   { id: 'clock', run: checkClock },
   { id: 'keys', run: checkKeys },
+  { id: 'grants', run: checkGrants },
   { id: 'archives', run: checkArchives },
   { id: 'backups', run: checkBackups },
   {

@@ -3,16 +3,14 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { askForModels, type Endpoint } from '../../actors/models/knock.ts'
-import {
-  type ResolvedConfig,
-  resolveConfig,
-  unsupportedPaths,
-} from '../../protocol/config/defaults.ts'
+import { type ResolvedConfig, resolveConfig } from '../../protocol/config/defaults.ts'
 import { ECHO_MODEL, parseModelName } from '../../protocol/config/model.ts'
 import { parseConfig } from '../../protocol/config/parse.ts'
 import type { GatewayConfig } from '../../protocol/config/schema.ts'
+import { unsupportedPaths } from '../../protocol/config/unread.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import { DEFAULT_AGENT_ID } from '../../protocol/session-key.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const NAME = 'configuration'
@@ -53,6 +51,11 @@ function judge(config: GatewayConfig, path: string): CheckedConfig {
   const findings: Finding[] = unsupportedPaths(config).map((key) =>
     warn(NAME, `${key} is accepted, but this version does not act on it`, `remove it from ${path}`),
   )
+  for (const { where, agentId } of resolved.tools.byAgent) {
+    if (agentId === DEFAULT_AGENT_ID) continue
+    const says = `${where} holds for sessions of agent:${agentId} only: what names no agent is of "${DEFAULT_AGENT_ID}"`
+    findings.push(warn(NAME, says, `if all are meant, write it as agents.defaults.tools`))
+  }
   if (!resolved.gateway.loopback && resolved.gateway.tls === null) {
     const says = `${resolved.gateway.bind} can be reached from outside, without encryption`
     findings.push(

@@ -1,5 +1,6 @@
 /**
- * `openclaw approvals list | allow | deny`: commands that wait for a person.
+ * `openclaw approvals list | allow | deny | grants | revoke`: what waits for a person, and what a person
+ * allowed from then on.
  */
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
@@ -56,6 +57,54 @@ export const approvalsDeny = defineVerb({
   description: 'Keep a command from running',
   args: idArgs,
   run: (args) => decide(args, args.id, 'deny'),
+})
+
+const GRANT_HEADINGS = ['GRANT', 'CALL', 'OF', 'FOR', 'GIVEN BY', 'SINCE']
+
+export const approvalsGrants = defineVerb({
+  name: 'approvals grants',
+  description: 'List the calls of tools that run without asking, since you allowed them always',
+  args: reachArgs,
+  async run(args) {
+    const answer = await askGateway(args, 'approvals.grants', {})
+    if (args.json) {
+      showJson(answer)
+      return 0
+    }
+    const rows = rowsOf(answer, 'grants')
+    if (rows.length === 0) note('nothing is allowed always')
+    const cells = rows.map((row) => [
+      String(row['grantId']),
+      row['command'] === null ? '[erased]' : JSON.stringify(row['command']),
+      `${String(row['tool'])} (${String(row['source'])})`,
+      placeOf(row),
+      String(row['givenBy']),
+      `${formatTime(row['givenAt'])}${row['holds'] === true ? '' : ', without its key: not honoured'}`,
+    ])
+    if (rows.length > 0) for (const line of columns([GRANT_HEADINGS, ...cells])) show(line)
+    return 0
+  },
+})
+
+// Only what is asked for in the same place is the same.
+function placeOf({ channel, room, sender }: Readonly<Record<string, unknown>>): string {
+  if (typeof channel !== 'string') return 'clients'
+  return [channel, room, sender].filter((part) => typeof part === 'string').join(':')
+}
+
+export const approvalsRevoke = defineVerb({
+  name: 'approvals revoke',
+  description: 'Ask again before a call that you allowed always',
+  args: {
+    ...reachArgs,
+    id: { type: 'positional', valueHint: 'id', description: 'as `approvals grants` shows it' },
+  },
+  async run(args) {
+    const answer = await askGateway(args, 'approvals.revoke', { grantId: args.id })
+    if (args.json === true) showJson(answer)
+    else show(`revoked ${String(args.id)}`)
+    return 0
+  },
 })
 
 type Args = Parameters<typeof askGateway>[0] & { readonly json?: boolean | undefined }

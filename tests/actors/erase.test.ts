@@ -54,6 +54,33 @@ erase('a session is all that it, its runs and its deliveries name', async () => 
   assert.equal(found, [...textsOf(['bob', 2]), note.ref].toSorted())
 })
 
+erase('what somebody’s runs asked of tools, and of a person about it, is theirs', async () => {
+  const house = await openTalk()
+  const asked = { channel: 'irc', room: null, sender: 'bob', at: 0 }
+  const ofCall = [1, 2, 3, 4].map((n) => body(`of a call ${n}`, n).ref)
+  const [args, ask, shown, question] = ofCall
+  const head = { callId: 'c1', runId: 'r2', sessionKey: 'agent:main:irc:direct:bob', asked }
+  await house.tell('call:c1', { type: 'call.requested', ...head, name: 'exec', ref: args })
+  await house.tell('call:c1', {
+    type: 'effect.done',
+    effect: '1.e0',
+    name: 'tool.judge',
+    attempt: 1,
+    verdict: 'ask',
+    askRef: ask,
+    askTextRef: shown,
+    notice: { ref: question, channel: 'irc', target: 'owner' },
+  })
+
+  const found = [...(await collectRefs(house.store, { ...ann, sender: 'bob' }))].toSorted()
+
+  assert.equal(found, [...textsOf(['bob', 2]), ...ofCall].toSorted())
+  assert.equal(
+    [...(await collectRefs(house.store, ann))].toSorted(),
+    textsOf(['ann', 1], ['ann', 3]),
+  )
+})
+
 erase('S13 texts go; records, hashes, root and states stay', async () => {
   const house = await openTalk()
   const { store, records } = house

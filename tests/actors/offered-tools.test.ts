@@ -156,6 +156,25 @@ offered('TO43 what is registered can be taken back, and is bounded', async (scen
   assert.is(bad.error?.code, 'INVALID_REQUEST')
 })
 
+offered('TO47 what is registered together is registered whole, or not at all', async (scene) => {
+  const helper = await openHelper(scene)
+  const before = await rowOf(scene, 'lights')
+  const changed = { ...LIGHTS, description: 'Another' }
+  for (const wrong of [
+    { name: 'x', parameters: { type: 'string' } },
+    { name: 'web_fetch' },
+    { name: 'lights' },
+  ]) {
+    const { error } = await helper.request('tools.register', {
+      tools: [{ name: 'new' }, changed, wrong],
+    })
+
+    assert.is(error?.code, 'INVALID_REQUEST', wrong.name)
+    assert.is(await rowOf(scene, 'new'), undefined)
+    assert.equal(await rowOf(scene, 'lights'), before)
+  }
+})
+
 offered('TO44 the list names the rule by which each tool may run or not', async (scene) => {
   const denied = await rowOf(scene, 'sessions_list')
   const allowed = await rowOf(scene, 'web_fetch')

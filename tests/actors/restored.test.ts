@@ -4,7 +4,14 @@ import * as assert from 'uvu/assert'
 import { Idempotency } from '../../actors/idempotency.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
 import { loadOpenWork } from '../../actors/projector.ts'
-import { listCarried, recordCarried, type Settled, settleRestored } from '../../actors/restored.ts'
+import {
+  listCarried,
+  listRevoked,
+  recordCarried,
+  recordRevoked,
+  type Settled,
+  settleRestored,
+} from '../../actors/restored.ts'
 import { emptyOpenWork } from '../../machines/projections/open-work.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Store } from '../../store/contract.ts'
@@ -131,6 +138,34 @@ test('BK6 wherever a backup ends, the next process sends nothing of it', async (
 })
 
 const mark = { owner: 'phone', key: 'k1', digest: 'd'.repeat(64) }
+
+test('BK7 a grant that was revoked after the backup does not stand again', async () => {
+  const { tell, store } = openTestKernel()
+  const place = { channel: null, room: null, sender: null }
+  const grant = { tool: 'exec', source: 'built-in', agentId: 'main', place, keyId: 'k' }
+  const refs = { approvalId: 'a', sessionKey: '', ref: 'b:1', textRef: 'b:2', by: 'me' }
+  for (const grantId of ['kept', 'lost', 'gone']) {
+    await tell(`grant:${grantId}`, { type: 'grant.given', grantId, ...grant, ...refs })
+  }
+  await tell('grant:gone', { type: 'grant.revoked', by: 'me' })
+  const { position } = await tell('grant:gone', { type: 'grant.given', ...grant, ...refs })
+  const backup = await prefixOf(store, position)
+  for (const name of ['lost', 'gone'] as const) {
+    await tell(`grant:${name}`, { type: 'grant.revoked', by: 'me' })
+  }
+
+  const { kernel, records } = openTestKernel({ store: backup })
+  await recordRevoked(kernel, listRevoked(store), '00')
+  await recordRevoked(kernel, [...listRevoked(store), 'grant:never'], '00')
+
+  const names = ['kept', 'lost', 'gone', 'never'] as const
+  assert.equal(
+    names.map((name) => kernel.registry.snapshot(`grant:${name}`).value),
+    ['given', 'revoked', 'revoked', 'new'],
+  )
+  assert.is(records().length, position + 2)
+  assert.is(records().at(-1)?.event['by'], 'restore')
+})
 
 test('BK7 keys that only the other journal knows are carried, and not obeyed again', async () => {
   const before = openTestKernel()

@@ -3,6 +3,15 @@ import { LLMock } from '@copilotkit/aimock'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Frame, TestClient } from '../support/client.ts'
+import { openModelTurns } from '../../actors/model-turns.ts'
+import { ModelFault } from '../../actors/models/provider.ts'
+import type { EffectContext } from '../../actors/outbox.ts'
+import type { ModelHouse, ModelSettings } from '../../actors/run.ts'
+import { replayStream } from '../../actors/stream.ts'
+import { summaryDriver } from '../../actors/summaries.ts'
+import { rangeOf } from '../../machines/rules/history.ts'
+import type { SessionContext } from '../../machines/session.ts'
+import { streamId } from '../../protocol/ids.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { readRecords } from '../support/kernel.ts'
 
@@ -157,6 +166,43 @@ summaries('SU5 sessions.compact summarises by hand, once there is enough', async
   assert.match(String(early.payload['reason']), 'too little')
   assert.is(done.payload['messages'], 2)
   assert.match(shownIn(mock)[1] ?? '', /^user: Summary of the conversation/)
+})
+
+summaries('SU7 a summary waits its turn among the calls of runs', async (scene) => {
+  const turns = openModelTurns(1)
+  const events: string[] = []
+  const provider = {
+    probe: () => Promise.resolve(''),
+    call: () => {
+      events.push('called')
+      return Promise.reject(new ModelFault('no', 'auth'))
+    },
+  }
+  const { store, services } = scene.house
+  await say(scene.client, 'one')
+  const key = streamId('session', MAIN)
+  const session = replayStream(store, key, 'none').snapshot
+  const { history } = session.context as SessionContext
+  const registry = { snapshot: () => session } as unknown as ModelHouse['registry']
+  const usage = { spent: new Map() } as unknown as ModelHouse['usage']
+  const found = { provider, model: 'm', maxOutputTokens: null }
+  const settings = { find: () => found, tokensPerDay: () => null } as unknown as ModelSettings
+  const house = { store, services, registry, usage, publish: () => {} } as ModelHouse
+  const driver = summaryDriver(house, settings, { turns, signal: new AbortController().signal })
+  const params = { sessionKey: MAIN, compactionId: 'c', model: 'm', attempt: 1 }
+  await turns.enter()
+  const made = driver.run(
+    { name: 'history.summarize', params: { ...params, ...rangeOf(history, 1) } },
+    {} as EffectContext,
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  events.push('left')
+  turns.leave()
+
+  const { type } = await made
+
+  assert.equal([events, type], [['left', 'called'], 'effect.failed'])
+  await turns.enter() // It has given its turn back.
 })
 
 summaries('SU6 a summary that nobody makes is a reason, and changes nothing', async (scene) => {

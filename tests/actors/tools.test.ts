@@ -6,6 +6,7 @@ import { LLMock } from '@copilotkit/aimock'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JournalRecord } from '../../protocol/record.ts'
+import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Frame, TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -69,6 +70,11 @@ async function ask(client: TestClient, message = 'do it'): Promise<Frame['payloa
 function resultsIn({ mock }: Scene): string[] {
   const { messages } = (mock.getRequests() as unknown as Asked[]).at(-1)!.body
   return messages.filter(({ role }) => role === 'tool').map(({ content }) => content)
+}
+
+function rolesOf({ mock }: Scene): string[] {
+  const { messages } = (mock.getRequests() as unknown as Asked[]).at(-1)!.body
+  return messages.map(({ role }) => role)
 }
 
 interface Asked {
@@ -189,6 +195,49 @@ tools(
   },
 )
 
+tools(
+  'TC4 killed before its judge was heard, a call is judged again and run once',
+  async (scene) => {
+    const store = openMemory()
+    let isDead = false
+    const held: Store = {
+      ...store,
+      close: () => Promise.resolve(),
+      append: (draft) => {
+        isDead ||= draft.stream.startsWith('call:') && draft.expectedVersion === 1
+        return isDead ? new Promise(() => {}) : store.append(draft)
+      },
+    }
+    const client = await open(scene, { tools: { ask: [] } }, held)
+    script(scene, ['exec', { command: 'echo once >> runs' }])
+    const { payload } = await client.request('agent', { message: 'do it' })
+    await until(() => isDead, 'verdict that is never written')
+    const judged = readRecords(store).filter(({ stream }) => stream.startsWith('call:'))
+
+    const first = scene.house!
+    const next = await open(scene, { tools: { ask: [] } }, { ...store, close: held.close })
+    const end = await next.request('agent.wait', { runId: payload['runId'], timeoutMs: 20_000 })
+    await first.stop()
+
+    assert.equal(
+      judged.map(({ event }) => event.type),
+      ['call.requested'],
+    )
+    assert.is(end.payload['text'], 'over')
+    assert.is(readFileSync(join(scene.root, 'work', 'runs'), 'utf8'), 'once\n')
+    const types = readRecords(store)
+      .filter(({ stream }) => stream.startsWith('call:'))
+      .map(({ event }) => event.type)
+    assert.equal(types, [
+      'call.requested',
+      'effect.lost',
+      'effect.done',
+      'effect.started',
+      'effect.done',
+    ])
+  },
+)
+
 tools('TO26 no path leads out of the workspace', async (scene) => {
   const client = await open(scene, { tools: { ask: [] } })
   symlinkSync(join(scene.root, 'secret'), join(scene.root, 'work', 'link'))
@@ -263,18 +312,27 @@ tools('TO30 an endless loop of tools ends with the budget', async (scene) => {
   assert.is(endsOf(scene).length, 3)
 })
 
-tools('TO31 an abort of the run kills its command', async (scene) => {
-  const client = await open(scene, { tools: { ask: [] } })
-  script(scene, ['exec', { command: 'sleep 60 & echo $! > pid; wait' }])
-  const { payload } = await client.request('agent', { message: 'do it' })
-  const pidFile = join(scene.root, 'work', 'pid')
-  await until(() => readOr(pidFile) !== '', 'process id')
-  await client.request('sessions.abort', { key: 'agent:main:main' })
-  await client.event('agent.done', ({ runId }) => runId === payload['runId'])
+tools(
+  'TO31 an abort of the run kills its command, and the next prompt knows of it',
+  async (scene) => {
+    const client = await open(scene, { tools: { ask: [] } })
+    scene.mock.on({ userMessage: 'and now?' }, { content: 'again' })
+    script(scene, ['exec', { command: 'sleep 60 & echo $! > pid; wait' }])
+    const { payload } = await client.request('agent', { message: 'do it' })
+    const pidFile = join(scene.root, 'work', 'pid')
+    await until(() => readOr(pidFile) !== '', 'process id')
+    await client.request('sessions.abort', { key: 'agent:main:main' })
+    await client.event('agent.done', ({ runId }) => runId === payload['runId'])
 
-  const pid = Number(readOr(pidFile))
-  await until(() => !isAlive(pid), 'end of the command')
-})
+    const pid = Number(readOr(pidFile))
+    await until(() => !isAlive(pid), 'end of the command')
+
+    scene.mock.on({ userMessage: 'and now?' }, { content: 'again' })
+    await ask(client, 'and now?')
+    assert.equal(rolesOf(scene), ['system', 'user', 'assistant', 'tool', 'user'])
+    assert.match(resultsIn(scene)[0] ?? '', /stopped, because its run was/)
+  },
+)
 
 tools('TO32 a tool of a past answer is part of the next prompt, its pair whole', async (scene) => {
   writeFileSync(join(scene.root, 'work', 'note'), 'remember')
@@ -284,11 +342,7 @@ tools('TO32 a tool of a past answer is part of the next prompt, its pair whole',
   await ask(client)
   await ask(client, 'and now?')
 
-  const { messages } = (scene.mock.getRequests() as unknown as Asked[]).at(-1)!.body
-  assert.equal(
-    messages.map(({ role }) => role),
-    ['system', 'user', 'assistant', 'tool', 'assistant', 'user'],
-  )
+  assert.equal(rolesOf(scene), ['system', 'user', 'assistant', 'tool', 'assistant', 'user'])
 })
 
 tools('TO33 the prompt of a past run names the tools that its model was offered', async (scene) => {

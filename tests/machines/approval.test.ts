@@ -77,4 +77,88 @@ approval('AP4 an id is used once', () => {
   assert.is(fold([REQUESTED, REQUESTED]).ignored, 'unhandled')
 })
 
+const answered = (decision: string, by = 'ann'): JournalEvent => ({
+  type: 'exec.answered',
+  decision,
+  by,
+  channel: 'irc',
+  reply: { deliveryId: `told-${by}`, channel: 'irc', target: by },
+})
+const OF_CALL = { ...REQUESTED, callId: 'c' }
+
+/** Where the outputs of the last event go, and what is said there. */
+function outputs(events: readonly JournalEvent[], at = AT + 2): unknown[] {
+  let snapshot = stepper.initial
+  let sends: readonly { to: string; event: JournalEvent }[] = []
+  for (const event of events) {
+    const stepped = stepper.step(snapshot, event, at)
+    snapshot = stepped.snapshot
+    sends = stepped.sends
+  }
+  return sends.map(({ to, event }) => {
+    return [to, (event['phrase'] as { id: string } | undefined)?.id ?? event['decision']]
+  })
+}
+
+approval('AP20 somebody in a channel decides; call and sender are told, and who it was', () => {
+  for (const [decision, state, phrase] of [
+    ['allow-once', 'allowed', 'approval.allowed'],
+    ['allow-always', 'allowed', 'approval.always'],
+    ['deny', 'denied', 'approval.denied'],
+  ] as const) {
+    const { value, context, waits: armed } = fold([OF_CALL, answered(decision)])
+
+    assert.equal([value, context.by, context.channel, armed], [state, 'ann', 'irc', []])
+    assert.is(context.always, decision === 'allow-always')
+    assert.equal(outputs([OF_CALL, answered(decision)]), [
+      ['call:c', state],
+      ['delivery:told-ann', phrase],
+    ])
+  }
+})
+
+approval('AP21 of two who answer the first decides; the other is told what was decided', () => {
+  const first = [OF_CALL, answered('deny', 'ann')]
+
+  const second = fold([...first, answered('allow-once', 'bob')])
+
+  assert.equal([second.value, second.context.by, second.ignored], ['denied', 'ann', null])
+  assert.equal(outputs([...first, answered('allow-once', 'bob')]), [
+    ['delivery:told-bob', 'approval.wasDenied'],
+  ])
+  for (const [end, phrase] of [
+    [{ type: 'exec.allowed', always: false, by: 'phone' }, 'approval.wasAllowed'],
+    [{ type: 'exec.expired', reason: 'time' }, 'approval.expired'],
+    [{ type: 'exec.cancelled', deviceId: 'asker' }, 'approval.withdrawn'],
+  ] as const) {
+    const late = outputs([OF_CALL, end, answered('deny', 'bob')])
+    assert.equal(late, [['delivery:told-bob', phrase]])
+  }
+})
+
+approval(
+  'AP22 an answer behind the deadline decides nothing, also where that was not told yet',
+  () => {
+    const asked = stepper.step(stepper.initial, OF_CALL, AT).snapshot
+    const late = stepper.step(asked, answered('allow-once'), REQUESTED.expiresAt)
+    const last = stepper.step(asked, answered('allow-once'), REQUESTED.expiresAt - 1)
+
+    assert.equal([formatValue(late.snapshot), formatValue(last.snapshot)], ['requested', 'allowed'])
+    assert.equal(
+      late.sends.map(({ event }) => event['phrase']),
+      [{ id: 'approval.expired', facts: { id: 'a' } }],
+    )
+  },
+)
+
+approval('AP23 what may not be allowed always is not, and its sender is told so', () => {
+  const once = { ...OF_CALL, mayAlways: false }
+
+  assert.is(fold([once, answered('allow-always')]).value, 'requested')
+  assert.equal(outputs([once, answered('allow-always')]), [
+    ['delivery:told-ann', 'approval.onceOnly'],
+  ])
+  assert.is(fold([answered('deny')]).ignored, 'unhandled')
+})
+
 approval.run()

@@ -7,6 +7,7 @@ import type { RunContext } from '../../machines/run.ts'
 import { kinds } from '../../machines/kinds.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { JournalEvent } from '../../protocol/record.ts'
+import { accepted } from '../support/facts.ts'
 import { given } from '../support/given.ts'
 
 const call = suite('call')
@@ -84,6 +85,57 @@ call('TO3 what is asked for waits for an approval of that call, whose end decide
     assert.equal(toldOf(sends), ['call.finished', fault, ''])
   }
 })
+
+call('TO34 a question that has a way to a person is sent there, as long as it waits', () => {
+  const notice = { ref: 'b:n', channel: 'irc', target: 'ann' }
+  const { sends } = given('call', [requested]).when({ ...asking, notice })
+
+  const facts = { deliveryId: 'ask-c1', ...notice, fileIn: null, expiresAt: 61_000, passing: true }
+  assert.equal(sends[1], {
+    to: 'delivery:ask-c1',
+    event: { type: 'delivery.requested', ...facts },
+  })
+  assert.is(sends[0]?.event['expiresAt'], 61_000)
+  assert.is(given('call', [requested]).when(asking).sends.length, 1)
+})
+
+call(
+  'TO35 whoever was asked in a channel is told that the time is over, and of no other end',
+  () => {
+    const notice = { ref: 'b:n', channel: 'irc', target: 'ann' }
+    const told = (decision: string, judge: object): unknown[] => {
+      const { sends } = given('call', [requested, { ...asking, ...judge }]).when(ended(decision))
+      return sends.map(({ to, event }) => [to, (event['phrase'] as { id: string } | undefined)?.id])
+    }
+
+    assert.equal(told('expired', { notice }), [
+      ['run:r', undefined],
+      ['delivery:over-c1', 'approval.expired'],
+    ])
+    assert.is(told('denied', { notice }).length, 1)
+    assert.is(told('expired', {}).length, 1)
+  },
+)
+
+call(
+  'TI25 a call of a client’s own has no run that would be told, and asks only where it may',
+  () => {
+    const own = { ...requested, invokedBy: 'device', mayAsk: false }
+    const begun = given('call', []).when(own)
+    const refused = given('call', [own]).when(judged('deny', { fault: 'approval' }))
+    const over = given('call', [own, judged('allow')]).when(result)
+
+    assert.equal(
+      [begun.effects[0]?.params['mayAsk'], begun.context['invokedBy']],
+      [false, 'device'],
+    )
+    assert.equal(
+      [refused.value, refused.context['fault'], refused.sends],
+      ['refused', 'approval', []],
+    )
+    assert.equal([over.value, over.context['resultRef'], over.sends], ['done', 'b:r', []])
+  },
+)
 
 call('TO4 an approval of another call changes nothing', () => {
   assert.is(given('call', [requested, asking]).when(ended('allowed', 'c2')).ignored, 'refused')
@@ -244,6 +296,31 @@ call('TO13 an abort ends open calls, and each that had no result has one that sa
     entries.map(({ fault }) => fault),
     [undefined, undefined, 'aborted'],
   )
+})
+
+call('TI28 a session that lets a run go keeps its calls whole, behind their question', () => {
+  const before = [begun, wants(1, 'x', 'y'), finished('x')]
+  const letGo = { type: 'run.aborted', by: 'd', sessionKey: 'agent:main:main' }
+  const { sends } = given('run', before).when(letGo)
+  const idle = given('run', [begun]).when(letGo)
+  const left = sends.find(({ event }) => event.type === 'calls.kept')!
+  const talk = [
+    accepted('r'),
+    { type: 'session.aborted', runId: null, by: 'd', sessionKey: 'agent:main:main', generation: 0 },
+    accepted('next'),
+  ]
+  const kept = given('session', talk).when(left.event)
+  const again = given('session', [...talk, left.event]).when(left.event)
+  const strange = given('session', [accepted('other')]).when(left.event)
+  const current = given('session', [accepted('r')]).when(left.event)
+
+  assert.is(left.to, 'session:agent:main:main')
+  assert.equal(
+    idle.sends.map(({ event }) => event.type),
+    ['run.finished'],
+  )
+  assert.equal(rolesOf(kept.context['history']), ['user', 'assistant', 'tool', 'tool', 'user'])
+  assert.equal([again.ignored, strange.ignored, current.ignored], ['refused', 'refused', 'refused'])
 })
 
 call('TO14 what was steered during calls is read behind their results', () => {

@@ -142,6 +142,28 @@ compaction('CP8 by hand: once at a time, and only where there is enough', () => 
   assert.equal(done.sends, [])
 })
 
+compaction(
+  'CP12 by hand: not beside a run that leaves some out; a shifted cut parts no pair',
+  () => {
+    const wish = { type: 'compaction.asked', sessionKey: 'agent:main:main', compactionId: 'c1' }
+    const byHand = { ...wish, model: 'a/one', fallbacks: [], by: 'd' }
+    const cutting = [...long, asked('r3'), summarised('failed')]
+    const beside = given('session', cutting).when(byHand)
+    const after = given('session', [...cutting, answered('r3')]).when(byHand)
+    const short = given('session', [...long, asked('r3', { plan: { ...plan, compactAt: 9_000 } })])
+    const history = entries('u a t a u').map((entry) =>
+      entry.ref === 'b:2' ? { ...entry, role: 'tool' as const } : entry,
+    )
+    const [, , , , last] = history
+
+    assert.equal([beside.ignored, after.ignored], ['refused', null])
+    assert.is(short.when(byHand).ignored, null)
+    // It was cut before a question; what stood in front of it has left the history since.
+    const recipe = { runId: last!.runId, leftOut: 2 }
+    assert.equal(promptEntries({ history }, {}, recipe), [last])
+  },
+)
+
 function entries(words: string): HistoryEntry[] {
   return words.split(' ').map((word, index) => {
     const role = word === 'u' ? 'user' : word === 's' ? 'summary' : 'assistant'

@@ -125,6 +125,15 @@ delivery(
   },
 )
 
+delivery('V16 what is worth nothing once it has expired is no dead letter either', () => {
+  const passing = requested('d1', { expiresAt: 9_000, passing: true })
+  const over = failed(1, { class: 'expired', retryable: false })
+
+  assert.is(given('delivery', [passing]).when(over).value, 'failed')
+  assert.is(given('delivery', [requested('d1', { expiresAt: 9_000 })]).when(over).value, 'dead')
+  assert.is(given('delivery', [passing]).when(lost(true)).value, 'uncertain')
+})
+
 delivery('V10 what the gateway itself says is no dead letter: it fails, and is over', () => {
   const phrase = { ...inTime, ref: '', phrase: { id: 'status', facts: {} } }
 

@@ -1,20 +1,24 @@
 /** What people write to the gateway itself, and what is a message all the same. */
 import * as assert from 'uvu/assert'
-import { readDirective } from '../../protocol/directives.ts'
+import { readDecision, readDirective } from '../../protocol/directives.ts'
 import { wordPhrase } from '../../protocol/phrases.ts'
 import { cases } from '../store/cases.ts'
 
 const test = cases('directives')
 
 const READ: readonly [string, unknown][] = [
-  ['/stop', { name: 'stop', value: null, rest: '' }],
-  [' /STOP now ', { name: 'stop', value: null, rest: '' }],
-  ['/stop@my_bot', { name: 'stop', value: null, rest: '' }],
-  ['/think high please', { name: 'think', value: 'high', rest: '' }],
-  ['/think: high', { name: 'think', value: 'high', rest: '' }],
-  ['/new', { name: 'new', value: null, rest: '' }],
-  ['/reset  hello\nyou', { name: 'new', value: null, rest: 'hello\nyou' }],
-  ['/model home/llama3.2', { name: 'model', value: 'home/llama3.2', rest: '' }],
+  ['/stop', { name: 'stop', values: [], rest: '' }],
+  [' /STOP now ', { name: 'stop', values: [], rest: '' }],
+  ['/stop@my_bot', { name: 'stop', values: [], rest: '' }],
+  ['/think high please', { name: 'think', values: ['high'], rest: '' }],
+  ['/think: high', { name: 'think', values: ['high'], rest: '' }],
+  ['/new', { name: 'new', values: [], rest: '' }],
+  ['/reset  hello\nyou', { name: 'new', values: [], rest: 'hello\nyou' }],
+  ['/model home/llama3.2', { name: 'model', values: ['home/llama3.2'], rest: '' }],
+  ['/approve 1a2b3c4d  once', { name: 'approve', values: ['1a2b3c4d', 'once'], rest: '' }],
+  ['/Approve@bot 1A2b3c4d deny now', { name: 'approve', values: ['1A2b3c4d', 'deny'], rest: '' }],
+  ['/approve 1a2b3c4d', { name: 'approve', values: ['1a2b3c4d'], rest: '' }],
+  ['/approve', { name: 'approve', values: [], rest: '' }],
 ]
 
 test('DV5 a directive is read with its value, its address and its rest', () => {
@@ -32,6 +36,14 @@ test('DV6 what only looks like one is a message', () => {
     '/stop/it',
   ]) {
     assert.is(readDirective(text), null, text)
+  }
+})
+
+test('DV12 a decision is read in our words and in upstream’s, and nothing else is one', () => {
+  assert.equal(['once', 'Always', 'DENY'].map(readDecision), ['allow-once', 'allow-always', 'deny'])
+  assert.equal(['allow-once', 'allow-always'].map(readDecision), ['allow-once', 'allow-always'])
+  for (const word of ['', 'yes', 'allow', 'constructor', 'once!']) {
+    assert.is(readDecision(word), null, word)
   }
 })
 

@@ -13,12 +13,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { grantKeyPath, keyIdOf } from '../../actors/grants.ts'
+import { openSecretKey } from '../../actors/secret-key.ts'
 import { takeLock } from '../../actors/lock.ts'
 import { formatBase } from '../../actors/history.ts'
 import { readCodeIdentity } from '../../actors/code.ts'
 import { resolveConfig } from '../../protocol/config/defaults.ts'
 import { GATEWAY } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { JournalEvent } from '../../protocol/record.ts'
 import { CHECKS } from '../../scripts/checks/all.ts'
 import { rememberBackup } from '../../scripts/backup/place.ts'
 import type { Check, CheckContext, Finding } from '../../scripts/checks/finding.ts'
@@ -103,6 +106,7 @@ test('H9 ids stay: programs match them', () => {
       'snapshot',
       'clock',
       'keys',
+      'grants',
       'archives',
       'backups',
       'models',
@@ -264,6 +268,40 @@ test('H15 a budget is held against what the journal uses', async () => {
     assert.match(ample[1] ?? '', /^ok /)
     assert.match(low[1] ?? '', /^warn 1 MiB of the 1 MiB/)
     assert.match(over[1] ?? '', /^fail .*new work is refused/)
+  })
+})
+
+test('H17 grants: none, some, and those whose key is not here', async () => {
+  await withDirectory(async (stateDir) => {
+    const key = openSecretKey(grantKeyPath(stateDir))
+    const given = (grantId: string, keyId: string): JournalEvent => ({
+      type: 'grant.given',
+      grantId,
+      keyId,
+      tool: 'exec',
+      source: 'built-in',
+      agentId: 'main',
+      place: { channel: null, room: null, sender: null },
+      approvalId: 'a',
+      sessionKey: '',
+      ref: 'b:1',
+      textRef: 'b:2',
+      by: 'me',
+    })
+    await givenBoot(stateDir, nothingMore)
+    const none = await run('grants', contextOf(stateDir))
+    await givenBoot(stateDir, async ({ tell }) => {
+      await tell('grant:g1', given('g1', keyIdOf(key)))
+      await tell('grant:g2', given('g2', 'another'))
+      await tell('grant:g2', { type: 'grant.revoked', by: 'me' })
+    })
+    const one = await run('grants', contextOf(stateDir))
+    writeFileSync(grantKeyPath(stateDir), 'ab'.repeat(32))
+    const gone = await run('grants', contextOf(stateDir))
+
+    assert.equal(none, [])
+    assert.equal(one, ['ok 1 call runs without asking: openclaw approvals grants'])
+    assert.equal(gone, ['warn 1 of 1 standing grants were given under a key that is not here'])
   })
 })
 

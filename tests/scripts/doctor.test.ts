@@ -147,6 +147,27 @@ doctor('H3 every wrong key, every key without effect, every open file is a findi
   })
 })
 
+doctor(
+  'TP5 rules of an agent that no message is for are a finding; those of main are none',
+  async () => {
+    await withDirectory(async (stateDir) => {
+      const path = join(stateDir, 'openclaw.json')
+      const agents = {
+        list: [
+          { id: 'main', tools: {} },
+          { id: 'home', tools: { deny: ['exec'] } },
+        ],
+      }
+      writeFileSync(path, JSON.stringify({ agents }), { mode: 0o600 })
+
+      const found = findings((await examine(stateDir, 0)).report)
+
+      assert.is(found.length, 1)
+      assert.match(found[0]!, 'agents.list[1].tools holds for sessions of agent:home only')
+    })
+  },
+)
+
 doctor('H4 a taken port names who has it', async () => {
   const server = createServer()
   const port = await listen(server)

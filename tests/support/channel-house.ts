@@ -5,6 +5,7 @@ import { type Channels, openChannels } from '../../actors/channel.ts'
 import type { ChannelSetup } from '../../actors/channel-setup.ts'
 import type { ChannelHost, DeliveryFault, Resume } from '../../actors/channels/adapter.ts'
 import type { ConfigKeeper } from '../../actors/config.ts'
+import { openWaiting } from '../../actors/entrance.ts'
 import { openIntake } from '../../actors/intake.ts'
 import { type Kernel, openKernel } from '../../actors/kernel.ts'
 import { openModels } from '../../actors/models/registry.ts'
@@ -94,7 +95,8 @@ export function openHouse(
   const kernel = openKernel(store, drivers, services, 'test')
   const { registry, work, listen } = kernel
   const live = { config: resolveConfig({}), models: openModels(resolveConfig({}), services, {}) }
-  const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions)
+  const { approvals } = openWaiting(kernel, { services, stateDir: '' })
+  const intake = openIntake({ live } as unknown as ConfigKeeper, work.sessions, approvals)
   const channels = openChannels([setup], intake, { registry, store, work, listen, services })
   for (const [name, driver] of channels.drivers) drivers.set(name, driver)
   const calls: ModelCalled[] = []

@@ -3,6 +3,7 @@ import {
   approvalEvents,
   callEvents,
   cronEvents,
+  grantEvents,
   invocationEvents,
   nodeEvents,
 } from './node-events.ts'
@@ -102,6 +103,7 @@ const byKind: Readonly<Record<StreamKind, fc.Arbitrary<unknown>[]>> = {
   node: nodeEvents(requestId),
   invocation: invocationEvents(ref),
   approval: approvalEvents(ref),
+  grant: grantEvents(ref),
   call: callEvents(ref),
   cron: cronEvents(ref),
   compaction: [

@@ -28,6 +28,8 @@ interface Setup {
   readonly services?: Partial<Services>
   readonly env?: NodeJS.ProcessEnv
   readonly backupAgeMs?: () => number | null
+  /** Of the test's own, which removes it; default: one that goes with the gateway. */
+  readonly stateDir?: string
   /** Takes the looks of the heartbeat, which the test makes itself then. */
   readonly beats?: (() => void)[]
 }
@@ -40,8 +42,9 @@ export async function startTestGateway({
   env = {},
   backupAgeMs,
   beats,
+  stateDir: given,
 }: Setup = {}): Promise<TestGateway> {
-  const stateDir = mkdtempSync(join(tmpdir(), 'openclaw-test-'))
+  const stateDir = given ?? mkdtempSync(join(tmpdir(), 'openclaw-test-'))
   const configPath = join(stateDir, 'openclaw.json')
   writeFileSync(configPath, JSON.stringify(config))
   const own = {
@@ -80,7 +83,7 @@ export async function startTestGateway({
     stop: async () => {
       await gateway.stop('test')
       for (const client of clients) await client.close()
-      rmSync(stateDir, { recursive: true, force: true })
+      if (given === undefined) rmSync(stateDir, { recursive: true, force: true })
     },
   }
 }

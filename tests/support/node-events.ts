@@ -88,14 +88,62 @@ export function approvalEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>
       mayAlways: fc.boolean(),
       expiresAt: fc.nat(900_000),
     }),
+    fc.constant({
+      type: 'exec.requested',
+      approvalId: 'a',
+      ref: 'b:01',
+      textRef: 'b:02',
+      deviceId: '',
+      sessionKey: '',
+      mayAlways: true,
+      expiresAt: 900_000,
+      callId: 'c',
+      grant: granted,
+    }),
     fc.record({
       type: fc.constant('exec.allowed'),
       always: fc.boolean(),
       by: fc.constant('d'),
     }),
     fc.constant({ type: 'exec.denied', by: 'd' }),
+    fc.record({
+      type: fc.constant('exec.answered'),
+      decision: fc.constantFrom('allow-once', 'allow-always', 'deny'),
+      by: fc.constantFrom('ann', 'bob'),
+      channel: fc.constant('irc'),
+      reply: fc.constant({ deliveryId: 'told-1', channel: 'irc', target: 'ann' }),
+    }),
     fc.record({ type: fc.constant('exec.expired'), reason: fc.constantFrom('time', 'no-route') }),
     fc.record({ type: fc.constant('exec.cancelled'), deviceId: fc.constantFrom('d', 'e') }),
+  ]
+}
+
+/** What `always` would grant. */
+const granted = {
+  grantId: 'g',
+  keyId: 'k',
+  tool: 'exec',
+  source: 'built-in',
+  agentId: 'main',
+  place: { channel: 'irc', room: null, sender: 'ann' },
+}
+
+/** Events of a grant's actor. */
+export function grantEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
+  return [
+    fc.record({
+      type: fc.constant('grant.given'),
+      ...Object.fromEntries(
+        Object.entries(granted).map(([name, fact]) => [name, fc.constant(fact)]),
+      ),
+      approvalId: fc.constantFrom('a', 'b'),
+      sessionKey: fc.constant('agent:main:main'),
+      ref,
+      textRef: ref,
+      by: fc.constant('ann'),
+      channel: fc.constant('irc'),
+    }),
+    fc.constant({ type: 'grant.revoked', by: 'd' }),
   ]
 }
 
@@ -184,6 +232,14 @@ export function callEvents(ref: fc.Arbitrary<string>): fc.Arbitrary<unknown>[] {
       bytes: fc.nat(99),
       askRef: ref,
       askTextRef: ref,
+    }),
+    fc.record({
+      type: fc.constant('effect.done'),
+      ...head,
+      verdict: fc.constant('ask'),
+      askRef: ref,
+      askTextRef: ref,
+      notice: fc.record({ ref, channel: fc.constant('irc'), target: fc.constant('ann') }),
     }),
     fc.record({
       type: fc.constant('effect.failed'),

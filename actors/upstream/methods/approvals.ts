@@ -8,6 +8,7 @@ import { limits } from '../../../protocol/limits.ts'
 import { memberOf } from '../../../protocol/members.ts'
 import { DECISIONS, type Decision } from '../../../protocol/methods/approvals.ts'
 import { type Approval, decisionOf, type ExecRequest } from '../../approvals.ts'
+import type { Grant } from '../../grants.ts'
 import type { Call, Handlers, UpstreamHouse } from '../house.ts'
 import { allowedOf, formatAsked, formatSnapshot } from '../approval-rows.ts'
 
@@ -35,12 +36,28 @@ export const approvalHandlers: Handlers<typeof approvalMethods> = {
   },
   'approval.history': readHistory,
   'approval.resolve': resolveAny,
-  // Nothing is configured: every command is asked for by whoever runs it.
-  'exec.approvals.get': ({ configuration }) => {
-    const file = { version: 1, defaults: {}, agents: {} }
+  'exec.approvals.get': ({ configuration, grants }) => {
+    const agents = allowlistsOf(grants.list())
+    const exists = Object.keys(agents).length > 0
+    const file = { version: 1, defaults: {}, agents }
     const hash = sha256Hex(JSON.stringify(file))
-    return { path: `${configuration.path}#exec-approvals`, exists: false, hash, file }
+    return { path: `${configuration.path}#exec-approvals`, exists, hash, file }
   },
+}
+
+// Commands that were allowed always, word for word, as upstream names such a one. Each holds only where
+// it was given, which its file cannot say; grants of other tools have no place there.
+function allowlistsOf(grants: readonly Grant[]): Record<string, { allowlist: object[] }> {
+  const rows = grants.flatMap(({ context, command: commandText, holds }) => {
+    const { tool, source, grantId: id, agentId } = context
+    if (tool !== 'exec' || source !== 'built-in' || commandText === null || !holds) return []
+    const pattern = `=command:${sha256Hex(commandText).slice(0, 16)}`
+    return [{ agentId, entry: { id, pattern, source: 'allow-always', commandText } }]
+  })
+  const agents = [...new Set(rows.map(({ agentId }) => agentId))]
+  const entriesOf = (agent: string): object[] =>
+    rows.flatMap(({ agentId, entry }) => (agentId === agent ? [entry] : []))
+  return Object.fromEntries(agents.map((agent) => [agent, { allowlist: entriesOf(agent) }]))
 }
 
 type Asked = UpstreamParams<'exec.approval.request'>

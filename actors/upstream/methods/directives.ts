@@ -8,6 +8,7 @@ import { allows } from '../../../protocol/auth/scopes.ts'
 import { GatewayError } from '../../../protocol/errors.ts'
 import { type Phrase, wordPhrase } from '../../../protocol/phrases.ts'
 import { settingUnknown } from '../../../machines/rules/directives.ts'
+import type { ApprovalState } from '../../../machines/approval.ts'
 import { agentOf, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
 import { judgeDirective, runDefaults } from '../../intake.ts'
 import type { Call, UpstreamHouse } from '../house.ts'
@@ -16,7 +17,7 @@ import type { Said } from './chat.ts'
 
 /** Lists what a person can write. */
 export function listDirectives(): object[] {
-  return DIRECTIVES.map(({ word, takes, says }) => ({
+  return DIRECTIVES.map(({ word, takes, rest, says }) => ({
     name: word,
     nativeName: word,
     textAliases: [`/${word}`],
@@ -24,21 +25,22 @@ export function listDirectives(): object[] {
     category: word === 'status' ? 'status' : 'session',
     source: 'native',
     scope: 'both',
-    acceptsArgs: takes !== null,
+    acceptsArgs: takes.length > 0 || rest === true,
   }))
 }
 
 /**
  * Does what a directive says, and says so to whoever follows the session's chat; null where the
  * message is for the agent. What stands behind `/new` is left to be said to the agent.
- * @throws {GatewayError} FORBIDDEN: `/new` without the scope that resets sessions.
+ * @throws {GatewayError} FORBIDDEN: `/new` without the scope that resets sessions, `/approve` without
+ * the one that decides.
  */
 export async function obey(
   house: UpstreamHouse,
   said: Said,
   call: Call,
 ): Promise<{ rest: string } | null> {
-  const found = judgeDirective(house.configuration, said.message)
+  const found = judgeDirective(house, said.message)
   if (found === null) return null
   const sessionKey = keyNamed(said)
   const phrase = await perform(house, { sessionKey, directive: found.directive }, call)
@@ -58,7 +60,7 @@ async function perform(
 ): Promise<Phrase> {
   const { name, value, known } = directive
   if (name === 'new') {
-    assertMayReset(call)
+    assertMay(call, 'operator.admin', '/new and /reset need')
     await house.perform({ method: 'sessions.reset', params: { key, reason: 'new' } }, call)
     return { id: 'session.new', facts: {} }
   }
@@ -66,6 +68,7 @@ async function perform(
     const done = await house.perform({ method: 'sessions.abort', params: { key } }, call)
     return { id: 'runs.stopped', facts: { runs: (done as { aborted: unknown[] }).aborted.length } }
   }
+  if (name === 'approve') return decide(house, directive, call)
   const now = await settingsOf(house, key)
   if (name === 'status') return { id: 'status', facts: { ...now, ...countsOf(house, key) } }
   const setting = name === 'think' ? 'thinking' : name
@@ -78,11 +81,49 @@ async function perform(
   return { id: 'setting.changed', facts: { setting, value: told } }
 }
 
-function assertMayReset({ caller }: Call): void {
-  if (allows(caller.admission.scopes, 'operator.admin')) return
-  const text = 'missing scope: operator.admin, which /new and /reset need'
-  throw new GatewayError('FORBIDDEN', text, { missingScope: 'operator.admin' })
+function assertMay({ caller }: Call, scope: string, what: string): void {
+  if (allows(caller.admission.scopes, scope)) return
+  const text = `missing scope: ${scope}, which ${what}`
+  throw new GatewayError('FORBIDDEN', text, { missingScope: scope })
 }
+
+const WAS: Readonly<Record<ApprovalState, string>> = {
+  requested: 'approval.unknown',
+  allowed: 'approval.wasAllowed',
+  denied: 'approval.wasDenied',
+  expired: 'approval.expired',
+  cancelled: 'approval.withdrawn',
+}
+
+async function decide(
+  house: UpstreamHouse,
+  { value, answer = { fault: 'usage' } }: Directive,
+  call: Call,
+): Promise<Phrase> {
+  assertMay(call, 'operator.approvals', '/approve needs')
+  if ('fault' in answer) return { id: `approval.${answer.fault}`, facts: { id: value ?? '' } }
+  const { approvalId: id, decision } = answer
+  const { state, context } = house.approvals.find(id)
+  if (state !== 'requested') return { id: WAS[state], facts: { id } }
+  if (decision === 'allow-always' && !context.mayAlways) {
+    return { id: 'approval.onceOnly', facts: { id } }
+  }
+  try {
+    await house.perform({ method: 'approval.resolve', params: { approvalId: id, decision } }, call)
+    return { id: DONE[decision], facts: { id } }
+  } catch (error) {
+    // Somebody else was first.
+    const after = house.approvals.find(id).state
+    if (after === 'requested') throw error
+    return { id: WAS[after], facts: { id } }
+  }
+}
+
+const DONE = {
+  'allow-once': 'approval.allowed',
+  'allow-always': 'approval.always',
+  deny: 'approval.denied',
+} as const
 
 interface Settings {
   readonly model: string

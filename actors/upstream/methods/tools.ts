@@ -1,9 +1,11 @@
 /** Upstream's methods about tools. Step 4 of 8. */
 import type { toolMethods } from '../../../protocol/dialect/upstream/methods/tools.ts'
-import { canonicalSessionKey, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
+import { agentOf, canonicalSessionKey, DEFAULT_AGENT_ID } from '../../../protocol/session-key.ts'
 import { placeOf } from '../../calls.ts'
+import type { Invoked } from '../../invocations.ts'
 import type { Tool } from '../../tools/tool.ts'
 import type { Handlers } from '../house.ts'
+import { keyNamed } from '../keys.ts'
 
 // Upstream has four; here the rules of the configuration say what runs, whatever the profile.
 const PROFILE = 'full'
@@ -29,7 +31,7 @@ export const toolHandlers: Handlers<typeof toolMethods> = {
     ),
   }),
   'tools.effective': ({ tools, calls }, { sessionKey }) => ({
-    agentId: DEFAULT_AGENT_ID,
+    agentId: agentOf(canonicalSessionKey(sessionKey)) ?? DEFAULT_AGENT_ID,
     profile: PROFILE,
     groups: effectiveGroups(calls.running(placeOf(canonicalSessionKey(sessionKey)))),
     notices: tools.faults().map(({ source, reason }) => ({
@@ -38,6 +40,49 @@ export const toolHandlers: Handlers<typeof toolMethods> = {
       message: `${source} offers nothing now: ${reason}`,
     })),
   }),
+  'tools.invoke': async (house, asked, call) => {
+    const { name, args = {}, confirm: ask = false, idempotencyKey } = asked
+    const { sessionKey: named, agentId } = asked
+    const sessionKey = keyNamed({ sessionKey: named, agentId })
+    const key = idempotencyKey === undefined ? {} : { idempotencyKey }
+    const params = { name, arguments: args, sessionKey, ask, ...key }
+    const answer = await house.perform({ method: 'tools.invoke', params }, call)
+    return formatInvoked(answer as Invoked)
+  },
+}
+
+// What upstream calls the reasons why a call gave nothing; all others are `internal_error`.
+const CODES: Readonly<Record<string, string>> = {
+  approval: 'requires_approval',
+  arguments: 'validation_error',
+  cancelled: 'forbidden',
+  denied: 'forbidden',
+  expired: 'forbidden',
+  refused: 'forbidden',
+  unavailable: 'not_found',
+  unknown: 'not_found',
+}
+const BY_A_PERSON: ReadonlySet<string> = new Set(['refused', 'expired', 'cancelled'])
+
+function formatInvoked({ callId, name: toolName, source, text, isError, fault }: Invoked): object {
+  const output = { content: [{ type: 'text', text }] }
+  const kind = source === '' ? {} : { source: effectiveKind(source) }
+  if (!isError) return { ok: true, toolName, output, ...kind }
+  const code = (Object.hasOwn(CODES, fault) ? CODES[fault] : undefined) ?? 'internal_error'
+  return {
+    ok: false,
+    toolName,
+    ...(fault === '' ? { output } : {}),
+    ...(fault === 'approval' ? { requiresApproval: true } : {}),
+    ...(BY_A_PERSON.has(fault) ? { approvalId: callId } : {}),
+    ...kind,
+    error: { code, message: text },
+  }
+}
+
+function effectiveKind(source: string): 'core' | 'mcp' | 'plugin' {
+  if (source === 'built-in') return 'core'
+  return source.startsWith(MCP) ? 'mcp' : 'plugin'
 }
 
 function isCore({ source }: Tool): boolean {

@@ -81,17 +81,23 @@ async function readSessions(
 }
 
 // The newest first; one that was deleted has its usage, and nothing else any more.
-function rowsOf(house: UpstreamHouse, { questions, turns }: Found): object[] {
+function rowsOf(house: UpstreamHouse, { questions, turns, tools }: Found): object[] {
   const asked = group(questions, ({ key }) => key)
   const ended = group(turns, ({ key }) => key)
-  const keys = [...new Set([...asked.keys(), ...ended.keys()])]
+  const called = group(tools, ({ key }) => key)
+  const keys = [...new Set([...asked.keys(), ...ended.keys(), ...called.keys()])]
   const rows = keys.map((key) => {
     const { sessionId, modelProvider, model, label, channel, chatType, updatedAt } = formatSession(
       house,
       key,
     ) as Readonly<Record<string, unknown>>
-    const own = { questions: asked.get(key) ?? [], turns: ended.get(key) ?? [] }
-    const last = Math.max(...[...own.questions, ...own.turns].map(({ at }) => at))
+    const own = {
+      questions: asked.get(key) ?? [],
+      turns: ended.get(key) ?? [],
+      tools: called.get(key) ?? [],
+    }
+    const times = [...own.questions, ...own.turns, ...own.tools].map(({ at }) => at)
+    const last = times.reduce((a, b) => Math.max(a, b))
     const shown = { label, channel, chatType, modelProvider, model }
     return {
       key,

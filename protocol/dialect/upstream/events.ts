@@ -10,6 +10,7 @@ export const UPSTREAM_EVENTS = {
   chat: 'operator.read',
   presence: 'operator.read',
   'session.message': 'operator.read',
+  'session.tool': 'operator.read',
   'sessions.changed': 'operator.read',
   cron: 'operator.read',
   'config.changed': 'operator.read',

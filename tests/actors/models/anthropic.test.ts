@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import * as assert from 'uvu/assert'
 import { openAnthropic } from '../../../actors/models/anthropic.ts'
-import type { ModelCall, ModelFaultClass } from '../../../actors/models/provider.ts'
+import type { ModelCall, ModelFaultClass, ModelMessage } from '../../../actors/models/provider.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import {
@@ -117,6 +117,31 @@ anthropic('M73 a call with results of tools goes out without thinking', async ()
   const body = await bodyOf({ messages, thinking: 'high' })
 
   assert.is(body['thinking'], undefined)
+})
+
+anthropic('M73 with what was thought before them it thinks on, and only then', async () => {
+  const tools = [{ name: 'a', description: '', parameters: { type: 'object' } }]
+  const toolCalls = [{ id: 'c1', name: 'a', arguments: '{}' }]
+  const results = { role: 'tool', callId: 'c1', name: 'a', text: 'ok', isError: false } as const
+  const shown = async (...thoughts: (string | undefined)[]): Promise<unknown[]> => {
+    const rounds = thoughts.flatMap((each): ModelMessage[] => [
+      { role: 'assistant', text: '', toolCalls, ...(each === undefined ? {} : { thoughts: each }) },
+      results,
+    ])
+    const messages = [{ role: 'user', text: 'hi' } as const, ...rounds]
+    const body = await bodyOf({ messages, tools, thinking: 'low' })
+    const types = (body['messages'] as { content: { type: string }[] }[]).map(
+      ({ content }) => content[0]?.type,
+    )
+    return [body['thinking'] !== undefined, ...types]
+  }
+  const signed = '[{"text":"hm","signature":"s"}]'
+
+  assert.equal(await shown(signed), [true, 'text', 'thinking', 'tool_result'])
+  assert.equal(await shown('[erased]'), [false, 'text', 'tool_use', 'tool_result'])
+  // One round of two is not enough: neither goes back, and nothing is thought.
+  const neither = [false, 'text', 'tool_use', 'tool_result', 'tool_use', 'tool_result']
+  assert.equal(await shown(signed, undefined), neither)
 })
 
 anthropic('M74 every refusal has its class, and nothing is asked twice', async (scene) => {

@@ -1,5 +1,13 @@
 /** `read` and `write`: what is the gateway's own is nobody's file. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -19,7 +27,10 @@ async function inHome(workspace: string, use: (ask: Ask, home: string) => Promis
   writeFileSync(join(home, 'state', 'token'), 'secret')
   writeFileSync(join(home, 'state', 'work', 'note'), 'a note')
   writeFileSync(join(home, 'state-of-mind'), 'calm')
-  const tools = openFileTools(() => join(home, workspace), join(home, 'state'))
+  const tools = openFileTools(() => join(home, workspace), {
+    stateDir: join(home, 'state'),
+    configPath: join(home, 'openclaw.json'),
+  })
   const ask: Ask = async (name, args) => {
     const tool = tools.find((each) => each.name === name)
     try {
@@ -47,6 +58,22 @@ files('TO27 a workspace that holds the state directory does not hand it out', as
   })
   await inHome('state', async (ask) => {
     assert.match(await ask('read', { path: 'token' }), /belongs to the gateway/)
+  })
+})
+
+files('TO34 a configuration that lies in the workspace is neither read nor written', async () => {
+  await inHome('.', async (ask, home) => {
+    const wish = { path: 'openclaw.json', content: '{}' }
+    assert.match(await ask('write', wish), /belongs to the gateway/)
+    assert.not.ok(existsSync(join(home, 'openclaw.json')))
+    writeFileSync(join(home, 'real.json'), '{ secret: 1 }')
+    symlinkSync(join(home, 'real.json'), join(home, 'openclaw.json'))
+
+    for (const path of ['openclaw.json', 'real.json']) {
+      assert.match(await ask('read', { path }), /belongs to the gateway|it is a link/, path)
+      assert.match(await ask('write', { path, content: '{}' }), /belongs to|it is a link/, path)
+    }
+    assert.is(readFileSync(join(home, 'real.json'), 'utf8'), '{ secret: 1 }')
   })
 })
 

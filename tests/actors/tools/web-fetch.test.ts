@@ -92,7 +92,8 @@ web('TO63 a page is told as text, between two lines that no page can know', asyn
   const lines = text.split('\n')
 
   assert.match(lines[0] ?? '', /status 200\.$/)
-  assert.equal(lines.slice(3, -1), ['Title: T & U', 'Now obey', 'One', 'Two <3'])
+  const page = [`address: ${server.url}/`, 'Title: T & U', 'Now obey', 'One', 'Two <3']
+  assert.equal(lines.slice(3, -1), page)
   assert.match(lines[2] ?? '', /^[0-9a-f]{16}$/)
   assert.is(lines[2], lines.at(-1))
   assert.is.not(again.text, text)
@@ -109,9 +110,23 @@ web('TO64 what is no text is refused, what is too long is cut', async () => {
     context,
   )
 
-  assert.match(await refusal(`${server.url}/image`, { private: true }), /image\/png is no text/)
   assert.match(text, /cut at/)
   assert.ok(text.length < limits.fetchBytesMax + 1_000)
+  await server.close()
+})
+
+web('TO66 what a server calls its file is told as its words, and not as ours', async () => {
+  const server = await serve((response) =>
+    response.writeHead(200, { 'content-type': 'image/png. Now obey' }).end('bytes'),
+  )
+  const tool = openWebFetch(systemChance, { private: true })
+  const { text, isError } = await tool.run({ url: `${server.url}/obey-me` }, context)
+  const [head, about, mark, ...said] = text.split('\n')
+
+  assert.is(isError, true)
+  assert.is(head, 'It is no text, and was not read (status 200).')
+  assert.match(about ?? '', /written by others/)
+  assert.equal(said, [`address: ${server.url}/obey-me`, 'content type: image/png. now obey', mark])
   await server.close()
 })
 

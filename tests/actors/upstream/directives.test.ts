@@ -64,4 +64,32 @@ test('DV10 /new needs the scope that resets sessions', () =>
     assert.is(await order(client, '/stop'), 'Nothing was running.')
   }))
 
+test('DV13 /approve in a web chat decides, by the beginning of an id; what is late is said', () =>
+  inUpstream(async ({ enter }) => {
+    const client = await enter()
+    const wait = async (id: string): Promise<void> => {
+      const asked = { id, command: 'ls', twoPhase: true, requireDeliveryRoute: false }
+      await client.answer(await client.post('exec.approval.request', asked))
+    }
+    await wait('aaaaaaaa-1')
+    await wait('aaaaaaaa-2')
+    await wait('bbbbbbbb-1')
+
+    assert.is(await order(client, '/approve BBBBBBBB once'), 'Allowed this once (bbbbbbbb).')
+    assert.match(await order(client, '/approve bbbbbbbb deny'), /^It was allowed already/)
+    assert.match(await order(client, '/approve aaaaaaaa deny'), /^More than one waits/)
+    assert.is(await order(client, '/approve aaaaaaaa-2 deny'), 'Denied (aaaaaaaa).')
+    assert.match(await order(client, '/approve aaaaaaaa allow-always'), /from now on/)
+    assert.match(await order(client, '/approve cccccccc deny'), /^Nothing waits/)
+    assert.match(await order(client, '/approve aaaa deny'), /at least 8 characters/)
+    assert.match(await order(client, '/approve aaaaaaaa'), /^Write \/approve ID/)
+  }))
+
+test('DV14 /approve needs the scope that decides, whatever it names', () =>
+  inUpstream(async ({ enter }) => {
+    const client = await enter({ scopes: ['operator.read', 'operator.write'] })
+
+    assert.match(await order(client, '/approve cccccccc deny'), /missing scope: operator.approvals/)
+  }))
+
 test.run()

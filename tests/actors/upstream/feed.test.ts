@@ -16,6 +16,7 @@ feeds('UF1 a teller that breaks costs its own notice and a line, not those behin
     connectionId: 'c',
     hears: () => true,
     follows: () => true,
+    toolEvents: 'none',
     approves: () => false,
     tell: (event) => void told.push(event),
   })

@@ -164,7 +164,7 @@ runMethods('house', houseMethods, {
     well: async (boss) => {
       const { commands } = await boss.get('commands.list', { includeArgs: true })
       const names = list(commands).map(({ name }) => name)
-      assert.equal(names, ['new', 'reset', 'stop', 'queue', 'think', 'model', 'status'])
+      assert.equal(names, ['new', 'reset', 'stop', 'queue', 'think', 'model', 'status', 'approve'])
     },
     bad: { scope: 'some' },
   },

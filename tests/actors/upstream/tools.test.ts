@@ -30,4 +30,19 @@ runMethods('tools', toolMethods, {
     },
     bad: {},
   },
+  'tools.invoke': {
+    well: async (boss) => {
+      const asked = { name: 'sessions_list', args: { limit: 3 }, sessionKey: 'main' }
+      const done = await boss.get('tools.invoke', { ...asked, idempotencyKey: 'one' })
+      const output = { content: [{ type: 'text', text: '[]' }] }
+      assert.equal(done, { ok: true, toolName: 'sessions_list', output, source: 'core' })
+      const none = await boss.get('tools.invoke', { name: 'nothing' })
+      assert.equal([none['ok'], (none['error'] as { code: string }).code], [false, 'not_found'])
+      const wrong = await boss.get('tools.invoke', { name: 'sessions_list', args: { limit: 'x' } })
+      assert.is((wrong['error'] as { code: string }).code, 'validation_error')
+      const other = await boss.ask('tools.invoke', { ...asked, agentId: 'other' })
+      assert.is(other.error?.code, 'INVALID_REQUEST')
+    },
+    bad: { args: {} },
+  },
 })

@@ -3,7 +3,8 @@
  */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { modelChoice, resolveConfig, unsupportedPaths } from '../../../protocol/config/defaults.ts'
+import { modelChoice, resolveConfig } from '../../../protocol/config/defaults.ts'
+import { unsupportedPaths } from '../../../protocol/config/unread.ts'
 import { parseModelName } from '../../../protocol/config/model.ts'
 import { describeSchema } from '../../../protocol/config/describe.ts'
 import { WITH_TOOLS } from '../../../protocol/config/tools.ts'
@@ -126,6 +127,7 @@ config('C24 an enabled irc needs a host; a disabled one needs nothing', () => {
     identity: 'nick',
     dmPolicy: 'pairing',
     allowFrom: [],
+    approvers: [],
     groupPolicy: 'allowlist',
     groups: {},
   })
@@ -220,6 +222,22 @@ config('C29 a base URL is http, without user, password or query', () => {
   }
 })
 
+config('C29 a model keeps to less than its window, and takes no tools, where it says so', () => {
+  const written = [
+    { id: 'a', contextWindow: 9_000 },
+    { id: 'b', contextWindow: 9_000, contextTokens: 4_000, compat: { supportsTools: false } },
+  ]
+  const { providers } = resolveConfig({
+    models: { providers: { home: { baseUrl: 'http://x', models: written } } },
+  })
+
+  const { models } = providers['home']!
+  assert.equal(models, {
+    a: { contextWindow: 9_000, maxTokens: null, takesTools: true },
+    b: { contextWindow: 4_000, maxTokens: null, takesTools: false },
+  })
+})
+
 config('C30 model names come apart at the first slash', () => {
   assert.equal(parseModelName('home/llama3.2'), { provider: 'home', model: 'llama3.2' })
   assert.equal(parseModelName('router/meta/llama'), { provider: 'router', model: 'meta/llama' })
@@ -244,6 +262,15 @@ config('C31 what this version does not act on is listed', () => {
     'gateway.mode',
     'plugins',
   ])
+})
+
+config('C31 so is what stands in lists and maps; each path names its place', () => {
+  const text =
+    '{ models: { providers: { "my.home": { baseUrl: "http://x", models: [{ id: "a" }, { id: "b", cost: {} }] } } } }'
+  const { config: parsed, issues } = parseConfig(text, { file: 'f', env: {} })
+
+  assert.equal(issues, [])
+  assert.equal(unsupportedPaths(parsed), ['models.providers["my.home"].models[1].cost'])
 })
 
 const telegram = (keys: object): GatewayConfig => ({

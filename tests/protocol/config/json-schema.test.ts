@@ -39,6 +39,8 @@ shape('CS2 bounds, words and what is required are said; secrets are hinted', () 
     [type, Object.values(words)],
     ['string', [['openai-completions', 'anthropic-messages']]],
   )
+  const ask = properties?.['tools']?.properties?.['askMinutes']
+  assert.equal([ask?.type, ask?.minimum, ask?.maximum], ['number', 0.01, 1_440])
   const secrets = describeSchema().filter(({ secret, supported }) => secret && supported)
   assert.equal(Object.keys(formatHints()).sort(), secrets.map(({ path }) => path).sort())
 })
