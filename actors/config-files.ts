@@ -11,13 +11,20 @@
  */
 import { createHmac } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { homedir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { GatewayError, messageOf } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { notWritten, writePrivate } from './private-file.ts'
 import { openSecretKey } from './secret-key.ts'
 
 const SUFFIX = '.openclaw.json'
+
+/** Where a file lies that a configuration names: relative to the configuration's own. */
+export function namedFile(path: string, configPath: string): string {
+  const home = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
+  return resolve(dirname(configPath), home)
+}
 
 /** The configuration files of a state directory. */
 export class ConfigFiles {

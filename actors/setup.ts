@@ -25,7 +25,8 @@ import { openWebhook } from './channels/webhook.ts'
 import { openWhatsApp } from './channels/whatsapp.ts'
 import { heldDirectory, openHeldFiles } from './held-files.ts'
 import { openSecretFiles, secretsDirectory } from './secret-files.ts'
-import { TokenFile, tokenPath } from './token-file.ts'
+import { TokenFile } from './token-file.ts'
+import { namedFile } from './config-files.ts'
 import type { Services } from './services.ts'
 import { postWebhook } from './webhook.ts'
 
@@ -102,7 +103,7 @@ function setUpTelegram(
     sessionKey: (message: InboundMessage) => sessionKeyOf('telegram', message, config),
   } satisfies Partial<ChannelSetup>
   if (tokenFile === null) return { ...setup, account, open: (host) => open(host) }
-  const path = tokenPath(tokenFile, configPath)
+  const path = namedFile(tokenFile, configPath)
   const file = new TokenFile({ name: 'telegram', path, accountOf: telegramAccount })
   return {
     ...setup,

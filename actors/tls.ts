@@ -6,12 +6,11 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
 import type { ResolvedTls } from '../protocol/config/defaults.ts'
 import { GatewayError, messageOf, toGatewayError } from '../protocol/errors.ts'
 import { quote } from '../protocol/ids.ts'
 import { limits } from '../protocol/limits.ts'
+import { namedFile } from './config-files.ts'
 import type { Services } from './services.ts'
 
 /** A certificate that may be shown. */
@@ -86,13 +85,7 @@ export function watchTls(first: Tls, { named, configPath, services, renew }: Ren
 }
 
 function readPem(name: 'cert' | 'key', path: string, configPath: string): string {
-  return parse(name, path, () => readFileSync(pemFile(path, configPath), 'utf8'))
-}
-
-/** Where a certificate or its key lies that a configuration names. */
-export function pemFile(path: string, configPath: string): string {
-  const home = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
-  return resolve(dirname(configPath), home)
+  return parse(name, path, () => readFileSync(namedFile(path, configPath), 'utf8'))
 }
 
 function parse<T>(name: 'cert' | 'key', path: string, run: () => T): T {

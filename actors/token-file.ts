@@ -6,8 +6,6 @@
  * is a channel that has failed, with the reason, and no gateway that does not start.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
 import { memberOf } from '../protocol/members.ts'
 import { limits } from '../protocol/limits.ts'
 import { type ChannelAdapter, LinkFault, Unreached } from './channels/adapter.ts'
@@ -19,12 +17,6 @@ export interface TokenHolder {
   readonly name: string // of the channel
   readonly path: string
   readonly accountOf: (token: string) => string
-}
-
-/** Where a file lies that a configuration names: relative to the configuration's own. */
-export function tokenPath(path: string, configPath: string): string {
-  const home = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
-  return resolve(dirname(configPath), home)
 }
 
 /** Reads a token. @throws {LinkFault} final: says what is wrong with the file, and nothing of it. */

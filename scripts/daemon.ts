@@ -17,7 +17,7 @@ export const CHILD_MARK = 'OPENCLAW_DAEMON_CHILD'
 
 /** What the child says, once. */
 export type DaemonMessage =
-  | { readonly type: 'ready'; readonly report: ReadyReport }
+  | { readonly type: 'ready'; readonly report: ReadyReport; readonly remarks: readonly string[] }
   | {
       readonly type: 'failed'
       readonly code: string
@@ -25,12 +25,18 @@ export type DaemonMessage =
       readonly details: object
     }
 
+/** A gateway that was started behind, and what it had to remark on its way, lines for people. */
+export interface Behind {
+  readonly report: ReadyReport
+  readonly remarks: readonly string[]
+}
+
 /**
  * Starts the gateway of some settings behind, by this very program, and waits until it is ready.
  * @throws {GatewayError} the child's own reason; TIMEOUT: not ready in limits.daemonReadyMs, and
  * killed; INTERNAL: it ended without a word.
  */
-export async function startBehind(settings: Settings, verbose: boolean): Promise<ReadyReport> {
+export async function startBehind(settings: Settings, verbose: boolean): Promise<Behind> {
   const { stateDir, port, portSource } = settings
   const flags = [
     ...(portSource === '--port' ? [`--port=${port}`] : []),
@@ -51,7 +57,7 @@ export async function startBehind(settings: Settings, verbose: boolean): Promise
   })
   if (child.connected) child.disconnect()
   child.unref()
-  if (message.type === 'ready') return message.report
+  if (message.type === 'ready') return message
   const code = ERROR_CODES.find((known) => known === message.code) ?? 'INTERNAL'
   throw new GatewayError(code, message.message, { ...message.details })
 }

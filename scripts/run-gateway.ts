@@ -28,8 +28,8 @@ export interface RunOptions {
   readonly verbose: boolean
   readonly env: NodeJS.ProcessEnv
   readonly start: (options: GatewayOptions) => Promise<RunningGateway>
-  /** Lines for people; null where nobody looks. */
-  readonly people: ((line: string) => void) | null
+  /** Takes lines for people. */
+  readonly people: (line: string) => void
   /** Told once, when clients can connect. */
   readonly ready: (report: ReadyReport) => void
   /** Told why the process will end although nobody asked it to. */
@@ -93,7 +93,7 @@ function openGatewayLog({ verbose, people }: RunOptions, directory: string): Gat
     directory,
     clock: systemClock,
     level,
-    ...(people === null ? {} : { people: { level: verbose ? 'debug' : 'warn', write: people } }),
+    people: { level: verbose ? 'debug' : 'warn', write: people },
   })
 }
 

@@ -159,14 +159,8 @@ function openThinking(count: (piece: string) => void): {
         count(part.text)
         block.text += part.text
       }
-      const signature = memberOf(
-        memberOf(memberOf(part, 'providerMetadata'), 'anthropic'),
-        'signature',
-      )
-      const hidden = memberOf(
-        memberOf(memberOf(part, 'providerMetadata'), 'anthropic'),
-        'redactedData',
-      )
+      const told = memberOf(memberOf(part, 'providerMetadata'), 'anthropic')
+      const [signature, hidden] = [memberOf(told, 'signature'), memberOf(told, 'redactedData')]
       if (typeof signature === 'string') block.signature = signature
       if (typeof hidden === 'string') block.redactedData = hidden
     },

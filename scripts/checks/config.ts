@@ -14,7 +14,7 @@ import { DEFAULT_AGENT_ID } from '../../protocol/session-key.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const NAME = 'configuration'
-const MEND = 'mend the file; every key is in the README'
+const MEND = 'mend the file; `openclaw config schema` lists every key'
 
 /** What the configuration says, where it is one. */
 export interface CheckedConfig {

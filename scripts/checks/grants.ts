@@ -29,8 +29,7 @@ export async function checkGrants(context: CheckContext): Promise<readonly Findi
 
 function keysOfGrants(reader: StoreReader): string[] {
   const history = openHistory(reader)
-  return [...reader.streams()].flatMap((name) => {
-    if (!name.startsWith('grant:')) return []
+  return [...reader.streams('grant')].flatMap((name) => {
     const stream = name as StreamId
     const { snapshot } = stateBefore(history, kinds, stream, reader.version(stream) + 1)
     const { keyId } = snapshot.context as GrantContext

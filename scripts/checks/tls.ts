@@ -3,7 +3,8 @@
  */
 import { stat } from 'node:fs/promises'
 import { systemClock } from '../../actors/services.ts'
-import { pemFile, readTls } from '../../actors/tls.ts'
+import { namedFile } from '../../actors/config-files.ts'
+import { readTls } from '../../actors/tls.ts'
 import type { ResolvedTls } from '../../protocol/config/defaults.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
@@ -16,7 +17,7 @@ export async function checkTls(tls: ResolvedTls | null, configPath: string): Pro
   if (tls === null) return []
   try {
     const { validTo } = readTls(tls, configPath, systemClock.now())
-    const file = pemFile(tls.key, configPath)
+    const file = namedFile(tls.key, configPath)
     const { mode } = await stat(file)
     if ((mode & ALL_READ) !== 0) {
       return [warn(NAME, `every user may read its key: ${file}`, `chmod o-r ${file}`)]

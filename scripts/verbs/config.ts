@@ -183,6 +183,8 @@ async function applyPatch(args: Flags, patch: object): Promise<number> {
 function tell({ effect, changedPaths }: Payload): void {
   if (effect === 'none') return show('nothing differs')
   const paths = Array.isArray(changedPaths) ? changedPaths.join(', ') : ''
+  // A file that was broken is written anew as what runs.
+  if (paths === '') return show('wrote what runs already')
   show(`changed ${paths}: ${effect === 'hot' ? 'takes effect at once' : 'the gateway restarts'}`)
 }
 

@@ -37,9 +37,10 @@ export function gatewayVerb(load: () => Promise<Start>): Verb {
       const settings = await readSettings({ port: args.port })
       const flags = { verbose: args.verbose === true, json: args.json === true }
       if (args.daemon) {
-        const report = await startBehind(settings, flags.verbose)
+        const { report, remarks } = await startBehind(settings, flags.verbose)
         if (flags.json) showJson(report)
         else showReady(report, true)
+        for (const line of remarks) process.stderr.write(line)
         return 0
       }
       const start = await load()
@@ -82,10 +83,17 @@ async function runBehind(settings: Settings, { verbose }: Flags, start: Start): 
     const { code, message, details } = toGatewayError(thrown)
     tellParent({ type: 'failed', code, message, details })
   }
-  const ready = (report: ReadyReport): void => tellParent({ type: 'ready', report })
+  // Behind it nobody looks: what comes before it is ready is told by the parent.
+  const remarks: string[] = []
+  let isReady = false
+  const people = (line: string): void => void (isReady || remarks.push(line))
+  const ready = (report: ReadyReport): void => {
+    isReady = true
+    tellParent({ type: 'ready', report, remarks })
+  }
   try {
     const env = process.env
-    return await runGateway({ settings, verbose, env, start, people: null, ready, failing })
+    return await runGateway({ settings, verbose, env, start, people, ready, failing })
   } catch (thrown) {
     failing(thrown)
     throw thrown

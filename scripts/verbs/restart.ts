@@ -64,7 +64,7 @@ async function startAnyhow(settings: Settings): Promise<Start> {
     await systemctl('start', unit.name)
     return found('systemd', await awaitReady(settings, () => true))
   }
-  const { pid, recovered } = await startBehind(settings, false)
+  const { pid, recovered } = (await startBehind(settings, false)).report
   return { how: 'behind', pid, recovered }
 }
 

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { readToken, TokenFile, tokenPath } from '../../actors/token-file.ts'
+import { namedFile } from '../../actors/config-files.ts'
+import { readToken, TokenFile } from '../../actors/token-file.ts'
 import type { ChannelAdapter, Resume } from '../../actors/channels/adapter.ts'
 import { limits } from '../../protocol/limits.ts'
 import { cases } from '../store/cases.ts'
@@ -87,9 +88,9 @@ token('TG22 a new token counts from the next opening; of another bot, without th
 )
 
 token('C39 a token file lies beside the configuration, or at home', () => {
-  assert.is(tokenPath('bot', '/etc/openclaw/openclaw.json'), '/etc/openclaw/bot')
-  assert.is(tokenPath('/run/bot', '/etc/openclaw/openclaw.json'), '/run/bot')
-  assert.match(tokenPath('~/bot', '/etc/openclaw/openclaw.json'), /^(?!~).*\/bot$/)
+  assert.is(namedFile('bot', '/etc/openclaw/openclaw.json'), '/etc/openclaw/bot')
+  assert.is(namedFile('/run/bot', '/etc/openclaw/openclaw.json'), '/run/bot')
+  assert.match(namedFile('~/bot', '/etc/openclaw/openclaw.json'), /^(?!~).*\/bot$/)
 })
 
 function adapterOf(

@@ -129,12 +129,15 @@ trouble('TR7 a WebSocket cannot connect: something in the network cuts it', asyn
     const cutter = createServer((socket) => socket.destroy())
     await listen(cutter, port, '127.0.0.2')
 
-    // Verbs look where the configuration says: now another address than the gateway's.
-    configure(stateDir, `{ gateway: { port: 0, bind: "127.0.0.2" } }`)
-    const cut = await cli(stateDir, ['gateway', 'status'])
+    // Verbs look where their configuration says: another address than the gateway's. It is a file of
+    // their own, since a gateway takes up what is written into its own.
+    const elsewhere = join(stateDir, 'elsewhere.json')
+    writeFileSync(elsewhere, `{ gateway: { port: 0, bind: "127.0.0.2" } }`, { mode: 0o600 })
+    const looking = { OPENCLAW_CONFIG_PATH: elsewhere }
+    const cut = await cli(stateDir, ['gateway', 'status'], looking)
     cutter.close()
     await once(cutter, 'close')
-    const closed = await cli(stateDir, ['gateway', 'status'])
+    const closed = await cli(stateDir, ['gateway', 'status'], looking)
     await cli(stateDir, ['gateway', 'stop'])
 
     assert.equal([cut.code, closed.code], [1, 1])

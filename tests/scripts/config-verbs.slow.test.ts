@@ -122,7 +122,10 @@ test('C60 a broken file at the start: the last good one runs, loudly; without on
     const got = await cli(stateDir, ['config', 'get', 'session.maxMessages'])
     await cli(stateDir, ['gateway', 'stop'])
     const { stderr } = await again.ended
+    const behind = await cli(stateDir, ['gateway', '--daemon', '--port', '0'])
+    await cli(stateDir, ['gateway', 'stop'])
 
+    assert.match(behind.stderr, 'the configuration is broken; the last good one runs')
     assert.is(health.code, 1)
     assert.match(health.stdout, /the written one is not used/)
     assert.is(got.stdout, '8\n')

@@ -159,6 +159,7 @@ life(
       const after = await cli(stateDir, ['gateway', 'stop'])
 
       assert.is(parent.code, 0)
+      assert.match(parent.stderr, /warn {2}websocket refused/)
       const found = JSON.parse(status.stdout) as Record<string, unknown>
       assert.is(status.code, 0)
       assert.equal(
