@@ -269,9 +269,7 @@ export class Approvals {
   // Streams are in the order of their first records: the last are the newest.
   #known(): ReadonlySet<string> {
     if (this.#remembered === null) {
-      const streams = [...this.#setup.store.streams()].filter((each) =>
-        each.startsWith('approval:'),
-      )
+      const streams = [...this.#setup.store.streams('approval')]
       const newest = streams.slice(-limits.approvalsRememberedMax)
       this.#remembered = new Set(newest.map((stream) => streamName(stream)))
     }

@@ -143,7 +143,7 @@ export class Grants {
   // By what the journal says, once; from then on by its records.
   #ids(): ReadonlySet<string> {
     if (this.#given === null) {
-      const streams = [...this.#setup.store.streams()].filter((each) => each.startsWith('grant:'))
+      const streams = [...this.#setup.store.streams('grant')]
       const given = streams.filter((stream) => this.#isGiven(stream as StreamId))
       this.#given = new Set(given.map((stream) => streamName(stream)))
     }

@@ -181,8 +181,7 @@ export function listCarried(before: OpenWork, restored: OpenWork): Carried {
 
 /** Lists the grants that a journal says were taken back. */
 export function listRevoked(store: StoreReader): StreamId[] {
-  return [...store.streams()].flatMap((stream) => {
-    if (!stream.startsWith('grant:')) return []
+  return [...store.streams('grant')].flatMap((stream) => {
     const position = store.positionOf(stream, store.version(stream))
     const stored = position === null ? null : store.read(position)
     const isRevoked = stored !== null && parseRecord(stored, stored.fields).value === 'revoked'

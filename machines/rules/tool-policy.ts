@@ -1,9 +1,11 @@
 /**
- * Who may run which tool: deny wins, then ask, then allow, over all places where rules stand.
+ * Who may run which tool: deny wins, then ask, then allow, over all places where rules stand. An entry
+ * is a tool's name, with `*` for anything, or a group of upstream's.
  *
  * Each place narrows: what one of them does not allow is denied, whatever the others say. The rule
  * that decided is named, as the record and `tools.list` show it.
  */
+import { matchesName, namesMeant } from '../../protocol/config/tool-groups.ts'
 import type { ToolRules } from '../../protocol/config/tools.ts'
 import { cutText } from '../../protocol/ids.ts'
 
@@ -31,19 +33,8 @@ export function judgeTool(name: string, places: readonly ToolRules[]): ToolVerdi
   return { verdict: 'allow', rule: ruleOf(`${last?.where ?? 'tools'}.allow`, found) }
 }
 
-// A star stands for anything; all else for itself. Without backtracking: a name is no attack.
-function matches(pattern: string, name: string): boolean {
-  const [head = '', ...rest] = pattern.split('*')
-  if (rest.length === 0) return pattern === name
-  if (!name.startsWith(head)) return false
-  const tail = rest.pop() ?? ''
-  let at = head.length
-  for (const part of rest) {
-    const found = name.indexOf(part, at)
-    if (found === -1) return false
-    at = found + part.length
-  }
-  return name.length - tail.length >= at && name.endsWith(tail)
+function matches(entry: string, name: string): boolean {
+  return namesMeant(entry).some((pattern) => matchesName(pattern, name))
 }
 
 function ruleOf(list: string, pattern: string): string {

@@ -1,13 +1,20 @@
 /** The shape of what `openclaw.json` says of tools, and of servers that offer more of them. */
 import { array, type Infer, object, optional } from 'superstruct'
 import { limits } from '../limits.ts'
-import { flag, mapOf, name, number, text, unread, unreadAll } from './leaves.ts'
+import { flag, leaf, mapOf, name, number, text, unread, unreadAll } from './leaves.ts'
+import { isUnknownGroup, TOOL_GROUPS } from './tool-groups.ts'
+
+const ruleEntry = () =>
+  leaf<string>(
+    `a tool's name or one of ${Object.keys(TOOL_GROUPS).join(', ')}`,
+    (value) => name().is(value) && !isUnknownGroup(value),
+  )
 
 // Which tools may run: deny wins, then ask, then allow; `*` in a name stands for anything.
 const toolRules = () => ({
-  allow: optional(array(name())),
-  deny: optional(array(name())),
-  ask: optional(array(name())),
+  allow: optional(array(ruleEntry())),
+  deny: optional(array(ruleEntry())),
+  ask: optional(array(ruleEntry())),
 })
 /** Rules of one place. */
 export const toolPolicy = () => object(toolRules())

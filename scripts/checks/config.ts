@@ -7,6 +7,7 @@ import { type ResolvedConfig, resolveConfig } from '../../protocol/config/defaul
 import { ECHO_MODEL, parseModelName } from '../../protocol/config/model.ts'
 import { parseConfig } from '../../protocol/config/parse.ts'
 import type { GatewayConfig } from '../../protocol/config/schema.ts'
+import { idleEntries } from '../../protocol/config/tool-groups.ts'
 import { unsupportedPaths } from '../../protocol/config/unread.ts'
 import { toGatewayError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -55,6 +56,10 @@ function judge(config: GatewayConfig, path: string): CheckedConfig {
     if (agentId === DEFAULT_AGENT_ID) continue
     const says = `${where} holds for sessions of agent:${agentId} only: what names no agent is of "${DEFAULT_AGENT_ID}"`
     findings.push(warn(NAME, says, `if all are meant, write it as agents.defaults.tools`))
+  }
+  for (const { path: list, entry } of idleEntries(resolved.tools)) {
+    const says = `${list}: ${JSON.stringify(entry)} matches no tool of the gateway, of a node or of a server in mcp.servers`
+    findings.push(warn(NAME, says, 'mend its spelling; only a client that registers one so has it'))
   }
   if (!resolved.gateway.loopback && resolved.gateway.tls === null) {
     const says = `${resolved.gateway.bind} can be reached from outside, without encryption`

@@ -70,4 +70,15 @@ policy(
   },
 )
 
+policy('TP8 every tool of the gateway itself is in upstream’s group for them', async (scene) => {
+  scene.house = await startTestGateway({ config: { tools: { deny: ['group:openclaw'] } } })
+
+  const main = await standings(scene.house, 'main')
+
+  assert.ok(main.size > 0)
+  for (const [name, standing] of main) {
+    assert.equal(standing, ['deny', 'tools.deny: group:openclaw'], String(name))
+  }
+})
+
 policy.run()

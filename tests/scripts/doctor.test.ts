@@ -168,6 +168,18 @@ doctor(
   },
 )
 
+doctor('TP7 a rule of tools that matches nothing is a finding', async () => {
+  await withDirectory(async (stateDir) => {
+    const tools = { deny: ['group:fs', 'apply_patch'] }
+    writeFileSync(join(stateDir, 'openclaw.json'), JSON.stringify({ tools }), { mode: 0o600 })
+
+    const found = findings((await examine(stateDir, 0)).report)
+
+    assert.is(found.length, 1)
+    assert.match(found[0]!, 'tools.deny: "apply_patch" matches no tool')
+  })
+})
+
 doctor('H4 a taken port names who has it', async () => {
   const server = createServer()
   const port = await listen(server)

@@ -72,7 +72,7 @@ async function readSessions(
     updatedAt,
     startDate: days.first,
     endDate: days.last,
-    sessions: rowsOf(house, found).slice(0, Math.min(limit, limits.sessionListMax)),
+    sessions: rowsOf(house, found, Math.min(limit, limits.sessionListMax)),
     totals: formatTotals(found.turns),
     aggregates: formatAggregates(found, { agentId: DEFAULT_AGENT_ID, channelOf }),
     creatorOptions: [],
@@ -80,37 +80,51 @@ async function readSessions(
   }
 }
 
-// The newest first; one that was deleted has its usage, and nothing else any more.
-function rowsOf(house: UpstreamHouse, { questions, turns, tools }: Found): object[] {
+// The newest first; only those that are shown are put into words.
+function rowsOf(house: UpstreamHouse, { questions, turns, tools }: Found, limit: number): object[] {
+  const newest = new Map<string, number>() // by session, in ms since epoch
+  for (const { key, at } of [...questions, ...turns, ...tools]) {
+    newest.set(key, Math.max(at, newest.get(key) ?? 0))
+  }
+  const updatedAtOf = (key: string, last: number) => house.work.sessions.get(key)?.updatedAt ?? last
+  const shown = [...newest]
+    .map(([key, last]) => ({ key, updatedAt: updatedAtOf(key, last) }))
+    .sort((a, b) => b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1))
+    .slice(0, limit)
   const asked = group(questions, ({ key }) => key)
   const ended = group(turns, ({ key }) => key)
   const called = group(tools, ({ key }) => key)
-  const keys = [...new Set([...asked.keys(), ...ended.keys(), ...called.keys()])]
-  const rows = keys.map((key) => {
-    const { sessionId, modelProvider, model, label, channel, chatType, updatedAt } = formatSession(
-      house,
-      key,
-    ) as Readonly<Record<string, unknown>>
-    const own = {
+  return shown.map(({ key, updatedAt }) => {
+    const usage = formatSessionUsage({
       questions: asked.get(key) ?? [],
       turns: ended.get(key) ?? [],
       tools: called.get(key) ?? [],
-    }
-    const times = [...own.questions, ...own.turns, ...own.tools].map(({ at }) => at)
-    const last = times.reduce((a, b) => Math.max(a, b))
-    const shown = { label, channel, chatType, modelProvider, model }
-    return {
-      key,
-      sessionId,
-      scope: 'instance',
-      agentId: DEFAULT_AGENT_ID,
-      updatedAt: typeof updatedAt === 'number' ? updatedAt : last,
-      ...Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined)),
-      usage: formatSessionUsage(own),
-      hasContextWeight: false,
-    }
+    })
+    return formatRow(house, { key, updatedAt, usage })
   })
-  return rows.sort((a, b) => b.updatedAt - a.updatedAt)
+}
+
+interface UsageRow {
+  readonly key: string
+  readonly updatedAt: number
+  readonly usage: object
+}
+
+// One that was deleted has its usage, and nothing else any more.
+function formatRow(house: UpstreamHouse, { key, updatedAt, usage }: UsageRow): object {
+  const { sessionId, ...session } = formatSession(house, key)
+  const { label, channel, chatType, modelProvider, model } = session
+  const shown = { label, channel, chatType, modelProvider, model }
+  return {
+    key,
+    sessionId,
+    scope: 'instance',
+    agentId: DEFAULT_AGENT_ID,
+    updatedAt,
+    ...Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined)),
+    usage,
+    hasContextWeight: false,
+  }
 }
 
 // Of the session's life of now: a reset begins with nothing.

@@ -154,6 +154,10 @@ usage('UU2 sessions are told apart, and together they are the whole', () =>
       (totals as Json)['totalTokens'],
     )
     assert.is((aggregates as Json)['sessionCount'], 2)
+    const one = await boss.get('sessions.usage', { limit: 1 })
+    assert.equal(list(one['sessions']), rows.slice(0, 1))
+    assert.is(rows[0]?.['key'], 'agent:main:other', 'the newest is first')
+    assert.is((one['aggregates'] as Json)['sessionCount'], 2)
   }),
 )
 
