@@ -2,6 +2,7 @@
  * `openclaw approvals list | allow | deny | grants | revoke`: what waits for a person, and what a person
  * allowed from then on.
  */
+import { escapeHidden } from '../../protocol/exact.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
 import { columns, note, show, showJson } from '../output.ts'
@@ -23,7 +24,7 @@ export const approvalsList = defineVerb({
     if (rows.length === 0) note('nothing waits for approval')
     const cells = rows.map(({ approvalId, command, cwd, host, requestedBy, expiresAt }) => [
       String(approvalId),
-      JSON.stringify(command), // As it is, whatever it does to a terminal.
+      exactly(command),
       formatWord(cwd),
       formatWord(host),
       String(requestedBy),
@@ -75,7 +76,7 @@ export const approvalsGrants = defineVerb({
     if (rows.length === 0) note('nothing is allowed always')
     const cells = rows.map((row) => [
       String(row['grantId']),
-      row['command'] === null ? '[erased]' : JSON.stringify(row['command']),
+      row['command'] === null ? '[erased]' : exactly(row['command']),
       `${String(row['tool'])} (${String(row['source'])})`,
       placeOf(row),
       String(row['givenBy']),
@@ -85,6 +86,11 @@ export const approvalsGrants = defineVerb({
     return 0
   },
 })
+
+// All of it: what a terminal would obey, or show as nothing, is written out.
+function exactly(command: unknown): string {
+  return escapeHidden(JSON.stringify(command))
+}
 
 // Only what is asked for in the same place is the same.
 function placeOf({ channel, room, sender }: Readonly<Record<string, unknown>>): string {

@@ -95,7 +95,10 @@ verbs('C73 a command that waits is shown and decided', async () => {
     await asker.connect({ deviceId: 'asker', subscribe: ['approval'] })
     await person.connect({ deviceId: 'person' })
     for (const approvalId of ['one', 'two']) {
-      await asker.request('approval.request', { command: `run\u001b[2J ${approvalId}`, approvalId })
+      await asker.request('approval.request', {
+        command: `run\u001b[2J\u202e\u200b ${approvalId}`,
+        approvalId,
+      })
     }
 
     const list = await call('approvals', 'list')
@@ -106,6 +109,7 @@ verbs('C73 a command that waits is shown and decided', async () => {
 
     assert.match(list.stdout, /one .*run.*one/)
     assert.not.match(list.stdout, '\u001b')
+    assert.match(list.stdout, 'run\\u001b[2J\\u202e\\u200b one', 'nothing hides')
     assert.equal([allowed.stdout, denied.stdout], ['allow-always: one\n', 'deny: two\n'])
     assert.equal([again.code, empty.stdout], [1, ''])
     assert.match(again.stderr, /already resolved/)
