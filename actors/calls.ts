@@ -130,8 +130,13 @@ export class Calls {
   #rules({ sessionKey, asked }: CallPlace): ResolvedTools['rules'] {
     const { rules, byAgent, byChannel } = this.#house.settings()
     const ofAgent = byAgent.filter(({ agentId }) => agentId === agentOf(sessionKey))
-    const ofChannel = asked.channel === null ? undefined : byChannel[asked.channel]
-    return [...rules, ...ofAgent, ...(ofChannel === undefined ? [] : [ofChannel])]
+    // Of where it was asked for, and of where its session is: a client or a job may work there, too.
+    const channels = new Set([asked.channel, parseSessionKey(sessionKey).channel])
+    const ofChannels = [...channels].flatMap((channel) => {
+      const own = channel === null ? undefined : byChannel[channel]
+      return own === undefined ? [] : [own]
+    })
+    return [...rules, ...ofAgent, ...ofChannels]
   }
 
   #judge(params: ToolJudgeParams): Outcome {
