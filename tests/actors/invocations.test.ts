@@ -66,7 +66,7 @@ invoked(
 )
 
 invoked(
-  'TI30 a channel’s rules hold for its sessions, whoever calls a tool there',
+  'TP9 a channel’s rules hold for its sessions, whoever calls a tool there',
   async (scene) => {
     const irc = { enabled: false, tools: { deny: ['exec'] } }
     const client = await open(scene, { tools: { ask: [] }, channels: { irc } })

@@ -94,17 +94,18 @@ verbs('C73 a command that waits is shown and decided', async () => {
     const [asker, person] = [house.client(), house.client()]
     await asker.connect({ deviceId: 'asker', subscribe: ['approval'] })
     await person.connect({ deviceId: 'person' })
-    for (const approvalId of ['one', 'two']) {
-      await asker.request('approval.request', {
-        command: `run\u001b[2J\u202e\u200b ${approvalId}`,
-        approvalId,
-      })
+    for (const approvalId of ['one', 'two', 'long-name-1', 'long-name-2']) {
+      const command = `run\u001b[2J\u202e\u200b ${approvalId}`
+      await asker.request('approval.request', { command, approvalId })
     }
 
     const list = await call('approvals', 'list')
     const allowed = await call('approvals', 'allow', 'one', '--always')
     const denied = await call('approvals', 'deny', 'two')
     const again = await call('approvals', 'allow', 'two')
+    const both = await call('approvals', 'deny', 'long-name')
+    const whole = await call('approvals', 'deny', 'long-name-1')
+    const begun = await call('approvals', 'deny', 'LONG-NAM')
     const empty = await call('approvals', 'list')
 
     assert.match(list.stdout, /one .*run.*one/)
@@ -113,6 +114,9 @@ verbs('C73 a command that waits is shown and decided', async () => {
     assert.equal([allowed.stdout, denied.stdout], ['allow-always: one\n', 'deny: two\n'])
     assert.equal([again.code, empty.stdout], [1, ''])
     assert.match(again.stderr, /already resolved/)
+    assert.is(both.code, 2)
+    assert.match(both.stderr, /several that wait begin so: long-name-1, long-name-2/)
+    assert.equal([whole.stdout, begun.stdout], ['deny: long-name-1\n', 'deny: long-name-2\n'])
     await asker.event('approval', ({ status }) => status === 'denied')
   })
 })
