@@ -61,9 +61,8 @@ export function openAnswering(
     openExec(workspace, env),
     openWebFetch(services.chance),
   ])
-  const waiting = (): number =>
-    [...work.waits.values()].filter(({ event }) => event.type === 'exec.expired').length
   const { approvals, grants } = waits
+  const waiting = (): number => approvals.count
   const short = (approvalId: string): string => approvals.short(approvalId)
   const route = openAskRoutes(registry, configuration)
   const calls = new Calls({ store, services, tools, settings, waiting, route, short, grants })

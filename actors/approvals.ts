@@ -20,6 +20,7 @@ import type { AnswerFault } from '../protocol/directives.ts'
 import {
   isId,
   isMeant,
+  isShort,
   quote,
   shortApprovalId,
   type StreamId,
@@ -104,7 +105,7 @@ export class Approvals {
     const { request, mayAlways, approvalId = services.chance.id(), deviceId } = asked
     const stream = streamId('approval', approvalId)
     if (store.version(stream) > 0) throw taken()
-    if (this.waiting().length >= limits.approvalsWaitingMax) {
+    if (this.count >= limits.approvalsWaitingMax) {
       const text = `${limits.approvalsWaitingMax} commands wait for approval already`
       throw new GatewayError('UNAVAILABLE', text)
     }
@@ -127,6 +128,11 @@ export class Approvals {
       await this.#tell(approvalId, { type: 'exec.expired', reason: 'no-route' }, cited)
     }
     return { ...this.find(approvalId), position }
+  }
+
+  /** How many nobody has decided yet. */
+  get count(): number {
+    return this.#waitingIds().length
   }
 
   /** Those that nobody has decided yet, oldest first. */
@@ -166,7 +172,7 @@ export class Approvals {
     if (isId(written) && store.version(streamId('approval', written)) > 0) {
       return { approvalId: written }
     }
-    if (written.length < limits.approvalPrefixCharsMin) return { fault: 'short' }
+    if (isShort(written)) return { fault: 'short' }
     const begins = (id: string): boolean => isMeant(id, written)
     const waiting = this.#waitingIds().filter(begins)
     const [found, another] = waiting.length > 0 ? waiting : [...this.#known()].filter(begins)

@@ -5,7 +5,8 @@
  *   tool.call    runs it once, bounded in time and in what it says
  *   tool.cancel  ends what runs
  *
- * Rules are read from the live configuration at each call; the rule that decided is in the record.
+ * Rules are read from the live configuration at each call, and again before it is run: what was denied
+ * while a person was asked is not run. The rule that decided is in the record.
  */
 import type { ToolCallParams, ToolJudgeParams } from '../machines/effects.ts'
 import type { Granted } from '../machines/grant.ts'
@@ -129,8 +130,13 @@ export class Calls {
   #rules({ sessionKey, asked }: CallPlace): ResolvedTools['rules'] {
     const { rules, byAgent, byChannel } = this.#house.settings()
     const ofAgent = byAgent.filter(({ agentId }) => agentId === agentOf(sessionKey))
-    const ofChannel = asked.channel === null ? undefined : byChannel[asked.channel]
-    return [...rules, ...ofAgent, ...(ofChannel === undefined ? [] : [ofChannel])]
+    // Of where it was asked for, and of where its session is: a client or a job may work there, too.
+    const channels = new Set([asked.channel, parseSessionKey(sessionKey).channel])
+    const ofChannels = [...channels].flatMap((channel) => {
+      const own = channel === null ? undefined : byChannel[channel]
+      return own === undefined ? [] : [own]
+    })
+    return [...rules, ...ofAgent, ...ofChannels]
   }
 
   #judge(params: ToolJudgeParams): Outcome {
@@ -196,8 +202,10 @@ export class Calls {
     const tool = tools.find(params.name)
     // Meanwhile another source may have taken its name.
     if (tool === null || cutText(tool.source) !== params.source || tool.fault() !== null) {
-      return { type: 'effect.failed', class: 'unavailable', retryable: false, sent: 'no' }
+      return unmade('unavailable')
     }
+    // A person may have taken a day to allow it: what a rule denies by now stays denied.
+    if (this.standing(tool, params).verdict === 'deny') return unmade('denied')
     const args = parseArguments(tool, readText(store, params.ref))
     if (typeof args === 'string') return this.#told(args, true)
     const abort = new AbortController()
@@ -227,6 +235,11 @@ export class Calls {
     const facts = { ref: body.ref, bytes: body.bytes.length, isError }
     return { type: 'effect.done', facts, bodies: [body] }
   }
+}
+
+// Nothing of it was done.
+function unmade(fault: 'unavailable' | 'denied'): Outcome {
+  return { type: 'effect.failed', class: fault, retryable: false, sent: 'no' }
 }
 
 function contextOf(

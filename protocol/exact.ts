@@ -3,8 +3,9 @@
  * round, or look like the end of what is shown.
  */
 
-// Controls, formats, private and unassigned units, separators, and blanks that are none of ours.
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]|(?! )\p{Zs}/gu
+// Controls, formats, private and unassigned units, separators, what is drawn as nothing (variation
+// selectors, fillers, joiners), and blanks that are none of ours.
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
 
 /** Writes what cannot be seen in a JSON text as escapes: it stays the same JSON, on one line. */
 export function escapeHidden(json: string): string {

@@ -84,6 +84,12 @@ export function isMeant(id: string, written: string): boolean {
   return whole.startsWith(beginning) || whole.startsWith(CALL + beginning)
 }
 
+/** Tells whether somebody wrote too little of an id: what all calls begin with counts for nothing. */
+export function isShort(written: string): boolean {
+  const own = written.toLowerCase().startsWith(CALL) ? written.length - CALL.length : written.length
+  return own < limits.approvalPrefixCharsMin
+}
+
 /** Cuts a text to what a context may hold (K1); never leaves half a character at its end. */
 export function cutText(text: string): string {
   return text.slice(0, limits.contextTextCharsMax).toWellFormed()

@@ -6,7 +6,7 @@ import { isUnknownGroup, TOOL_GROUPS } from './tool-groups.ts'
 
 const ruleEntry = () =>
   leaf<string>(
-    `a tool's name or one of ${Object.keys(TOOL_GROUPS).join(', ')}`,
+    `a text of 1 to 128 characters, as a group one of ${Object.keys(TOOL_GROUPS).join(', ')}`,
     (value) => name().is(value) && !isUnknownGroup(value),
   )
 

@@ -3,8 +3,8 @@
  * allowed from then on.
  */
 import { GatewayError } from '../../protocol/errors.ts'
-import { isMeant, quote } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { escapeHidden } from '../../protocol/exact.ts'
+import { isMeant, isShort, quote } from '../../protocol/ids.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
 import { columns, note, show, showJson } from '../output.ts'
@@ -26,7 +26,7 @@ export const approvalsList = defineVerb({
     if (rows.length === 0) note('nothing waits for approval')
     const cells = rows.map(({ approvalId, command, cwd, host, requestedBy, expiresAt }) => [
       String(approvalId),
-      JSON.stringify(command), // As it is, whatever it does to a terminal.
+      exactly(command),
       formatWord(cwd),
       formatWord(host),
       String(requestedBy),
@@ -82,7 +82,7 @@ export const approvalsGrants = defineVerb({
     if (rows.length === 0) note('nothing is allowed always')
     const cells = rows.map((row) => [
       String(row['grantId']),
-      row['command'] === null ? '[erased]' : JSON.stringify(row['command']),
+      row['command'] === null ? '[erased]' : exactly(row['command']),
       `${String(row['tool'])} (${String(row['source'])})`,
       placeOf(row),
       String(row['givenBy']),
@@ -92,6 +92,11 @@ export const approvalsGrants = defineVerb({
     return 0
   },
 })
+
+// All of it: what a terminal would obey, or show as nothing, is written out.
+function exactly(command: unknown): string {
+  return escapeHidden(JSON.stringify(command))
+}
 
 // Only what is asked for in the same place is the same.
 function placeOf({ channel, room, sender }: Readonly<Record<string, unknown>>): string {
@@ -126,7 +131,7 @@ async function decide(args: Args, written: string | undefined, decision: string)
 
 // The question in a channel shows the beginning of an id, and that is what people have at hand.
 async function meantBy(args: Args, written: string): Promise<string> {
-  if (written.length < limits.approvalPrefixCharsMin) return written
+  if (isShort(written)) return written
   const waiting = rowsOf(await askGateway(args, 'approval.list', {}), 'approvals')
   const meant = waiting
     .map(({ approvalId }) => String(approvalId))

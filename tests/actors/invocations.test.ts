@@ -65,6 +65,21 @@ invoked(
   },
 )
 
+invoked(
+  'TP9 a channel’s rules hold for its sessions, whoever calls a tool there',
+  async (scene) => {
+    const irc = { enabled: false, tools: { deny: ['exec'] } }
+    const client = await open(scene, { tools: { ask: [] }, channels: { irc } })
+    const wish = { name: 'exec', arguments: { command: 'echo here' } }
+
+    const there = await invoke(client, { ...wish, sessionKey: 'irc:direct:ann' })
+    const elsewhere = await invoke(client, { ...wish, sessionKey: 'discord:direct:ann' })
+
+    assert.equal([there['status'], there['rule']], ['refused', 'channels.irc.tools.deny: exec'])
+    assert.is(elsewhere['status'], 'done')
+  },
+)
+
 invoked('TI21 what is asked for waits for a person, and is told who refused it', async (scene) => {
   const client = await open(scene)
   const wish = { name: 'write', arguments: { path: 'a', content: 'b' } }

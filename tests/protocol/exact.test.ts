@@ -7,7 +7,8 @@ import { cases } from '../store/cases.ts'
 const exact = cases('exact')
 
 exact('EX1 what cannot be seen is written out, and the JSON is the same JSON', () => {
-  const tricky = 'a\u202eb\u200bc\u00a0d\u2028e\ufeff\ue000\u{e0041}\ud800\u0007\u2800'
+  const tricky =
+    'a\u202eb\u200bc\u00a0d\u2028e\ufeff\ue000\u{e0041}\ud800\u0007\u2800\ufe0f\u17b4\u{e0101}'
   const shown = escapeHidden(JSON.stringify({ command: tricky, plain: 'rm -rf ä 漢 🐟' }))
 
   assert.match(shown, /^[ -~ä漢🐟]+$/u)

@@ -95,7 +95,8 @@ verbs('C73 a command that waits is shown and decided', async () => {
     await asker.connect({ deviceId: 'asker', subscribe: ['approval'] })
     await person.connect({ deviceId: 'person' })
     for (const approvalId of ['one', 'two', 'long-name-1', 'long-name-2']) {
-      await asker.request('approval.request', { command: `run\u001b[2J ${approvalId}`, approvalId })
+      const command = `run\u001b[2J\u202e\u200b ${approvalId}`
+      await asker.request('approval.request', { command, approvalId })
     }
 
     const list = await call('approvals', 'list')
@@ -109,6 +110,7 @@ verbs('C73 a command that waits is shown and decided', async () => {
 
     assert.match(list.stdout, /one .*run.*one/)
     assert.not.match(list.stdout, '\u001b')
+    assert.match(list.stdout, 'run\\u001b[2J\\u202e\\u200b one', 'nothing hides')
     assert.equal([allowed.stdout, denied.stdout], ['allow-always: one\n', 'deny: two\n'])
     assert.equal([again.code, empty.stdout], [1, ''])
     assert.match(again.stderr, /already resolved/)

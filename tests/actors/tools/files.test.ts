@@ -46,20 +46,29 @@ async function inHome(workspace: string, use: (ask: Ask, home: string) => Promis
   }
 }
 
-files('TO27 a workspace that holds the state directory does not hand it out', async () => {
-  await inHome('.', async (ask, home) => {
-    for (const path of ['state/token', 'state/work/note', 'state/none/at/all', 'state']) {
-      assert.match(await ask('read', { path }), /belongs to the gateway/, path)
-    }
-    const written = await ask('write', { path: 'state/new/file', content: 'x' })
-    assert.match(written, /belongs to the gateway/)
-    assert.not.ok(existsSync(join(home, 'state', 'new')))
-    assert.is(await ask('read', { path: 'state-of-mind' }), 'calm')
-  })
-  await inHome('state', async (ask) => {
-    assert.match(await ask('read', { path: 'token' }), /belongs to the gateway/)
-  })
-})
+files(
+  'TO27 P28 a workspace that holds the state directory hands out none of it, nor its logs',
+  async () => {
+    await inHome('.', async (ask, home) => {
+      for (const path of [
+        'state/token',
+        'state/logs/gateway.log',
+        'state/work/note',
+        'state/none/at/all',
+        'state',
+      ]) {
+        assert.match(await ask('read', { path }), /belongs to the gateway/, path)
+      }
+      const written = await ask('write', { path: 'state/new/file', content: 'x' })
+      assert.match(written, /belongs to the gateway/)
+      assert.not.ok(existsSync(join(home, 'state', 'new')))
+      assert.is(await ask('read', { path: 'state-of-mind' }), 'calm')
+    })
+    await inHome('state', async (ask) => {
+      assert.match(await ask('read', { path: 'token' }), /belongs to the gateway/)
+    })
+  },
+)
 
 files('TO34 a configuration that lies in the workspace is neither read nor written', async () => {
   await inHome('.', async (ask, home) => {

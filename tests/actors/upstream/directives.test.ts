@@ -81,7 +81,9 @@ test('DV13 /approve in a web chat decides, by the beginning of an id; what is la
     assert.is(await order(client, '/approve aaaaaaaa-2 deny'), 'Denied (aaaaaaaa).')
     assert.match(await order(client, '/approve aaaaaaaa allow-always'), /from now on/)
     assert.match(await order(client, '/approve cccccccc deny'), /^Nothing waits/)
-    assert.match(await order(client, '/approve aaaa deny'), /at least 8 characters/)
+    for (const short of ['aaaa', 'call_aaa', 'CALL_aaaaaaa']) {
+      assert.match(await order(client, `/approve ${short} deny`), /at least 8 characters/, short)
+    }
     assert.match(await order(client, '/approve aaaaaaaa'), /^Write \/approve ID/)
   }))
 
