@@ -2,6 +2,9 @@
  * `openclaw approvals list | allow | deny | grants | revoke`: what waits for a person, and what a person
  * allowed from then on.
  */
+import { GatewayError } from '../../protocol/errors.ts'
+import { isMeant, quote } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
 import { columns, note, show, showJson } from '../output.ts'
@@ -36,7 +39,11 @@ export const approvalsList = defineVerb({
 
 const idArgs = {
   ...reachArgs,
-  id: { type: 'positional', valueHint: 'id', description: 'as `approvals list` shows it' },
+  id: {
+    type: 'positional',
+    valueHint: 'id',
+    description: 'as `approvals list` shows it, or its beginning',
+  },
 } as const
 
 export const approvalsAllow = defineVerb({
@@ -109,13 +116,26 @@ export const approvalsRevoke = defineVerb({
 
 type Args = Parameters<typeof askGateway>[0] & { readonly json?: boolean | undefined }
 
-async function decide(
-  args: Args,
-  approvalId: string | undefined,
-  decision: string,
-): Promise<number> {
+async function decide(args: Args, written: string | undefined, decision: string): Promise<number> {
+  const approvalId = await meantBy(args, String(written))
   const answer = await askGateway(args, 'approval.resolve', { approvalId, decision })
   if (args.json === true) showJson(answer)
-  else show(`${decision}: ${String(approvalId)}`)
+  else show(`${decision}: ${approvalId}`)
   return 0
+}
+
+// The question in a channel shows the beginning of an id, and that is what people have at hand.
+async function meantBy(args: Args, written: string): Promise<string> {
+  if (written.length < limits.approvalPrefixCharsMin) return written
+  const waiting = rowsOf(await askGateway(args, 'approval.list', {}), 'approvals')
+  const meant = waiting
+    .map(({ approvalId }) => String(approvalId))
+    .filter((id) => isMeant(id, written))
+  const [only, another] = meant
+  if (only === undefined || meant.includes(written)) return written
+  if (another === undefined) return only
+  throw new GatewayError(
+    'USAGE',
+    `${quote(written)}: several that wait begin so: ${meant.join(', ')}`,
+  )
 }

@@ -94,7 +94,7 @@ verbs('C73 a command that waits is shown and decided', async () => {
     const [asker, person] = [house.client(), house.client()]
     await asker.connect({ deviceId: 'asker', subscribe: ['approval'] })
     await person.connect({ deviceId: 'person' })
-    for (const approvalId of ['one', 'two']) {
+    for (const approvalId of ['one', 'two', 'long-name-1', 'long-name-2']) {
       await asker.request('approval.request', { command: `run\u001b[2J ${approvalId}`, approvalId })
     }
 
@@ -102,6 +102,9 @@ verbs('C73 a command that waits is shown and decided', async () => {
     const allowed = await call('approvals', 'allow', 'one', '--always')
     const denied = await call('approvals', 'deny', 'two')
     const again = await call('approvals', 'allow', 'two')
+    const both = await call('approvals', 'deny', 'long-name')
+    const whole = await call('approvals', 'deny', 'long-name-1')
+    const begun = await call('approvals', 'deny', 'LONG-NAM')
     const empty = await call('approvals', 'list')
 
     assert.match(list.stdout, /one .*run.*one/)
@@ -109,6 +112,9 @@ verbs('C73 a command that waits is shown and decided', async () => {
     assert.equal([allowed.stdout, denied.stdout], ['allow-always: one\n', 'deny: two\n'])
     assert.equal([again.code, empty.stdout], [1, ''])
     assert.match(again.stderr, /already resolved/)
+    assert.is(both.code, 2)
+    assert.match(both.stderr, /several that wait begin so: long-name-1, long-name-2/)
+    assert.equal([whole.stdout, begun.stdout], ['deny: long-name-1\n', 'deny: long-name-2\n'])
     await asker.event('approval', ({ status }) => status === 'denied')
   })
 })

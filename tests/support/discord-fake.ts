@@ -80,6 +80,11 @@ export class FakeDiscord extends HttpFake {
     return (this.#newest()?.socket ?? null) !== null
   }
 
+  /** Whether nothing has happened in the newest session but its beginning. */
+  get isFresh(): boolean {
+    return this.#newest()?.events.length === 1
+  }
+
   /** Whether all that was said is told as heard. */
   get isCaughtUp(): boolean {
     const session = this.#newest()
