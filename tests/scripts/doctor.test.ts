@@ -41,7 +41,7 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-doctor('H16 a workspace that is not there is found before a tool needs it', async () => {
+doctor('H18 a workspace that is not there is found before a tool needs it', async () => {
   await withDirectory(async (stateDir) => {
     const workspace = join(stateDir, 'work')
     const config = JSON.stringify({ agents: { defaults: { workspace } } })
