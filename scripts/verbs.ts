@@ -63,7 +63,7 @@ const channels = {
     load: async () => (await import('./verbs/channels-login.ts')).channelsLogin,
   },
   'channels logout': {
-    summary: 'forget that account: CHANNEL',
+    summary: 'unlink and forget that account: CHANNEL',
     load: async () => (await import('./verbs/channels-login.ts')).channelsLogout,
   },
 } satisfies Readonly<Record<string, VerbEntry>>

@@ -113,7 +113,7 @@ export class WhatsAppInbox {
   async #give({ name, message }: Held): Promise<boolean> {
     try {
       await this.#host.received(message)
-      this.#files.remove(name)
+      this.#remove(name)
       return true
     } catch (thrown) {
       const fault = messageOf(thrown)
@@ -125,8 +125,17 @@ export class WhatsAppInbox {
   }
 
   #lose(name: string, why: string): void {
-    this.#files.remove(name)
+    this.#remove(name)
     this.#host.lost(1, why)
+  }
+
+  // A file that stays is offered again by the next process; those behind it do not wait for that.
+  #remove(name: string): void {
+    try {
+      this.#files.remove(name)
+    } catch (thrown) {
+      this.#services.log.error('whatsapp message stays', { fault: messageOf(thrown) })
+    }
   }
 
   #againLater(): void {

@@ -7,7 +7,15 @@ import { checkArchives } from './archives.ts'
 import { checkBackups } from './backups.ts'
 import { checkModels } from './config.ts'
 import { checkChannels, checkGateway, checkPort } from './gateway.ts'
-import { checkDisk, checkModes, checkNode, checkStateDir, fixModes, makeStateDir } from './house.ts'
+import {
+  checkDisk,
+  checkModes,
+  checkNode,
+  checkStateDir,
+  checkWorkspace,
+  fixModes,
+  makeStateDir,
+} from './house.ts'
 import { checkClock, checkSnapshots } from './journal.ts'
 import { checkGrants } from './grants.ts'
 import { checkKeys } from './keys.ts'
@@ -35,6 +43,10 @@ export const CHECKS: readonly Check[] = [
       const resolved = await config()
       return resolved === null ? [] : checkTls(resolved.gateway.tls, settings.configPath)
     },
+  },
+  {
+    id: 'workspace',
+    run: async ({ config }) => checkWorkspace((await config())?.tools.workspace ?? null),
   },
   { id: 'disk', run: checkDisk },
   { id: 'port', run: checkPort },

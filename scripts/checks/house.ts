@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { archiveBytes } from '../../actors/archive.ts'
 import { judgeStateDir, makeDirectory } from '../../actors/state-dir.ts'
 import { judgeSpace } from '../../actors/space.ts'
+import { rootOf } from '../../actors/tools/files.ts'
 import { limits } from '../../protocol/limits.ts'
 import { memberOf } from '../../protocol/members.ts'
 import { formatBytes } from '../output.ts'
@@ -126,4 +127,14 @@ async function checkFree(stateDir: string): Promise<Finding> {
 async function existing(path: string): Promise<string> {
   const found = await stat(path).catch(() => null)
   return found === null && dirname(path) !== path ? existing(dirname(path)) : path
+}
+
+/** Checks that the folder in which tools work is there: they do not make it. */
+export async function checkWorkspace(workspace: string | null): Promise<readonly Finding[]> {
+  if (workspace === null) return []
+  const folder = rootOf(workspace)
+  const found = await stat(folder).catch(() => null)
+  if (found?.isDirectory() === true) return [ok('workspace', folder)]
+  const says = `agents.defaults.workspace: ${folder} is no folder: read, write and exec fail`
+  return [warn('workspace', says, `mkdir -p ${folder}`)]
 }

@@ -12,6 +12,7 @@ import {
   connectClient,
   enter,
   ircChannel,
+  ircConfig,
   type IrcScene,
   openIrcScene,
   startGatewayOf,
@@ -33,29 +34,24 @@ const scenario = suite<Scene>('approvals scenario')
 const LISTED = { allowFrom: ['ann', 'oda'], execApprovals: { approvers: ['ann', 'oda'] } }
 
 /** Ann alone is listed; trouble is told to the bot's owner, oda. */
-function configOf(scene: IrcScene, changes: object = {}): object {
+function changesOf(scene: IrcScene): object {
   const workspace = join(scene.state.path, 'work')
   mkdirSync(workspace, { recursive: true })
   return {
-    models: { providers: { home: { baseUrl: `${scene.model.url}/v1`, apiKey: 'test-key' } } },
     agents: { defaults: { model: 'home/test', workspace } },
     channels: { irc: { ...ircChannel(scene.irc.port), ...LISTED } },
     gateway: { alerts: { channel: 'irc', target: 'oda' } },
-    ...changes,
   }
 }
 
 scenario.before.each(async (scene) => {
-  await openIrcScene(scene)
-  await scene.gateway.stop()
+  await openIrcScene(scene, changesOf)
   scene.model.clearFixtures().on({}, ({ messages }) => {
     const { role, content } = messages.at(-1) ?? {}
     if (role === 'tool') return { content: `It said: ${JSON.stringify(content)}` }
     const command = 'echo once >> ran; echo done'
     return { toolCalls: [{ name: 'exec', arguments: JSON.stringify({ command }) }] }
   })
-  scene.state.configure(configOf(scene))
-  await startGatewayOf(scene)
   scene.ann = await enter(scene, 'ann', '#home')
   scene.eve = await enter(scene, 'eve', '#home')
 })
@@ -147,7 +143,8 @@ scenario('AQ4 what comes behind the deadline decides nothing, and is told so', a
   await scene.gateway.stop()
   let lateMs = 0
   const clock = { ...systemClock, now: () => systemClock.now() + lateMs }
-  const house = await startTestGateway({ config: configOf(scene), services: { clock } })
+  const config = { ...ircConfig(scene), ...changesOf(scene) }
+  const house = await startTestGateway({ config, services: { clock } })
   const client = house.client()
   try {
     await client.connect()

@@ -21,14 +21,9 @@ type Row = Readonly<Record<string, unknown>>
 
 const scenario = suite<IrcScene>('senders scenario')
 scenario.before.each(async (scene) => {
-  await openIrcScene(scene)
-  await scene.gateway.stop()
-  scene.state.configure({
-    models: { providers: { home: { baseUrl: `${scene.model.url}/v1`, apiKey: 'test-key' } } },
-    agents: { defaults: { model: 'home/test' } },
-    channels: { irc: { ...ircChannel(scene.irc.port), dmPolicy: 'pairing' } },
-  })
-  await startGatewayOf(scene)
+  await openIrcScene(scene, ({ irc }) => ({
+    channels: { irc: { ...ircChannel(irc.port), dmPolicy: 'pairing' } },
+  }))
 })
 scenario.after.each(closeIrcScene)
 

@@ -98,6 +98,7 @@ test('H9 ids stay: programs match them', () => {
       'leftovers',
       'configuration',
       'certificate',
+      'workspace',
       'disk',
       'port',
       'gateway',

@@ -41,6 +41,21 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
+doctor('H18 a workspace that is not there is found before a tool needs it', async () => {
+  await withDirectory(async (stateDir) => {
+    const workspace = join(stateDir, 'work')
+    const config = JSON.stringify({ agents: { defaults: { workspace } } })
+    writeFileSync(join(stateDir, 'openclaw.json'), config, { mode: 0o600 })
+    const { report } = await examine(stateDir, 0)
+    mkdirSync(workspace, { mode: 0o700 })
+    const made = await examine(stateDir, 0)
+
+    const says = `workspace: agents.defaults.workspace: ${workspace} is no folder: read, write and exec fail`
+    assert.equal(findings(report), [says])
+    assert.equal(findings(made.report), [])
+  })
+})
+
 doctor('AL9 P40 a webhook that is never gone to is found before it is needed', async () => {
   await withDirectory(async (stateDir) => {
     const write = (more: object): void => {

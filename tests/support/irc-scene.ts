@@ -17,20 +17,32 @@ export interface IrcScene {
   clients: TestClient[]
 }
 
-/** Starts all servers and the gateway, and waits until the bot is in its room. */
-export async function openIrcScene(scene: IrcScene): Promise<void> {
+/**
+ * Starts all servers and the gateway, and waits until the bot is in its room. `changesOf` is asked for
+ * parts of the configuration once the servers and the state directory are there.
+ */
+export async function openIrcScene<Scene extends IrcScene>(
+  scene: Scene,
+  changesOf: (scene: Scene) => object = () => ({}),
+): Promise<void> {
   scene.users = []
   scene.clients = []
   scene.irc = await startNgircd()
   scene.model = new LLMock({ port: 0, host: '127.0.0.1' })
   await scene.model.start()
   hearAll(scene.model)
-  scene.state = makeStateDir({
+  scene.state = makeStateDir({})
+  scene.state.configure({ ...ircConfig(scene), ...changesOf(scene) })
+  await startGatewayOf(scene)
+}
+
+/** The configuration of a scene as it is without changes. */
+export function ircConfig(scene: IrcScene): object {
+  return {
     models: { providers: { home: { baseUrl: `${scene.model.url}/v1`, apiKey: 'test-key' } } },
     agents: { defaults: { model: 'home/test' } },
     channels: { irc: ircChannel(scene.irc.port) },
-  })
-  await startGatewayOf(scene)
+  }
 }
 
 /** Answers whatever no earlier rule answers with what was heard. */

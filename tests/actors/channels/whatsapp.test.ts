@@ -324,4 +324,24 @@ whatsapp('WA18 a logout takes the device off the account, and no secret stays', 
   assert.equal(unasked.names(), [])
 })
 
+whatsapp('WA19 one that is lost and whose file stays holds up nobody', async () => {
+  const server = new FakeWhatsApp()
+  const files = heldInMemory()
+  const stays = (): never => {
+    throw new Error('EROFS')
+  }
+  let refused: GatewayError | null = new GatewayError('APPEND_REJECTED', 'too long')
+  const held = { ...files, remove: stays }
+  const made = make(server, secretsInMemory(), { held, refusal: () => refused })
+  await made.adapter.open(never, null)
+  server.say('poison')
+  await until(() => made.lost.length === 1, 'the loss')
+
+  refused = null
+  for (const text of ['next', 'last']) server.say(text)
+  await until(() => made.messages.length === 2, 'those behind it')
+  assert.equal([made.lost, textsOf(made)], [['too long'], ['next', 'last']])
+  await made.adapter.close()
+})
+
 whatsapp.run()
