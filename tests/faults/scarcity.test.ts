@@ -153,11 +153,11 @@ test.unless(
   () =>
     withDirectory(async (stateDir) => {
       configure(stateDir)
-      const gateway = await startReal(stateDir, {}, 'ulimit -n 144;')
+      const gateway = await startReal(stateDir, {}, 'ulimit -n 176;')
       const port = Number(new URL(gateway.url).port)
       await turn(gateway.client, 'before')
 
-      const sockets = Array.from({ length: 160 }, () =>
+      const sockets = Array.from({ length: 192 }, () =>
         createConnection({ host: '127.0.0.1', port }),
       )
       const opened = await Promise.all(sockets.map(settled))
@@ -173,7 +173,7 @@ test.unless(
       await stopReal(gateway)
       const log = readFileSync(join(stateDir, 'logs', 'gateway.jsonl'), 'utf8')
 
-      assert.ok(opened.length === 160)
+      assert.ok(opened.length === 192)
       assert.equal([during.ok, health.ok, late], [true, true, true])
       assert.match(log, '"msg":"process stopped"')
     }),
