@@ -66,6 +66,16 @@ export function columns(cells: readonly (readonly string[])[]): string[] {
   )
 }
 
+/** Shows rows under their headings, or that there are none. */
+export function showRows(
+  headings: readonly string[],
+  cells: readonly (readonly string[])[],
+  none: string,
+): void {
+  if (cells.length === 0) return note(none)
+  for (const line of columns([headings, ...cells])) show(line)
+}
+
 /** Writes a span of time for people: `3 d 4 h`, `12 min`, `8 s`. */
 export function formatSpan(seconds: number): string {
   const days = Math.floor(seconds / 86_400)

@@ -7,7 +7,7 @@ import { escapeHidden } from '../../protocol/exact.ts'
 import { isMeant, isShort, quote } from '../../protocol/ids.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { show, showJson, showRows } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['APPROVAL', 'COMMAND', 'IN', 'ON', 'ASKED BY', 'UNTIL']
@@ -23,7 +23,6 @@ export const approvalsList = defineVerb({
       return 0
     }
     const rows = rowsOf(answer, 'approvals')
-    if (rows.length === 0) note('nothing waits for approval')
     const cells = rows.map(({ approvalId, command, cwd, host, requestedBy, expiresAt }) => [
       String(approvalId),
       exactly(command),
@@ -32,7 +31,7 @@ export const approvalsList = defineVerb({
       String(requestedBy),
       formatTime(expiresAt),
     ])
-    if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
+    showRows(HEADINGS, cells, 'nothing waits for approval')
     return 0
   },
 })
@@ -79,7 +78,6 @@ export const approvalsGrants = defineVerb({
       return 0
     }
     const rows = rowsOf(answer, 'grants')
-    if (rows.length === 0) note('nothing is allowed always')
     const cells = rows.map((row) => [
       String(row['grantId']),
       row['command'] === null ? '[erased]' : exactly(row['command']),
@@ -88,7 +86,7 @@ export const approvalsGrants = defineVerb({
       String(row['givenBy']),
       `${formatTime(row['givenAt'])}${row['holds'] === true ? '' : ', without its key: not honoured'}`,
     ])
-    if (rows.length > 0) for (const line of columns([GRANT_HEADINGS, ...cells])) show(line)
+    showRows(GRANT_HEADINGS, cells, 'nothing is allowed always')
     return 0
   },
 })

@@ -6,7 +6,7 @@ import { quote } from '../../protocol/ids.ts'
 import { memberOf } from '../../protocol/members.ts'
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { note, show, showJson, showRows } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['JOB', 'NAME', 'WHEN', 'STATE', 'NEXT', 'LAST']
@@ -23,7 +23,6 @@ export const cronList = defineVerb({
       return 0
     }
     const rows = rowsOf(answer, 'jobs')
-    if (rows.length === 0) note('no jobs')
     const cells = rows.map(({ jobId, name, schedule, state, nextAt, lastRun }) => [
       ...[jobId, name].map(String),
       formatSchedule(schedule),
@@ -31,7 +30,7 @@ export const cronList = defineVerb({
       formatTime(nextAt),
       formatWord(memberOf(lastRun, 'status')),
     ])
-    if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
+    showRows(HEADINGS, cells, 'no jobs')
     return 0
   },
 })

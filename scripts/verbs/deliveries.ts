@@ -4,7 +4,7 @@
  */
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { show, showJson, showRows } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 // Faults that are ours, and not in a platform's words.
@@ -34,7 +34,6 @@ export const deliveriesList = defineVerb({
       showJson({ deliveries: rows })
       return 0
     }
-    if (rows.length === 0) note('no delivery waits for you')
     const cells = rows.map(({ deliveryId, state, channel, target, changedAt, fault, text }) => [
       String(deliveryId),
       String(state),
@@ -43,7 +42,7 @@ export const deliveriesList = defineVerb({
       whyOf(fault),
       JSON.stringify(text), // As it is, whatever it does to a terminal.
     ])
-    if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
+    showRows(HEADINGS, cells, 'no delivery waits for you')
     return 0
   },
 })

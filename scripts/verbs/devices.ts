@@ -3,7 +3,7 @@
  */
 import { reachArgs } from '../arguments.ts'
 import { askGateway, formatScopes, formatTime, rowsOf } from '../ask.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { note, show, showJson, showRows } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['DEVICE', 'STATE', 'ROLE', 'SCOPES', 'APPROVED BY', 'LAST SEEN']
@@ -19,14 +19,13 @@ export const devicesList = defineVerb({
       return 0
     }
     const rows = rowsOf(answer, 'devices')
-    if (rows.length === 0) note('no devices yet')
     const cells = rows.map(({ deviceId, state, role, scopes, rule, seenAt }) => [
       ...[deviceId, state, role].map(String),
       formatScopes(scopes),
       String(rule),
       formatTime(seenAt),
     ])
-    if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
+    showRows(HEADINGS, cells, 'no devices yet')
     return 0
   },
 })

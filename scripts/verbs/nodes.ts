@@ -9,7 +9,7 @@ import { limits } from '../../protocol/limits.ts'
 import { reachArgs, wholeNumber } from '../arguments.ts'
 import { askGateway, formatTime, formatWord, rowsOf } from '../ask.ts'
 import type { Payload } from '../client.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { note, show, showJson, showRows } from '../output.ts'
 import { defineVerb } from '../verb.ts'
 
 const HEADINGS = ['NODE', 'NAME', 'STATE', 'COMMANDS', 'ASKS FOR', 'REQUEST', 'LAST SEEN']
@@ -25,7 +25,6 @@ export const nodesList = defineVerb({
       return 0
     }
     const rows = rowsOf(answer, 'nodes')
-    if (rows.length === 0) note('no nodes yet')
     const cells = rows.map(({ nodeId, name, state, commands, request, seenAt }) => [
       ...[nodeId, name, state].map(String),
       wordsOf(commands),
@@ -33,7 +32,7 @@ export const nodesList = defineVerb({
       formatWord(memberOf(request, 'requestId')),
       formatTime(seenAt),
     ])
-    if (rows.length > 0) for (const line of columns([HEADINGS, ...cells])) show(line)
+    showRows(HEADINGS, cells, 'no nodes yet')
     return 0
   },
 })

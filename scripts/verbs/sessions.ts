@@ -3,7 +3,7 @@
  */
 import { reachArgs } from '../arguments.ts'
 import { connectGateway, type Payload } from '../client.ts'
-import { columns, note, show, showJson } from '../output.ts'
+import { showJson, showRows } from '../output.ts'
 import { readSettings } from '../settings.ts'
 import { defineVerb } from '../verb.ts'
 import { memberOf } from '../../protocol/members.ts'
@@ -30,9 +30,8 @@ export const sessions = defineVerb({
 
 function showTable({ sessions: rows }: Payload): void {
   const list: unknown[] = Array.isArray(rows) ? rows : []
-  if (list.length === 0) return note('no sessions yet')
   const cells = list.map((row) => COLUMNS.map((name) => cellOf(row, name)))
-  for (const line of columns([HEADINGS, ...cells])) show(line)
+  showRows(HEADINGS, cells, 'no sessions yet')
 }
 
 function cellOf(row: unknown, name: string): string {

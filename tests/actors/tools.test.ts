@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import type { JournalRecord } from '../../protocol/record.ts'
 import type { Store } from '../../store/contract.ts'
 import { openMemory } from '../../store/memory.ts'
+import { isAlive, readOr } from '../support/alive.ts'
 import type { Frame, TestClient } from '../support/client.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { readRecords } from '../support/kernel.ts'
@@ -357,22 +358,5 @@ tools('TO33 the prompt of a past run names the tools that its model was offered'
   assert.ok(offered.includes('read'))
   assert.equal([payload['tools'], payload['asSent']], [offered, true])
 })
-
-function readOr(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch {
-    return ''
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^State:\s+Z/m.test(readOr(`/proc/${pid}/status`))
-  } catch {
-    return false
-  }
-}
 
 tools.run()

@@ -1,10 +1,11 @@
 /** Tools over crashes: a real gateway, killed while its model's call waits, runs or is asked for. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LLMock } from '@copilotkit/aimock'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { isAlive, readOr } from '../support/alive.ts'
 import { recordsOf } from '../support/journal.ts'
 import { configure, type RealGateway, startReal, stopReal } from '../support/real-gateway.ts'
 import { until } from '../support/wait.ts'
@@ -65,19 +66,6 @@ async function endOf({ client }: RealGateway, runId: unknown): Promise<[unknown,
 function resultsIn({ mock }: Scene): string[] {
   const { messages } = (mock.getRequests() as unknown as Asked[]).at(-1)!.body
   return messages.filter(({ role }) => role === 'tool').map(({ content }) => content)
-}
-
-function readOr(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch {
-    return ''
-  }
-}
-
-function isAlive(pid: number): boolean {
-  const state = /^State:\s+(\S)/m.exec(readOr(`/proc/${pid}/status`))?.[1] ?? 'gone'
-  return !['gone', 'Z', 'X'].includes(state)
 }
 
 tools(

@@ -1,11 +1,12 @@
 /** `exec`: what a command leaves behind does not keep its call open for ever. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { openExec } from '../../../actors/tools/exec.ts'
 import type { ToolContext } from '../../../actors/tools/tool.ts'
 import { cases } from '../../store/cases.ts'
+import { readOr } from '../../support/alive.ts'
 import { until, within } from '../../support/wait.ts'
 
 const exec = cases('exec')
@@ -68,14 +69,6 @@ function groups(): Set<number> {
         .split(' '),
     )
   return new Set(stats.filter(([state]) => state !== 'Z').map(([, , group]) => Number(group)))
-}
-
-function readOr(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 exec.run()
